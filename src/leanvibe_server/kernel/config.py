@@ -1,0 +1,140 @@
+"""Settings: read once from the environment, refused early when they cannot work."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, cast
+
+Environment = Literal["development", "production"]
+
+
+class ConfigError(ValueError):
+    """A setting is missing or unusable. The message says which and what to put there."""
+
+
+def _setting(default: Any, doc: str) -> Any:
+    return field(default=default, metadata={"doc": doc})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting of the product. The environment variable is the name in capitals."""
+
+    environment: Environment = _setting("development", "development or production")
+    leanvibe_home: Path = _setting(Path(".leanvibe"), "Where the product keeps its files")
+    host: str = _setting("127.0.0.1", "Address the API listens on")
+    port: int = _setting(8765, "Port of API and dashboard")
+    public_url: str = _setting("", "Address users see; empty: http://localhost:PORT")
+    trusted_proxies: str = _setting(
+        "", "Comma-separated addresses or networks whose X-Forwarded-* headers are believed"
+    )
+    database_url: str = _setting(
+        "", "Admin URL of a PostgreSQL >= 15; empty: the embedded PostgreSQL 18"
+    )
+    database_direct_url: str = _setting(
+        "", "Direct URL for LISTEN and session locks when DATABASE_URL goes through PgBouncer"
+    )
+    database_pool_size: int = _setting(10, "Connections per process and role")
+    master_key: str = _setting(
+        "", "32 bytes in base64 that wrap every tenant key; empty: LEANVIBE_HOME/master.key"
+    )
+    jwt_secret: str = _setting("", "HS256 secret (32+ bytes); empty: ES256 keys with JWKS")
+    signup: str = _setting("", "open or closed; empty: open in development, closed in production")
+    mail_from: str = _setting("LeanVibe <no-reply@localhost>", "Sender of outgoing mail")
+    mail_backend: str = _setting("outbox", "outbox (shown at /dev/outbox) or console")
+    sandbox: str = _setting("bubblewrap", "bubblewrap, or none (development only: no isolation)")
+    worker_concurrency: int = _setting(4, "Jobs a worker process runs at once")
+    max_body_bytes: int = _setting(1_048_576, "Largest request body")
+    max_repository_mb: int = _setting(512, "Largest repository a project may have")
+    task_timeout_s: int = _setting(900, "Longest a step of a task may run, in seconds")
+    log_level: str = _setting("info", "debug, info, warning or error")
+    log_format: str = _setting("", "json or text; empty: text in development, json in production")
+    metrics_token: str = _setting("", "Bearer token /metrics asks for; empty: loopback only")
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> "Settings":
+        """The settings of this process.
+
+        Raises: ConfigError: a value cannot be used, or production runs on development defaults.
+        """
+        values: dict[str, Any] = {}
+        for item in fields(cls):
+            text = env.get(item.name.upper(), "").strip()
+            if text:
+                values[item.name] = _parse(item.name, text, item.default)
+        settings = cls(**values)
+        settings._check()
+        return settings
+
+    @property
+    def production(self) -> bool:
+        return self.environment == "production"
+
+    @property
+    def home(self) -> Path:
+        return self.leanvibe_home.absolute()
+
+    @property
+    def base_url(self) -> str:
+        """The address links are built on, without a trailing slash."""
+        return (self.public_url or f"http://localhost:{self.port}").rstrip("/")
+
+    @property
+    def signup_open(self) -> bool:
+        return (self.signup or ("closed" if self.production else "open")) == "open"
+
+    @property
+    def json_logs(self) -> bool:
+        return (self.log_format or ("json" if self.production else "text")) == "json"
+
+    def _check(self) -> None:
+        _one_of("ENVIRONMENT", self.environment, ("development", "production"))
+        _one_of("SIGNUP", self.signup, ("", "open", "closed"))
+        _one_of("SANDBOX", self.sandbox, ("bubblewrap", "none"))
+        _one_of("MAIL_BACKEND", self.mail_backend, ("outbox", "console"))
+        _one_of("LOG_FORMAT", self.log_format, ("", "json", "text"))
+        if self.jwt_secret and len(self.jwt_secret.encode()) < 32:
+            raise ConfigError("JWT_SECRET must be at least 32 bytes: try `openssl rand -hex 32`.")
+        if not 1 <= self.port <= 65535:
+            raise ConfigError(f"PORT must be between 1 and 65535, not {self.port}.")
+        if self.production:
+            self._check_production()
+
+    def _check_production(self) -> None:
+        required = {
+            "PUBLIC_URL": self.public_url,
+            "DATABASE_URL": self.database_url,
+            "MASTER_KEY": self.master_key,
+        }
+        missing = [name for name, value in required.items() if not value]
+        if missing:
+            raise ConfigError(f"ENVIRONMENT=production needs {', '.join(missing)}.")
+        if not self.public_url.startswith("https://"):
+            raise ConfigError("PUBLIC_URL must begin with https:// in production.")
+        if self.sandbox == "none":
+            raise ConfigError("SANDBOX=none is for development; production needs bubblewrap.")
+
+
+def _parse(name: str, text: str, default: object) -> object:
+    if isinstance(default, Path):
+        return Path(text)
+    if isinstance(default, int):
+        try:
+            return int(text)
+        except ValueError:
+            raise ConfigError(f"{name.upper()} must be a whole number, not {text!r}.") from None
+    return text
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        choices = " or ".join(choice for choice in allowed if choice)
+        raise ConfigError(f"{name} must be {choices}, not {value!r}.")
+
+
+def describe_settings() -> list[tuple[str, str, str]]:
+    """Every setting as (name, default, explanation), in the order of the class."""
+    return [
+        (item.name.upper(), str(item.default), cast(str, item.metadata["doc"]))
+        for item in fields(Settings)
+    ]
