@@ -1,0 +1,174 @@
+"""News: what happened, told upwards. The event row is also the audit record."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+from uuid import UUID
+
+import msgspec
+
+from leanvibe_server.kernel.db import Connection
+
+if TYPE_CHECKING:
+    from leanvibe_server.kernel.scope import Scope
+
+LIVE_CHANNEL = "leanvibe_live"
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that happened, in the past tense.
+
+    `public` events leave by webhook; `audited` ones are shown in the audit log under `area`;
+    one with a `stream` is also told live to those who watch that stream.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    public: ClassVar[bool] = False
+    audited: ClassVar[bool] = True
+    area: ClassVar[str] = "tenant"
+
+    @property
+    def stream(self) -> str | None:
+        return None
+
+
+Handler = Callable[["Scope", "StoredEvent"], Awaitable[None]]
+
+
+class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the event log, as handlers and readers get it."""
+
+    id: UUID
+    tenant_id: UUID
+    name: str
+    version: int
+    area: str
+    payload: dict[str, Any]
+    actor_kind: str
+    actor_id: UUID | None
+    actor_label: str | None
+    request_id: str | None
+    address: str | None
+    user_agent: str | None
+    occurred_at: datetime
+    stream: str | None
+    stream_seq: int | None
+
+
+@dataclass
+class Listeners:
+    """Who hears which event. Filled by hand in wiring."""
+
+    by_event: dict[str, list[str]] = field(default_factory=dict)
+    handlers: dict[str, Handler] = field(default_factory=dict)
+
+    def add(self, handler_name: str, handler: Handler, events: Sequence[type[Event]]) -> None:
+        """`handler` hears `events`; its name keys what it has already heard."""
+        self.handlers[handler_name] = handler
+        for event in events:
+            self.by_event.setdefault(event.name, []).append(handler_name)
+
+
+# The tenant is bound, so the row lock on the stream serialises its writers and numbers have no
+# gap; a stream that is deleted or rolled back leaves none either.
+NEXT_IN_STREAM = """
+INSERT INTO event_streams (tenant_id, stream, last_seq) VALUES ($1, $2, 1)
+ON CONFLICT (tenant_id, stream) DO UPDATE SET last_seq = event_streams.last_seq + 1
+RETURNING last_seq
+"""
+INSERT_EVENT = """
+INSERT INTO events (tenant_id, id, name, version, public, audited, area, payload, actor_kind,
+    actor_id, actor_label, request_id, address, user_agent, occurred_at, stream, stream_seq)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+"""
+NOTIFY_STREAM = "SELECT pg_notify($1, $2)"
+EVENT_COLUMNS = """id, tenant_id, name, version, area, payload, actor_kind, actor_id, actor_label,
+    request_id, address, user_agent, occurred_at, stream, stream_seq"""
+FIND_EVENT = f"SELECT {EVENT_COLUMNS} FROM events WHERE tenant_id = $1 AND id = $2"
+STREAM_AFTER = f"""
+SELECT {EVENT_COLUMNS} FROM events
+WHERE tenant_id = $1 AND stream = $2 AND stream_seq > $3 ORDER BY stream_seq LIMIT $4
+"""
+STREAM_POSITION = """
+SELECT stream_seq FROM events WHERE tenant_id = $1 AND stream = $2 AND id = $3
+"""
+MARK_HANDLED = """
+INSERT INTO handled_events (tenant_id, event_id, handler, handled_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT DO NOTHING RETURNING event_id
+"""
+
+
+async def write_event(scope: "Scope", event: Event) -> UUID:
+    """Write the event row in the caller's transaction and tell those who watch its stream."""
+    event_id = scope.new_id()
+    stream = event.stream
+    seq = None
+    if stream is not None:
+        seq = await scope.conn.fetchval(NEXT_IN_STREAM, scope.tenant_id, stream)
+    actor = scope.actor
+    await scope.conn.execute(
+        INSERT_EVENT,
+        scope.tenant_id,
+        event_id,
+        event.name,
+        event.version,
+        event.public,
+        event.audited,
+        event.area,
+        msgspec.to_builtins(event),
+        actor.kind,
+        actor.id,
+        actor.label,
+        scope.request_id,
+        actor.address,
+        printable(actor.user_agent),
+        scope.clock.now(),
+        stream,
+        seq,
+    )
+    if stream is not None:
+        await scope.conn.execute(NOTIFY_STREAM, LIVE_CHANNEL, f"{scope.tenant_id}/{stream}")
+    return event_id
+
+
+def printable(text: str | None, limit: int = 300) -> str | None:
+    """Foreign text fit for a log: control characters escaped, length bounded."""
+    if text is None:
+        return None
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[:limit])[:limit]
+
+
+def stored_event(row: Mapping[str, Any]) -> StoredEvent:
+    """The row as a frozen shape."""
+    return StoredEvent(**row)
+
+
+async def find_event(conn: Connection, tenant_id: UUID, event_id: UUID) -> StoredEvent | None:
+    row = await conn.fetchrow(FIND_EVENT, tenant_id, event_id)
+    return None if row is None else stored_event(row)
+
+
+async def read_stream(
+    conn: Connection, tenant_id: UUID, stream: str, *, after_seq: int, limit: int = 500
+) -> list[StoredEvent]:
+    """The events of one stream that follow `after_seq`, oldest first."""
+    rows = await conn.fetch(STREAM_AFTER, tenant_id, stream, after_seq, limit)
+    return [stored_event(row) for row in rows]
+
+
+async def stream_position(
+    conn: Connection, tenant_id: UUID, stream: str, event_id: UUID
+) -> int | None:
+    """Where in its stream an event stands; None when it is not of this stream."""
+    position: int | None = await conn.fetchval(STREAM_POSITION, tenant_id, stream, event_id)
+    return position
+
+
+async def mark_handled(scope: "Scope", event_id: UUID, handler: str) -> bool:
+    """Note that a handler heard an event; False when it had already."""
+    row = await scope.conn.fetchval(
+        MARK_HANDLED, scope.tenant_id, event_id, handler, scope.clock.now()
+    )
+    return row is not None

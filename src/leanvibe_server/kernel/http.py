@@ -1,0 +1,242 @@
+"""The street side: routes that commit before they answer, and one envelope for every error."""
+
+from collections.abc import Callable, Coroutine
+from http import HTTPStatus
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
+
+import asyncpg
+import msgspec
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from pydantic import BeforeValidator, WithJsonSchema
+from starlette.exceptions import HTTPException
+
+from leanvibe_server.kernel.errors import (
+    AppError,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    PayloadTooLarge,
+    ServerError,
+    ServiceUnavailable,
+    envelope,
+)
+from leanvibe_server.kernel.idempotency import Replay, store_answer
+from leanvibe_server.kernel.ids import parse_id
+from leanvibe_server.kernel.log import logger
+from leanvibe_server.kernel.request import Visit, visit_of
+
+# What a caller's value can cause. Other data errors, such as a tenant that is not bound, are ours.
+_UNSTORABLE = (
+    asyncpg.DataError,
+    asyncpg.CharacterNotInRepertoireError,
+    asyncpg.UntranslatableCharacterError,
+    asyncpg.NumericValueOutOfRangeError,
+)
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+PathId = Annotated[
+    UUID, BeforeValidator(parse_id), WithJsonSchema({"type": "string", "format": "uuid"})
+]
+"""An id in a path. Text that is no UUID answers like an id that does not exist."""
+
+
+def bears_secret(endpoint: Endpoint) -> Endpoint:
+    """Mark an endpoint whose answer holds a secret: it is never kept for a repeat."""
+    endpoint.bears_secret = True  # type: ignore[attr-defined]  # read by HouseRoute
+    return endpoint
+
+
+class HouseRequest(Request):
+    """A request whose JSON is read strictly: no NaN, no NUL, no lone surrogates."""
+
+    async def json(self) -> Any:
+        body = await self.body()
+        try:
+            value = msgspec.json.decode(body)
+            if b"\\u" in body:
+                check_text(value)
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            raise InvalidRequest(
+                f"The body is not valid JSON: {error}.",
+                details={"validation_errors": [f"body: {error}"]},
+            ) from None
+        return value
+
+
+def check_text(value: Any) -> None:
+    """Raises: UnicodeError: some text in `value` cannot be stored as UTF-8 without NUL."""
+    text = msgspec.json.encode(value)
+    if b"\\u0000" in text:
+        raise UnicodeError("NUL characters are not allowed")
+
+
+class HouseRoute(APIRoute):
+    """A route whose transaction ends before its answer leaves.
+
+    The answer is built first, so a body that cannot be serialised or a commit that fails is a
+    500 and never a 2xx. A refusal that keeps its writes commits them, then leaves.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        secret = getattr(self.endpoint, "bears_secret", False)
+
+        async def run(request: Request) -> Response:
+            visit = visit_of(request.scope)
+            visit.log["route"] = self.path_format
+            try:
+                response = await handle(HouseRequest(request.scope, request.receive))
+                await _keep_answer(visit, response, secret=secret)
+            except Replay as first:
+                await _end(visit, commit=False)
+                return _replayed(first)
+            except BaseException as error:
+                await _end(visit, commit=getattr(error, "keeps_writes", False))
+                raise
+            await _end(visit, commit=True)
+            return response
+
+        return run
+
+
+async def _keep_answer(visit: Visit, response: Response, *, secret: bool) -> None:
+    if visit.idempotent is None or visit.transaction is None or secret:
+        return
+    await store_answer(
+        visit.transaction.conn,
+        visit.idempotent,
+        status=response.status_code,
+        body=bytes(response.body),
+        media_type=response.headers.get("content-type", "application/json"),
+    )
+
+
+def _replayed(first: Replay) -> Response:
+    return Response(
+        first.body,
+        status_code=first.status,
+        media_type=first.media_type,
+        headers={"Idempotency-Replayed": "true"},
+    )
+
+
+async def _end(visit: Visit, *, commit: bool) -> None:
+    transaction, visit.transaction = visit.transaction, None
+    if transaction is None:
+        return
+    if commit:
+        await transaction.commit()
+    else:
+        await transaction.rollback()
+
+
+class Router(APIRouter):
+    """An APIRouter of house routes."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(route_class=HouseRoute, **options)
+
+
+def refuses(*errors: type[AppError]) -> dict[int | str, dict[str, Any]]:
+    """The refusals of an endpoint, for its OpenAPI text."""
+    by_status: dict[int | str, dict[str, Any]] = {}
+    for error in errors:
+        summary = (error.__doc__ or error.code).split("\n")[0]
+        entry = by_status.setdefault(
+            error.status,
+            {
+                "description": "",
+                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+            },
+        )
+        entry["description"] = f"{entry['description']} `{error.code}`: {summary}".strip()
+    return by_status
+
+
+def error_response(request: Request, error: AppError) -> JSONResponse:
+    """The error in its envelope."""
+    visit = visit_of(request.scope)
+    body = envelope(error, request_id=visit.request_id, now=visit.house.clock.now())
+    return JSONResponse(body, status_code=error.status, headers=error.headers)
+
+
+def validation_error(error: RequestValidationError) -> InvalidRequest:
+    """FastAPI's findings as our refusal, each field named by its path."""
+    findings = []
+    for item in error.errors():
+        path = ".".join(str(part) for part in item["loc"] if part not in ("body", "query"))
+        findings.append(f"{path or 'body'}: {item['msg']}")
+    details: dict[str, Any] = {"validation_errors": findings}
+    if findings:
+        details["field"] = findings[0].partition(":")[0]
+    return InvalidRequest(
+        f"The request has {len(findings)} invalid field{'s' if len(findings) != 1 else ''}. "
+        f"{findings[0] if findings else ''}".strip(),
+        details=details,
+    )
+
+
+def _http_error(error: HTTPException) -> AppError:
+    known: dict[int, type[AppError]] = {
+        404: NotFound,
+        405: MethodNotAllowed,
+        413: PayloadTooLarge,
+        503: ServiceUnavailable,
+    }
+    kind = known.get(error.status_code, ServerError if error.status_code >= 500 else InvalidRequest)
+    phrases = {404: "There is nothing at this path.", 405: "This path has no such method."}
+    message = phrases.get(error.status_code, str(error.detail))
+    return kind(message, headers=dict(error.headers or {}))
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Give every error the envelope, from whichever layer it comes."""
+
+    @app.exception_handler(AppError)
+    async def refused(request: Request, error: AppError) -> Response:
+        return error_response(request, error)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        return error_response(request, validation_error(error))
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> Response:
+        return error_response(request, _http_error(error))
+
+    @app.exception_handler(asyncpg.DataError)
+    async def unstorable(request: Request, error: asyncpg.DataError) -> Response:
+        if type(error) not in _UNSTORABLE:
+            raise error
+        logger("http").info("unstorable value", error=str(error))
+        return error_response(
+            request, InvalidRequest("A value in the request cannot be stored as it is.")
+        )
+
+    @app.exception_handler(asyncpg.PostgresConnectionError)
+    @app.exception_handler(asyncpg.CannotConnectNowError)
+    @app.exception_handler(ConnectionRefusedError)
+    @app.exception_handler(TimeoutError)
+    async def no_database(request: Request, error: Exception) -> Response:
+        logger("http").error("database unreachable", error=repr(error))
+        return error_response(
+            request,
+            ServiceUnavailable(
+                "The database does not answer. Try again in a moment.", headers={"Retry-After": "2"}
+            ),
+        )
+
+
+def crash_response(visit: Visit, error: BaseException) -> JSONResponse:
+    """The answer to what nobody foresaw: no detail leaves the house but the request id."""
+    logger("http").error("crash", request_id=visit.request_id, path=visit.path, exc_info=error)
+    refusal = ServerError(
+        "Something broke on our side. Try again, and quote the request id if it stays."
+    )
+    body = envelope(refusal, request_id=visit.request_id, now=visit.house.clock.now())
+    return JSONResponse(body, status_code=HTTPStatus.INTERNAL_SERVER_ERROR)

@@ -1,0 +1,150 @@
+"""Later work: jobs in PostgreSQL, enqueued in the caller's transaction.
+
+A job names rows and holds nothing else. It runs at least once; a worker that dies has its jobs
+taken over when its heartbeat is missed.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
+
+import asyncpg
+from pgqueuer import PgQueuer
+from pgqueuer.db import AsyncpgDriver
+from pgqueuer.errors import RetryRequested
+from pgqueuer.models import Job
+from pgqueuer.queries import Queries
+
+from leanvibe_server.kernel.db import Connection, login_dsn
+from leanvibe_server.kernel.events import find_event, mark_handled
+from leanvibe_server.kernel.log import logger
+
+if TYPE_CHECKING:
+    from leanvibe_server.kernel.house import House
+    from leanvibe_server.kernel.scope import Scope
+
+HANDLE_EVENT = "events.handle"
+MAX_ATTEMPTS = 8
+FIRST_RETRY_S = 1.0
+LONGEST_RETRY_S = 300.0
+HEARTBEAT_TIMEOUT = timedelta(seconds=4)
+DEQUEUE_TIMEOUT = timedelta(seconds=2)
+
+JobHandler = Callable[..., Awaitable[None]]
+
+
+async def enqueue(
+    conn: Connection,
+    job: str,
+    *,
+    tenant_id: UUID,
+    ids: Mapping[str, UUID | str | int],
+    delay: timedelta | None = None,
+) -> None:
+    """Add a job in this connection's transaction: it exists if and only if that commits."""
+    payload = {"tenant_id": str(tenant_id)} | {
+        name: str(value) if isinstance(value, UUID) else value for name, value in ids.items()
+    }
+    queries = Queries(AsyncpgDriver(cast("asyncpg.Connection[Any]", conn)))
+    await queries.enqueue(job, json.dumps(payload).encode(), execute_after=delay)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a job handler holds: the house, and a way to open its tenant's Scope."""
+
+    house: "House"
+    tenant_id: UUID
+    attempt: int
+
+    @asynccontextmanager
+    async def scope(self) -> AsyncIterator["Scope"]:
+        """A transaction of this job's tenant that commits at the end of the block."""
+        from leanvibe_server.kernel.scope import SYSTEM, Scope
+
+        async with self.house.database.tenant(self.tenant_id) as conn:
+            yield Scope(conn, self.tenant_id, SYSTEM, self.house.clock, self.house)
+
+
+@dataclass
+class Jobs:
+    """Every job of the house by name. Filled by hand in wiring."""
+
+    handlers: dict[str, JobHandler] = field(default_factory=dict)
+
+    def add(self, name: str, handler: JobHandler) -> None:
+        self.handlers[name] = handler
+
+
+async def handle_event(work: Work, *, event_id: str, handler: str) -> None:
+    """Let one listener hear one event, once."""
+    async with work.scope() as scope:
+        event = await find_event(scope.conn, work.tenant_id, UUID(event_id))
+        if event is None or not await mark_handled(scope, event.id, handler):
+            return
+        await work.house.listeners.handlers[handler](scope, event)
+
+
+def retry_delay_s(attempt: int) -> float:
+    """How long to wait after the given attempt (counted from 0), in seconds."""
+    return min(LONGEST_RETRY_S, FIRST_RETRY_S * 2.0**attempt)
+
+
+async def run_job(house: "House", name: str, handler: JobHandler, job: Job) -> None:
+    """Run one job; a failure is tried again later, and after the last try kept for inspection.
+
+    Raises: RetryRequested: the queue puts the job back.
+    """
+    payload = json.loads(job.payload or b"{}")
+    if "tenant_id" not in payload:
+        raise ValueError(f"job {name} names no tenant")
+    work = Work(house, UUID(payload.pop("tenant_id")), job.attempts)
+    try:
+        await handler(work, **payload)
+    except Exception as error:
+        logger("jobs").warning("job failed", job=name, attempt=job.attempts, exc_info=error)
+        if job.attempts + 1 >= MAX_ATTEMPTS:
+            raise
+        raise RetryRequested(
+            delay=timedelta(seconds=retry_delay_s(job.attempts)), reason=repr(error)
+        ) from error
+
+
+async def run_worker(house: "House", jobs: Jobs, stop: asyncio.Event) -> None:
+    """Work off the queue until `stop` is set, then finish what is under way."""
+    dsn = login_dsn(
+        house.settings.database_direct_url or house.settings.database_url, "worker", house.vault
+    )
+    connection = await asyncpg.connect(dsn, timeout=10)
+    try:
+        queue = PgQueuer.from_asyncpg_connection(connection)
+        for name, handler in jobs.handlers.items():
+            _register(queue, house, name, handler)
+        stopper = asyncio.create_task(_shut_down(queue, stop))
+        try:
+            await queue.run(
+                batch_size=max(1, house.settings.worker_concurrency // 2),
+                max_concurrent_tasks=max(2, house.settings.worker_concurrency),
+                dequeue_timeout=DEQUEUE_TIMEOUT,
+                heartbeat_timeout=HEARTBEAT_TIMEOUT,
+            )
+        finally:
+            stopper.cancel()
+    finally:
+        await connection.close()
+
+
+def _register(queue: PgQueuer, house: "House", name: str, handler: JobHandler) -> None:
+    @queue.entrypoint(name, on_failure="hold")
+    async def entrypoint(job: Job) -> None:
+        await run_job(house, name, handler, job)
+
+
+async def _shut_down(queue: PgQueuer, stop: asyncio.Event) -> None:
+    await stop.wait()
+    queue.shutdown.set()

@@ -1,0 +1,70 @@
+"""Structured logs: JSON for machines, one readable line for people; never a secret."""
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+from leanvibe_server.kernel.config import Settings
+
+_SECRET_NAMES = re.compile(r"password|secret|token|authorization|cookie|private_key|credential")
+_SECRET_VALUES = re.compile(
+    r"(lv_(?:live|test)_[0-9A-Za-z]+|eyJ[\w-]+\.[\w-]+\.[\w-]*|(?<=[?&]token=)[^&\s]+)"
+)
+_MAX_VALUE = 2_000
+
+
+def redact(text: str) -> str:
+    """The text without API keys and tokens."""
+    return _SECRET_VALUES.sub("[redacted]", text)
+
+
+def _clean(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    for name, value in event.items():
+        if _SECRET_NAMES.search(name):
+            event[name] = "[redacted]"
+        elif isinstance(value, str):
+            event[name] = redact(value[:_MAX_VALUE])
+    return event
+
+
+def configure_logging(settings: Settings) -> None:
+    """Send all logs of this process to standard error in the configured form."""
+    level = getattr(logging, settings.log_level.upper())
+    renderer: Any = (
+        structlog.processors.JSONRenderer()
+        if settings.json_logs
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _clean,
+    ]
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared)
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(max(level, logging.INFO))
+    for noisy in ("httpx", "httpcore", "asyncio", "pgqueuer", "uvicorn.access"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def logger(name: str) -> Any:
+    """A logger for one part of the house."""
+    return structlog.get_logger(part=name)

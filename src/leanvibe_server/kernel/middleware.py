@@ -1,0 +1,187 @@
+"""The outermost layer: request ids, body limit, rate and security headers, metrics, crashes.
+
+Pure ASGI: a BaseHTTPMiddleware costs many times as much.
+"""
+
+import ipaddress
+import re
+import time
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from uuid import uuid4
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from leanvibe_server.kernel import metrics
+from leanvibe_server.kernel.errors import AppError, PayloadTooLarge, envelope
+from leanvibe_server.kernel.house import House
+from leanvibe_server.kernel.http import crash_response
+from leanvibe_server.kernel.log import logger
+from leanvibe_server.kernel.ratelimit import ANONYMOUS
+from leanvibe_server.kernel.request import Visit, place_visit
+
+_REQUEST_ID = re.compile(r"req_[0-9a-f-]{36}")
+_FIXED_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+]
+_API_CSP = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+_HSTS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
+
+
+class Doorman:
+    """Wraps the application: every request passes here first and leaves here last."""
+
+    def __init__(self, app: ASGIApp, house: House) -> None:
+        self._app = app
+        self._house = house
+        self._proxies = _networks(house.settings.trusted_proxies)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        visit = self._visit(scope)
+        place_visit(scope, visit)  # type: ignore[arg-type]  # an ASGI scope is a dict
+        if scope["type"] == "websocket":
+            await self._app(scope, receive, send)
+            return
+        answer = _Answer(visit, send)
+        structlog.contextvars.bind_contextvars(request_id=visit.request_id)
+        try:
+            declared = visit.headers.get("content-length", "0")
+            if declared.isdigit() and int(declared) > self._house.settings.max_body_bytes:
+                await _send_error(scope, receive, answer, visit, self._too_large())
+                return
+            await self._app(scope, self._bounded(receive), answer)
+        except PayloadTooLarge as error:
+            await _send_error(scope, receive, answer, visit, error)
+        except Exception as error:
+            if answer.started:
+                logger("http").error("crash after the answer began", exc_info=error)
+                raise
+            await crash_response(visit, error)(scope, receive, answer)
+        finally:
+            structlog.contextvars.unbind_contextvars("request_id")
+
+    def _bounded(self, receive: Receive) -> Receive:
+        seen = 0
+
+        async def bounded() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self._house.settings.max_body_bytes:
+                raise self._too_large()
+            return message
+
+        return bounded
+
+    def _too_large(self) -> PayloadTooLarge:
+        limit = self._house.settings.max_body_bytes
+        return PayloadTooLarge(
+            f"The body is larger than {limit} bytes.", details={"max_bytes": limit}
+        )
+
+    def _visit(self, scope: Scope) -> Visit:
+        headers: dict[str, str] = {}
+        for name, value in scope["headers"]:
+            headers[name.decode("latin-1")] = value.decode("latin-1")
+        peer = (scope.get("client") or ("unknown", 0))[0]
+        believed = self._is_proxy(peer)
+        address = self._client_address(headers, peer) if believed else peer
+        scheme = headers.get("x-forwarded-proto") if believed else None
+        named = headers.get("x-request-id", "")
+        return Visit(
+            house=self._house,
+            request_id=named if _REQUEST_ID.fullmatch(named) else f"req_{uuid4()}",
+            method=scope.get("method", "GET"),
+            path=scope["path"],
+            headers=headers,
+            cookies=_cookies(headers.get("cookie")),
+            address=address,
+            secure=(scheme or scope.get("scheme")) in ("https", "wss"),
+        )
+
+    def _is_proxy(self, peer: str) -> bool:
+        if not self._proxies:
+            return False
+        try:
+            address = ipaddress.ip_address(peer)
+        except ValueError:
+            return False
+        return any(address in network for network in self._proxies)
+
+    def _client_address(self, headers: dict[str, str], peer: str) -> str:
+        """The last address in X-Forwarded-For that is not one of our proxies."""
+        hops = [hop.strip() for hop in headers.get("x-forwarded-for", "").split(",") if hop.strip()]
+        for hop in reversed(hops):
+            try:
+                ipaddress.ip_address(hop)
+            except ValueError:
+                return peer
+            if not self._is_proxy(hop):
+                return hop
+        return peer
+
+
+class _Answer:
+    """The send side of one request: adds the headers every answer bears, and measures."""
+
+    def __init__(self, visit: Visit, send: Send) -> None:
+        self._visit = visit
+        self._send = send
+        self._began = time.perf_counter()
+        self.started = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            self._dress(message)
+        await self._send(message)
+
+    def _dress(self, message: Message) -> None:
+        visit = self._visit
+        now = visit.house.clock.now().timestamp()
+        verdict = visit.verdict or visit.house.limiter.take(
+            f"unlimited {visit.address}", ANONYMOUS, now, cost=0
+        )
+        headers: list[tuple[bytes, bytes]] = message.setdefault("headers", [])
+        present = {name for name, _ in headers}
+        headers.append((b"x-request-id", visit.request_id.encode()))
+        headers.extend(verdict.headers(now))
+        headers.extend(_FIXED_HEADERS)
+        if b"content-security-policy" not in present:
+            headers.append(_API_CSP)
+        if b"cache-control" not in present:
+            headers.append((b"cache-control", b"no-store"))
+        if visit.secure:
+            headers.append(_HSTS)
+        metrics.observe(visit, message["status"], time.perf_counter() - self._began)
+
+
+async def _send_error(
+    scope: Scope, receive: Receive, answer: _Answer, visit: Visit, error: AppError
+) -> None:
+    from starlette.responses import JSONResponse
+
+    body = envelope(error, request_id=visit.request_id, now=visit.house.clock.now())
+    await JSONResponse(body, status_code=error.status)(scope, receive, answer)
+
+
+def _cookies(header: str | None) -> dict[str, str]:
+    if not header:
+        return {}
+    jar: SimpleCookie = SimpleCookie()
+    try:
+        jar.load(header)
+    except CookieError:
+        return {}
+    return {name: morsel.value for name, morsel in jar.items()}
+
+
+def _networks(text: str) -> list[Any]:
+    return [ipaddress.ip_network(part.strip(), strict=False) for part in text.split(",") if part]

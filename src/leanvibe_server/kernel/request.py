@@ -1,0 +1,109 @@
+"""One HTTP request or WebSocket as the house sees it."""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from leanvibe_server.kernel.db import Transaction
+from leanvibe_server.kernel.errors import RateLimited
+from leanvibe_server.kernel.house import House
+from leanvibe_server.kernel.ratelimit import ANONYMOUS, Rate, Verdict
+from leanvibe_server.kernel.scope import Actor
+
+SESSION_COOKIE = "lv_session"
+_KEY = "leanvibe.visit"
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What a caller showed: a bearer token or key, or the dashboard's cookie."""
+
+    visit: "Visit"
+    bearer: str | None
+    cookie: str | None
+    named_tenant: str | None
+    named_slug: str | None
+    break_glass_reason: str | None
+
+
+@dataclass
+class Visit:
+    """A request on its way through: who called from where, and what was opened for it."""
+
+    house: House
+    request_id: str
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    cookies: Mapping[str, str]
+    address: str
+    secure: bool
+    transaction: Transaction | None = None
+    verdict: Verdict | None = None
+    idempotent: "IdempotentAnswer | None" = None
+    log: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def user_agent(self) -> str | None:
+        return self.headers.get("user-agent")
+
+    def anonymous(self) -> Actor:
+        return Actor(kind="anonymous", address=self.address, user_agent=self.user_agent)
+
+    def credentials(self, *, cookie: bool) -> Credentials:
+        scheme, _, token = self.headers.get("authorization", "").partition(" ")
+        return Credentials(
+            visit=self,
+            bearer=token.strip() if scheme.lower() == "bearer" and token.strip() else None,
+            cookie=self.cookies.get(SESSION_COOKIE) if cookie else None,
+            named_tenant=self.headers.get("x-tenant-id"),
+            named_slug=self.headers.get("x-tenant-slug"),
+            break_glass_reason=self.headers.get("x-break-glass-reason"),
+        )
+
+    def limit(self, key: str, rate: Rate) -> None:
+        """Count this call; the verdict goes into the answer's headers.
+
+        Raises: RateLimited: the caller waits for `Retry-After` seconds.
+        """
+        self.verdict = self.house.limiter.take(key, rate, self.house.clock.now().timestamp())
+        if not self.verdict.allowed:
+            wait = max(1, round(self.verdict.retry_after_s))
+            raise RateLimited(
+                f"Too many requests: {rate.per_minute} a minute are allowed. Wait {wait} s.",
+                details={"limit_per_minute": rate.per_minute, "retry_after": wait},
+            )
+
+    def limit_by_address(self) -> None:
+        """Count a call without valid credentials against its address."""
+        self.limit(f"address {_network(self.address)}", ANONYMOUS)
+
+
+@dataclass
+class IdempotentAnswer:
+    """The answer under way to a request with an Idempotency-Key."""
+
+    tenant_id: UUID
+    owner: str
+    key: str
+
+
+def _network(address: str) -> str:
+    """One IPv4 address or one IPv6 /64: what one caller can choose from."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return str(ipaddress.ip_network(f"{ip}/64", strict=False)) if ip.version == 6 else str(ip)
+
+
+def place_visit(scope: dict[str, Any], visit: Visit) -> None:
+    scope[_KEY] = visit
+
+
+def visit_of(scope: Any) -> Visit:
+    """The Visit the outermost middleware placed in the ASGI scope."""
+    visit: Visit = scope[_KEY]
+    return visit

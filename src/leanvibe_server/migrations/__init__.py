@@ -1,0 +1,93 @@
+"""Bring a database to the schema of this version, with the logins the product works under."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from alembic import command
+from alembic.config import Config
+
+from leanvibe_server.kernel.crypto import Vault
+from leanvibe_server.kernel.db import LOGINS, database_name, role_name
+
+MINIMUM_POSTGRES = 150000
+_FOLDER = Path(__file__).parent
+
+
+class CannotMigrate(Exception):
+    """The database cannot be used. The message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Migrated:
+    """What `migrate` found and did."""
+
+    before: str | None
+    after: str
+
+
+async def migrate(admin_dsn: str, vault: Vault) -> Migrated:
+    """Make the logins, then run every migration that is missing. Safe to run again and at once.
+
+    Raises: CannotMigrate: unreachable, too old, or the admin may not create roles.
+    """
+    connection = await _connect(admin_dsn)
+    try:
+        if connection.get_server_version().major * 10000 < MINIMUM_POSTGRES:
+            raise CannotMigrate("PostgreSQL 15 or newer is needed.")
+        # One migration at a time: a session lock, so this connection stays open throughout.
+        await connection.execute("SELECT pg_advisory_lock(hashtext('leanvibe.migrate'))")
+        await _make_logins(connection, database_name(admin_dsn), vault)
+        before = await _revision(connection)
+        await asyncio.to_thread(command.upgrade, _alembic(admin_dsn), "head")
+        after = await _revision(connection)
+    finally:
+        await connection.close()
+    return Migrated(before=before, after=after or "")
+
+
+async def _connect(dsn: str) -> Any:
+    try:
+        return await asyncpg.connect(dsn, timeout=10)
+    except (OSError, asyncpg.PostgresError, TimeoutError) as error:
+        raise CannotMigrate(f"The database does not answer at DATABASE_URL: {error}") from None
+
+
+async def _make_logins(connection: Any, database: str, vault: Vault) -> None:
+    for login in LOGINS:
+        role = role_name(database, login)
+        password = vault.database_password(role)
+        exists = await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role)
+        verb = "ALTER" if exists else "CREATE"
+        try:
+            await connection.execute(
+                f'{verb} ROLE "{role}" LOGIN PASSWORD \'{password}\' '
+                "NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS NOREPLICATION"
+            )
+        except asyncpg.InsufficientPrivilegeError:
+            raise CannotMigrate(
+                f"The user of DATABASE_URL may not create the role {role}: give it CREATEROLE."
+            ) from None
+        await connection.execute(f'GRANT CONNECT ON DATABASE "{database}" TO "{role}"')
+        for setting in ("statement_timeout = '60s'", "lock_timeout = '20s'"):
+            await connection.execute(f'ALTER ROLE "{role}" SET {setting}')
+        if login != "worker":
+            await connection.execute(
+                f"ALTER ROLE \"{role}\" SET idle_in_transaction_session_timeout = '60s'"
+            )
+
+
+async def _revision(connection: Any) -> str | None:
+    if await connection.fetchval("SELECT to_regclass('public.alembic_version')") is None:
+        return None
+    revision: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
+    return revision
+
+
+def _alembic(admin_dsn: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_FOLDER))
+    config.attributes["dsn"] = admin_dsn
+    return config
