@@ -1,0 +1,96 @@
+"""The server's command line: `leanvibe-server start` and what an operator needs beside it."""
+
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from leanvibe_server.kernel.config import ConfigError, Settings
+from leanvibe_server.launch import doctor as doctor_checks
+from leanvibe_server.launch import installation
+from leanvibe_server.launch.environment import read_environment
+from leanvibe_server.launch.errors import LaunchError, disk_full, is_disk_full
+from leanvibe_server.migrations import CannotMigrate
+
+
+class Refusing(click.Group):
+    """A group whose commands end with one line instead of a traceback when they must refuse."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except (LaunchError, ConfigError, CannotMigrate) as error:
+            _refuse(str(error))
+        except OSError as error:
+            if is_disk_full(error):
+                _refuse(str(disk_full(Path(error.filename or Path.cwd()))))
+            if isinstance(error, PermissionError):
+                _refuse(f"Not permitted: {error.filename}. Does it belong to another user?")
+            raise
+
+
+def _refuse(message: str) -> NoReturn:
+    click.echo(f"leanvibe-server: {message}", err=True)
+    sys.exit(1)
+
+
+@click.group(cls=Refusing, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="leanvibe-server")
+def main() -> None:
+    """Run and look after a LeanVibe Enterprise installation.
+
+    Settings come from the environment and from .env in the current directory; .env.example
+    lists them all.
+    """
+    os.environ.update(read_environment(os.environ, directory=Path.cwd()))
+
+
+@main.command()
+def start() -> None:
+    """Start everything: database, demo, API, worker and dashboard."""
+    installation.start(_settings(), os.environ)
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database to the schema of this version."""
+    with installation.open_database(_settings()) as settings:
+        installation.bring_up_to_date(settings)
+    click.echo("The database is up to date.")
+
+
+@main.command()
+def serve() -> None:
+    """Run the API and dashboard only, against a migrated database."""
+    _become("leanvibe_server.app")
+
+
+@main.command()
+def worker() -> None:
+    """Run one worker only, against a migrated database."""
+    _become("leanvibe_server.worker")
+
+
+@main.command()
+def doctor() -> None:
+    """Check this machine and say what to do about what is amiss."""
+    findings = doctor_checks.examine(_settings())
+    for finding in findings:
+        click.echo(f"{'✓' if finding.good else '✗'} {finding.subject}: {finding.text}")
+    sys.exit(0 if all(finding.good for finding in findings) else 1)
+
+
+def _settings() -> Settings:
+    return Settings.from_env(os.environ)
+
+
+def _become(module: str) -> NoReturn:
+    """Let this process be another door of the house, so that signals reach it directly."""
+    _settings()
+    os.execv(sys.executable, [sys.executable, "-m", module])  # noqa: S606  # no shell is wanted
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The local installation: embedded PostgreSQL, supervisor, sandbox set-up and demo."""

@@ -1,0 +1,163 @@
+"""Starts the whole product on this machine, and stops it again."""
+
+import asyncio
+import http.client
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from threading import Thread
+from typing import Final
+
+import click
+
+from leanvibe_server.kernel.config import Settings
+from leanvibe_server.kernel.crypto import load_vault
+from leanvibe_server.launch import demo
+from leanvibe_server.launch.checks import check_database, check_disk, check_port
+from leanvibe_server.launch.children import Program
+from leanvibe_server.launch.errors import LaunchError
+from leanvibe_server.launch.postgres import EmbeddedPostgres, make_home
+from leanvibe_server.launch.sandbox_setup import SandboxState, ensure_sandbox
+from leanvibe_server.launch.supervisor import (
+    StopRequested,
+    Supervisor,
+    ignore_stop_signals,
+    lock_home,
+    stop_on_signals,
+)
+from leanvibe_server.launch.terminal import greet, stage
+from leanvibe_server.migrations import migrate
+
+_READY_TIMEOUT_S: Final = 120.0
+
+API: Final = Program("api", (sys.executable, "-m", "leanvibe_server.app"))
+WORKER: Final = Program("worker", (sys.executable, "-m", "leanvibe_server.worker"))
+
+
+def start(settings: Settings, env: Mapping[str, str]) -> None:
+    """Run the product until someone asks it to stop.
+
+    Raises: LaunchError: it cannot run; the message says why in one line.
+    """
+    began_s = time.monotonic()
+    home = settings.home
+    with suppress(StopRequested), stop_on_signals():
+        make_home(home)
+        with lock_home(home):
+            check_disk(home)
+            postgres = None if settings.database_url else EmbeddedPostgres(home)
+            supervisor = Supervisor(home, postgres=postgres)
+            try:
+                supervisor.clear_strays((API, WORKER))
+                check_port(settings.host, settings.port)
+                _bring_up(supervisor, settings, env, began_s=began_s)
+                supervisor.run_until(lambda: False)
+            finally:
+                ignore_stop_signals()
+                supervisor.stop()
+    click.echo("Stopped.")
+
+
+def _bring_up(
+    supervisor: Supervisor, settings: Settings, env: Mapping[str, str], *, began_s: float
+) -> None:
+    sandbox = SandboxSetUp(settings)
+    sandbox.start()
+    settings = _open_database(supervisor, settings)
+    with stage("Schema"):
+        bring_up_to_date(settings)
+    if not settings.production:
+        with stage("Demo"):
+            demo.seed(settings)
+    with stage("API and worker"):
+        supervisor.start_children((API, WORKER), env=child_environment(settings, env))
+        _wait_ready(supervisor, settings)
+    with stage("Sandbox"):
+        supervisor.run_until(lambda: not sandbox.is_alive())
+    greet(settings, sandbox=sandbox.state, took_s=time.monotonic() - began_s)
+
+
+class SandboxSetUp(Thread):
+    """Sets the sandbox up beside everything else: installing a package takes a while.
+
+    A daemon, so that a stop does not wait for a package manager.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(daemon=True)
+        self._wanted = settings.sandbox == "bubblewrap"
+        self.state = SandboxState(ready=not self._wanted, reason="the set-up failed; see above")
+
+    def run(self) -> None:
+        if self._wanted:
+            self.state = ensure_sandbox()
+
+
+def _open_database(supervisor: Supervisor, settings: Settings) -> Settings:
+    """The settings with the URL of a database that answers: the configured one, or our own."""
+    if settings.database_url:
+        with stage("Database"):
+            check_database(settings.database_url)
+        return settings
+    with stage("PostgreSQL 18"):
+        return replace(settings, database_url=supervisor.start_database())
+
+
+def bring_up_to_date(settings: Settings) -> None:
+    """Migrate the database of these settings to this version's schema."""
+    asyncio.run(migrate(settings.database_url, load_vault(settings)))
+
+
+@contextmanager
+def open_database(settings: Settings) -> Iterator[Settings]:
+    """The settings with the URL of a database that answers, for a command beside the product.
+
+    The embedded server is started for the command when the product does not run.
+    """
+    if settings.database_url:
+        check_database(settings.database_url)
+        yield settings
+        return
+    postgres = EmbeddedPostgres(settings.home)
+    if postgres.is_running():
+        yield replace(settings, database_url=postgres.dsn)
+        return
+    make_home(settings.home)
+    with lock_home(settings.home):
+        check_disk(settings.home)
+        try:
+            yield replace(settings, database_url=postgres.start())
+        finally:
+            postgres.stop()
+
+
+def child_environment(settings: Settings, env: Mapping[str, str]) -> dict[str, str]:
+    """What API and worker read: our environment with the home and database of this start."""
+    return {
+        **env,
+        "LEANVIBE_HOME": str(settings.home),
+        "DATABASE_URL": settings.database_url,
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _wait_ready(supervisor: Supervisor, settings: Settings) -> None:
+    if not supervisor.run_until(lambda: is_ready(settings), timeout_s=_READY_TIMEOUT_S):
+        raise LaunchError(
+            f"The API was not ready after {_READY_TIMEOUT_S:g} s: see {settings.home}/logs/api.log"
+        )
+
+
+def is_ready(settings: Settings) -> bool:
+    """Whether the API answers that it is ready."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104  # compared, not bound
+    connection = http.client.HTTPConnection(host, settings.port, timeout=2)
+    try:
+        connection.request("GET", "/health/ready")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,76 @@
+"""What a person sees while the product starts, and when it runs."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from leanvibe_server.kernel.config import Settings
+from leanvibe_server.launch.sandbox_setup import SandboxState
+
+_NAME_WIDTH: Final = 24
+
+
+@contextmanager
+def stage(name: str) -> Iterator[None]:
+    """One line of progress: the name at once, the time it took when it is done."""
+    began_s = time.monotonic()
+    click.echo(f"  {name:<{_NAME_WIDTH}}", nl=False)
+    sys.stdout.flush()
+    try:
+        yield
+    except BaseException:
+        click.echo(" stopped")
+        raise
+    click.echo(f"{time.monotonic() - began_s:6.1f} s")
+
+
+def greet(settings: Settings, *, sandbox: SandboxState, took_s: float) -> None:
+    """Say where the product is, who may sign in, and what to do next."""
+    click.echo(f"\nLeanVibe Enterprise runs at {settings.base_url} (after {took_s:.1f} s)")
+    demo = _read_demo(settings.home)
+    if demo is not None:
+        click.echo("\nDemo accounts (more in demo.json):")
+        for role, user in demo["users"].items():
+            click.echo(f"  {role:<16}{user['email']:<32}{user['password']}")
+    if not sandbox.ready:
+        click.echo(f"\nNo sandbox: {sandbox.reason}. Tasks will fail with sandbox_unavailable.")
+        if sandbox.command:
+            click.echo(f"  To set it up: {sandbox.command}")
+    click.echo("\nNext:")
+    for line in _next_commands(settings, demo):
+        click.echo(f"  {line}")
+    click.echo("\nCtrl-C stops everything.")
+    sys.stdout.flush()
+
+
+def _next_commands(settings: Settings, demo: dict[str, Any] | None) -> list[str]:
+    client = Path(sys.executable).with_name("leanvibe")
+    if client.is_relative_to(Path.cwd()):
+        client = client.relative_to(Path.cwd())
+    if demo is None:
+        return [
+            "leanvibe-server admin create --email you@example.com",
+            f"{client} --url {settings.base_url} login",
+            f"open {settings.base_url}",
+        ]
+    email = demo["users"]["developer"]["email"]
+    project = demo["projects"]["acme"]["id"]
+    return [
+        f"open {settings.base_url}",
+        f"{client} login --email {email}",
+        f'{client} tasks run --project {project} --title "Fix the lint findings" --watch',
+    ]
+
+
+def _read_demo(home: Path) -> dict[str, Any] | None:
+    try:
+        facts: dict[str, Any] = json.loads((home / "demo.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return facts
