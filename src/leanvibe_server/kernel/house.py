@@ -1,7 +1,8 @@
 """What every floor of one process shares."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from uuid import UUID
+from typing import TYPE_CHECKING
 
 from leanvibe_server.kernel.clock import Clock, SystemClock
 from leanvibe_server.kernel.config import Settings
@@ -10,10 +11,15 @@ from leanvibe_server.kernel.db import Database
 from leanvibe_server.kernel.events import Listeners
 from leanvibe_server.kernel.ratelimit import RateLimiter
 
+if TYPE_CHECKING:
+    from leanvibe_server.kernel.scope import Scope
+
+Gauge = Callable[["Scope"], Awaitable[int]]
+
 
 @dataclass
 class House:
-    """The process-wide parts: settings, clock, database, vault, listeners, rate limiter."""
+    """The process-wide parts. `gauges` count a tenant's things for the rooms below their own."""
 
     settings: Settings
     database: Database
@@ -21,4 +27,4 @@ class House:
     clock: Clock = field(default_factory=SystemClock)
     listeners: Listeners = field(default_factory=Listeners)
     limiter: RateLimiter = field(default_factory=RateLimiter)
-    call_counts: dict[UUID, int] = field(default_factory=dict)
+    gauges: dict[str, Gauge] = field(default_factory=dict)

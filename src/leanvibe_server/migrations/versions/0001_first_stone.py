@@ -215,15 +215,14 @@ def upgrade() -> None:
 
 
 def _install_queue() -> None:
-    """The job queue belongs to the worker; the others may only add to it."""
+    """The job queue is the worker's; the others may only add to it, and read no job."""
     driver: AsyncpgDriver = object.__new__(AsyncpgDriver)
     run(_escape(Queries(driver).qbe.build_install_query()))
     for table in QUEUE_TABLES:
-        run(f"ALTER TABLE {table} OWNER TO {{worker}}")
-    for function in ("fn_pgqueuer_changed",):
-        run(f"ALTER FUNCTION {function}() OWNER TO {{worker}}")
-    grant("pgqueuer", "SELECT, INSERT", "app", "platform")
-    grant("pgqueuer_log", "SELECT, INSERT", "app", "platform")
+        grant(table, "ALL", "worker")
+    for login in ("app", "platform"):
+        run(f"GRANT INSERT, SELECT (id, dedupe_key, status) ON pgqueuer TO {{{login}}}")
+        run(f"GRANT INSERT ON pgqueuer_log TO {{{login}}}")
     run("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {app}, {platform}, {worker}")
 
 

@@ -1,0 +1,1 @@
+"""What a tenant did use: counters against limits, and usage events for the bill."""

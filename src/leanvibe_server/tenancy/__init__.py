@@ -1,0 +1,1 @@
+"""Who the tenants are: organisations, their status, plan and region."""

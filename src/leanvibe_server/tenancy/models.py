@@ -1,0 +1,30 @@
+"""Rows of the tenancy room."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+
+class Tenant(msgspec.Struct, frozen=True, kw_only=True):
+    """One customer organisation. `plan` is the slug of what it may use."""
+
+    id: UUID
+    slug: str
+    organization_name: str
+    display_name: str
+    status: str
+    plan: str
+    data_residency: str
+    parent_tenant_id: UUID | None
+    admin_email: str
+    configuration: dict[str, Any]
+    suspended_reason: str | None
+    trial_ends_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def suspended(self) -> bool:
+        return self.status == "suspended"

@@ -1,0 +1,94 @@
+"""Every SQL statement of the tenancy room."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from leanvibe_server.kernel.db import Connection
+from leanvibe_server.tenancy.models import Tenant
+
+COLUMNS = """id, slug, organization_name, display_name, status, plan, data_residency,
+    parent_tenant_id, admin_email, configuration, suspended_reason, trial_ends_at, created_at,
+    updated_at"""
+INSERT = f"""
+INSERT INTO tenants ({COLUMNS})
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+"""
+INSERT_ONCE = f"{INSERT} ON CONFLICT (id) DO NOTHING"
+FIND = f"SELECT {COLUMNS} FROM tenants WHERE id = $1"
+FIND_BY_SLUG = f"SELECT {COLUMNS} FROM tenants WHERE slug = $1"
+TAKEN_SLUGS = "SELECT slug FROM tenants WHERE slug = $1 OR slug LIKE $1 || '-%'"
+UPDATE_SETTINGS = f"""
+UPDATE tenants SET display_name = $2, configuration = $3, updated_at = $4 WHERE id = $1
+RETURNING {COLUMNS}
+"""
+UPDATE_STATUS = f"""
+UPDATE tenants SET status = $2, suspended_reason = $3, updated_at = $4 WHERE id = $1
+RETURNING {COLUMNS}
+"""
+DELETE = "DELETE FROM tenants WHERE id = $1"
+BIND = "SELECT set_config('app.tenant_id', $1, true)"
+
+
+def _tenant(row: Any) -> Tenant | None:
+    return None if row is None else Tenant(**row)
+
+
+async def insert(conn: Connection, tenant: Tenant, *, once: bool = False) -> None:
+    await conn.execute(
+        INSERT_ONCE if once else INSERT,
+        tenant.id,
+        tenant.slug,
+        tenant.organization_name,
+        tenant.display_name,
+        tenant.status,
+        tenant.plan,
+        tenant.data_residency,
+        tenant.parent_tenant_id,
+        tenant.admin_email,
+        tenant.configuration,
+        tenant.suspended_reason,
+        tenant.trial_ends_at,
+        tenant.created_at,
+        tenant.updated_at,
+    )
+
+
+async def find(conn: Connection, tenant_id: UUID) -> Tenant | None:
+    return _tenant(await conn.fetchrow(FIND, tenant_id))
+
+
+async def find_by_slug(conn: Connection, slug: str) -> Tenant | None:
+    return _tenant(await conn.fetchrow(FIND_BY_SLUG, slug))
+
+
+async def list_taken_slugs(conn: Connection, stem: str) -> set[str]:
+    return {row["slug"] for row in await conn.fetch(TAKEN_SLUGS, stem)}
+
+
+async def update_settings(
+    conn: Connection,
+    tenant_id: UUID,
+    *,
+    display_name: str,
+    configuration: dict[str, Any],
+    now: datetime,
+) -> Tenant | None:
+    return _tenant(
+        await conn.fetchrow(UPDATE_SETTINGS, tenant_id, display_name, configuration, now)
+    )
+
+
+async def update_status(
+    conn: Connection, tenant_id: UUID, *, status: str, reason: str | None, now: datetime
+) -> Tenant | None:
+    return _tenant(await conn.fetchrow(UPDATE_STATUS, tenant_id, status, reason, now))
+
+
+async def delete(conn: Connection, tenant_id: UUID) -> None:
+    await conn.execute(DELETE, tenant_id)
+
+
+async def bind(conn: Connection, tenant_id: UUID) -> None:
+    """Let rows and events that follow in this transaction belong to `tenant_id`."""
+    await conn.execute(BIND, str(tenant_id))
