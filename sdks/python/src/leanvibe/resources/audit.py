@@ -1,0 +1,35 @@
+"""The audit log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from leanvibe._faces import Resource, Runner, endpoint, pages
+from leanvibe._operations import Call, given, path_of, reads_page
+from leanvibe.models import AuditEntry
+from leanvibe.pagination import Page
+
+
+class Audit(Resource[Runner]):
+    """What happened in the tenant, who did it and when."""
+
+    def _list(
+        self,
+        /,
+        *,
+        area: str | None = None,
+        event_type: str | None = None,
+        start_date: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+        **filters: Any,
+    ) -> Call[Page[AuditEntry]]:
+        """The entries, newest first; `area` such as `auth` narrows the log to one subject."""
+        query = filters | given(
+            event_type=event_type, start_date=start_date, limit=limit, cursor=cursor
+        )
+        path = path_of("admin", "audit", *([area] if area else []))
+        return Call(method="GET", path=path, read=reads_page(AuditEntry), query=query)
+
+    list = endpoint(_list)
+    iterate = pages(_list)
