@@ -6,6 +6,7 @@ password of its owner are kept beside the data, so every start gives the same ad
 
 import os
 import pwd
+import re
 import secrets
 import shutil
 import signal
@@ -30,6 +31,9 @@ _STOP_TIMEOUT_S: Final = 30.0
 _LEFTOVERS_TIMEOUT_S: Final = 15.0
 _SOCKET_PATH_LIMIT: Final = 100
 _LOG_LIMIT_BYTES: Final = 10_000_000
+_DISK_FULL: Final = re.compile(
+    r"No space left on device|Disk quota exceeded|Check free disk space|wrote only \d+ of"
+)
 
 _SETTINGS: Final = {
     "listen_addresses": HOST,
@@ -285,7 +289,7 @@ class EmbeddedPostgres:
             return log.read().decode(errors="replace")
 
     def _failure(self, what: str, output: str) -> LaunchError:
-        if "No space left on device" in output:
+        if _DISK_FULL.search(output):
             return disk_full(self.home)
         reasons = [line for line in output.splitlines() if "FATAL" in line or "error:" in line]
         last = (reasons or output.strip().splitlines() or ["no message"])[-1].strip()
