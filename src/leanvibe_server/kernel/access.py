@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from fastapi import Depends, Request
@@ -13,7 +13,7 @@ from leanvibe_server.kernel.errors import Forbidden, TenantSuspended
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.idempotency import begin_idempotent
 from leanvibe_server.kernel.platform import PLATFORM_TENANT, Reason, begin_platform
-from leanvibe_server.kernel.request import Credentials, visit_of
+from leanvibe_server.kernel.request import Credentials, Visit, visit_of
 from leanvibe_server.kernel.scope import Actor, Scope
 
 
@@ -140,16 +140,49 @@ def may(permission: Permission, *, cookie: bool = False) -> Any:
     """
 
     async def enter(request: Request) -> Scope:
-        visit = visit_of(request.scope)
-        gate: Gate = request.app.state.gate
-        admission = await gate.admit(visit.house, visit.credentials(cookie=cookie))
-        visit.transaction = admission.transaction
-        check_permission(admission, permission)
-        scope = scope_of(visit.house, admission, visit.request_id)
-        await begin_idempotent(visit, scope, await request.body())
-        return scope
+        return await _admit(request, permission, cookie=cookie)
 
     return Depends(_remember(enter, permission.value))
+
+
+async def _admit(request: Request, permission: Permission, *, cookie: bool) -> Scope:
+    visit = visit_of(request.scope)
+    gate: Gate = request.app.state.gate
+    admission = await gate.admit(visit.house, visit.credentials(cookie=cookie))
+    visit.transaction = admission.transaction
+    check_permission(admission, permission)
+    scope = scope_of(visit.house, admission, visit.request_id)
+    await begin_idempotent(visit, scope, await request.body())
+    return scope
+
+
+def visitor(reason: Reason) -> Any:
+    """The way in for callers without credentials whose service opens its own transactions, such
+    as a sign-in, which must hold none while a password is checked."""
+
+    async def enter(request: Request) -> Visit:
+        return await _welcome(request)
+
+    return Depends(_remember(enter, f"public: {reason.name}"))
+
+
+def may_or_visit(permission: Permission, reason: Reason) -> Any:
+    """One path with two ways in: a Scope for callers who show credentials and hold `permission`,
+    the Visit for those who show none."""
+
+    async def enter(request: Request) -> Scope | Visit:
+        if "authorization" in visit_of(request.scope).headers:
+            return await _admit(request, permission, cookie=False)
+        return await _welcome(request)
+
+    return Depends(_remember(enter, f"{permission.value}, or public: {reason.name}"))
+
+
+async def _welcome(request: Request) -> Visit:
+    visit = visit_of(request.scope)
+    visit.limit_by_address()
+    visit.body = await request.body()
+    return visit
 
 
 def open_door(reason: Reason) -> Any:
@@ -177,9 +210,10 @@ def open_door(reason: Reason) -> Any:
     return Depends(_remember(enter, f"public: {reason.name}"))
 
 
-def _remember(
-    enter: Callable[[Request], Awaitable[Scope]], way_in: str
-) -> Callable[[Request], Awaitable[Scope]]:
+Entrance = TypeVar("Entrance", bound=Callable[[Request], Awaitable[Any]])
+
+
+def _remember(enter: Entrance, way_in: str) -> Entrance:
     """Write on the dependency how it lets callers in, for the test that no route forgot."""
     enter.way_in = way_in  # type: ignore[attr-defined]  # read by the route catalogue test
     return enter

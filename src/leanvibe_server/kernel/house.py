@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from leanvibe_server.kernel.clock import Clock, SystemClock
 from leanvibe_server.kernel.config import Settings
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from leanvibe_server.kernel.scope import Scope
 
 Gauge = Callable[["Scope"], Awaitable[int]]
+Part = TypeVar("Part")
 
 
 @dataclass
@@ -28,3 +29,16 @@ class House:
     listeners: Listeners = field(default_factory=Listeners)
     limiter: RateLimiter = field(default_factory=RateLimiter)
     gauges: dict[str, Gauge] = field(default_factory=dict)
+    parts: dict[type, Any] = field(default_factory=dict)
+
+    def place(self, part: object) -> None:
+        """Give the house a part that an upper room brings, such as its signing keys."""
+        self.parts[type(part)] = part
+
+    def part(self, kind: type[Part]) -> Part:
+        """The part of that kind.
+
+        Raises: KeyError: nobody placed one.
+        """
+        found: Part = self.parts[kind]
+        return found

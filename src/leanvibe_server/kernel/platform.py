@@ -16,6 +16,7 @@ class Reason(StrEnum):
     SIGN_UP = "create a tenant and its first user"
     TENANT_ADMIN = "a platform admin manages tenants"
     SWITCH_TENANT = "a person moves between their own tenants"
+    BREAK_GLASS = "a platform admin looks into a tenant for a stated reason"
     PLATFORM_AUDIT = "a platform admin reads the audit log"
     SIGNING_KEYS = "load or rotate the keys that sign tokens"
     WORKER = "the worker keeps the house: clean-up and clocks"

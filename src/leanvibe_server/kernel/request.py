@@ -30,7 +30,10 @@ class Credentials:
 
 @dataclass
 class Visit:
-    """A request on its way through: who called from where, and what was opened for it."""
+    """A request on its way through: who called from where, and what was opened for it.
+
+    `body` is there for services that open their own transactions.
+    """
 
     house: House
     request_id: str
@@ -44,6 +47,7 @@ class Visit:
     verdict: Verdict | None = None
     idempotent: "IdempotentAnswer | None" = None
     log: dict[str, Any] = field(default_factory=dict)
+    body: bytes = b""
 
     @property
     def user_agent(self) -> str | None:
