@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 StopReason = Literal["wall", "output", "memory", "disk"]
 Watch = Callable[[int], Awaitable[StopReason]]
@@ -103,11 +103,11 @@ class _Running:
             self.kill()
 
     async def communicate(self, stdin: bytes) -> None:
-        assert self.process.stdout and self.process.stderr
+        # All three are pipes, since run_process asks for pipes.
         await asyncio.gather(
-            self._feed(stdin),
-            self._drain(self.process.stdout, self.stdout),
-            self._drain(self.process.stderr, self.stderr),
+            self._feed(cast(asyncio.StreamWriter, self.process.stdin), stdin),
+            self._drain(cast(asyncio.StreamReader, self.process.stdout), self.stdout),
+            self._drain(cast(asyncio.StreamReader, self.process.stderr), self.stderr),
             self._reap(),
         )
 
@@ -115,9 +115,7 @@ class _Running:
         await self.process.wait()
         self.kill()
 
-    async def _feed(self, data: bytes) -> None:
-        pipe = self.process.stdin
-        assert pipe
+    async def _feed(self, pipe: asyncio.StreamWriter, data: bytes) -> None:
         with suppress(BrokenPipeError, ConnectionResetError):
             pipe.write(data)
             await pipe.drain()
