@@ -12,6 +12,7 @@ from leanvibe_server.launch import doctor as doctor_checks
 from leanvibe_server.launch import installation
 from leanvibe_server.launch.environment import read_environment
 from leanvibe_server.launch.errors import LaunchError, disk_full, is_disk_full
+from leanvibe_server.launch.postgres import EmbeddedPostgres
 from leanvibe_server.migrations import CannotMigrate
 
 
@@ -88,7 +89,12 @@ def _settings() -> Settings:
 
 def _become(module: str) -> NoReturn:
     """Let this process be another door of the house, so that signals reach it directly."""
-    _settings()
+    settings = _settings()
+    if not settings.database_url:
+        postgres = EmbeddedPostgres(settings.home)
+        if not postgres.is_running():
+            raise LaunchError("No database runs: set DATABASE_URL, or use `leanvibe-server start`.")
+        os.environ["DATABASE_URL"] = postgres.dsn
     os.execv(sys.executable, [sys.executable, "-m", module])  # noqa: S606  # no shell is wanted
 
 

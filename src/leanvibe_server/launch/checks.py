@@ -1,6 +1,7 @@
 """What is looked at before anything is started, so that a refusal is one clear line."""
 
 import asyncio
+import os
 import shutil
 import socket
 from pathlib import Path
@@ -51,8 +52,9 @@ def check_database(dsn: str) -> None:
     try:
         version = asyncio.run(_ask_version(dsn))
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DatabaseFailed(f"DATABASE_URL: no connection to {where}: {reason}") from None
+        raise DatabaseFailed(
+            f"DATABASE_URL: no connection to {where}: {_describe_reason(error)}"
+        ) from None
     if version < OLDEST_POSTGRES:
         raise DatabaseFailed(
             f"DATABASE_URL: {where} is PostgreSQL {version}; {OLDEST_POSTGRES} or newer is needed"
@@ -65,6 +67,12 @@ def _describe_address(dsn: str) -> str:
         return f"{place.hostname}:{place.port or 5432}{place.path}"
     except ValueError:
         return "an address that is not a URL"
+
+
+def _describe_reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno).lower()
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 async def _ask_version(dsn: str) -> int:

@@ -19,7 +19,8 @@ LONGEST_PAUSE_S: Final = 10.0
 STEADY_AFTER_S: Final = 5.0
 GIVE_UP_AFTER_DEATHS: Final = 5
 
-_STOP_TIMEOUT_S: Final = 10.0
+# Longer than the ten seconds the API gives open connections.
+_STOP_TIMEOUT_S: Final = 12.0
 _LOG_LIMIT_BYTES: Final = 10_000_000
 _SHOWN_LINES: Final = 15
 _ERROR_LINE: Final = re.compile(r'\[(?:error|critical) *\]|"level": ?"(?:error|critical)"')
@@ -52,6 +53,11 @@ class Child:
         self._fast_deaths = 0
         self._was_steady = False
         self._errors_read_to = 0
+
+    @property
+    def pid(self) -> int | None:
+        """The pid of the process we started last, dead or alive, until its death is noticed."""
+        return None if self._process is None else self._process.pid
 
     def clear_stray(self) -> None:
         """Stop the process an earlier, killed supervisor of this home left behind."""

@@ -14,7 +14,7 @@ import click
 
 from leanvibe_server.kernel.config import Settings
 from leanvibe_server.kernel.crypto import load_vault
-from leanvibe_server.launch import demo
+from leanvibe_server.launch import demo, processes
 from leanvibe_server.launch.checks import check_database, check_disk, check_port
 from leanvibe_server.launch.children import Program
 from leanvibe_server.launch.errors import LaunchError
@@ -46,6 +46,7 @@ def start(settings: Settings, env: Mapping[str, str]) -> None:
     with suppress(StopRequested), stop_on_signals():
         make_home(home)
         with lock_home(home):
+            processes.adopt_orphans()
             check_disk(home)
             postgres = None if settings.database_url else EmbeddedPostgres(home)
             supervisor = Supervisor(home, postgres=postgres)
@@ -53,10 +54,11 @@ def start(settings: Settings, env: Mapping[str, str]) -> None:
                 supervisor.clear_strays((API, WORKER))
                 check_port(settings.host, settings.port)
                 _bring_up(supervisor, settings, env, began_s=began_s)
-                supervisor.run_until(lambda: False)
+                supervisor.run()
             finally:
                 ignore_stop_signals()
                 supervisor.stop()
+                processes.kill_orphans()
     click.echo("Stopped.")
 
 

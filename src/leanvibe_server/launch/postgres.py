@@ -113,6 +113,11 @@ class EmbeddedPostgres:
         pid = processes.read_pid(self.data_dir / "postmaster.pid")
         return pid if processes.runs(pid, "postgres", str(self.data_dir)) else None
 
+    @property
+    def child_pid(self) -> int | None:
+        """The pid of the server this process started last, dead or alive."""
+        return None if self._process is None else self._process.pid
+
     def is_running(self) -> bool:
         """Whether this home has a live server."""
         return self.pid is not None

@@ -6,10 +6,11 @@ import platform
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 _POLL_S = 0.02
 _ON_LINUX = platform.system() == "Linux"
 
@@ -69,6 +70,45 @@ def dies_with_parent(signal_number: signal.Signals) -> Callable[[], None] | None
         prctl(_PR_SET_PDEATHSIG, int(signal_number), 0, 0, 0)
 
     return ask_kernel
+
+
+def adopt_orphans() -> None:
+    """Become the parent of whatever our children leave behind.
+
+    Where the container has no init, nobody else would bury them.
+    """
+    if _ON_LINUX:
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def bury_orphans(own: Collection[int]) -> None:
+    """Collect the exit codes of adopted processes; those of `own` are left to who waits for them.
+
+    Nothing else may wait for a child meanwhile.
+    """
+    while _ON_LINUX:
+        try:
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return
+        if ended is None or ended.si_pid in own:
+            return
+        os.waitpid(ended.si_pid, 0)
+
+
+def kill_orphans() -> None:
+    """Kill every child of this process, adopted ones too, until none is left."""
+    while pids := _list_children():
+        for pid in pids:
+            send(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
+def _list_children() -> list[int]:
+    if not _ON_LINUX:
+        return []
+    tasks = Path("/proc/self/task").glob("*/children")
+    return [int(pid) for task in tasks for pid in task.read_text().split()]
 
 
 def wait_gone(is_alive: Callable[[], bool], *, timeout_s: float) -> bool:

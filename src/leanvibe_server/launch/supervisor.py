@@ -12,6 +12,7 @@ from typing import Final
 
 import click
 
+from leanvibe_server.launch import processes
 from leanvibe_server.launch.children import Child, Program
 from leanvibe_server.launch.errors import AlreadyRunning, DatabaseFailed
 from leanvibe_server.launch.postgres import EmbeddedPostgres
@@ -145,6 +146,19 @@ class Supervisor:
             self.tend()
             time.sleep(_TICK_S)
         return True
+
+    def run(self) -> None:
+        """Tend for ever, and bury what the children leave behind."""
+        while True:
+            self.tend()
+            processes.bury_orphans(self._own_pids())
+            time.sleep(_TICK_S)
+
+    def _own_pids(self) -> set[int]:
+        pids = [child.pid for child in self._children]
+        if self._postgres is not None:
+            pids.append(self._postgres.child_pid)
+        return {pid for pid in pids if pid is not None}
 
     def stop(self) -> None:
         """End API and worker, then the database. Leaves no process."""
