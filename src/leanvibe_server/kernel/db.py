@@ -9,13 +9,13 @@ from uuid import UUID
 
 import asyncpg
 
-from leanvibe_server.kernel.config import Settings
+from leanvibe_server.kernel.config import ConfigError, Settings
 from leanvibe_server.kernel.crypto import Vault
 
 if TYPE_CHECKING:
-    Connection = asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[
-        asyncpg.Record
-    ]
+    Connection = (
+        asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+    )
     Pool = asyncpg.Pool[asyncpg.Record]
 else:
     Connection = Any
@@ -55,6 +55,19 @@ def login_dsn(admin_dsn: str, login: Login, vault: Vault) -> str:
     return urlunsplit(parts._replace(netloc=netloc))
 
 
+# What the current login is or may become by SET ROLE, as far as it could bypass a policy.
+PRIVILEGES = """
+SELECT current_user AS login,
+       CASE WHEN r.rolsuper THEN 'SUPERUSER' WHEN r.rolbypassrls THEN 'BYPASSRLS'
+            ELSE 'it owns a table' END AS why
+FROM pg_roles r
+WHERE pg_has_role(current_user, r.oid, 'MEMBER')
+  AND (r.rolsuper OR r.rolbypassrls OR EXISTS (
+      SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE c.relowner = r.oid AND n.nspname = 'public' AND c.relkind IN ('r', 'p')))
+"""
+
+
 async def prepare_connection(connection: Any) -> None:
     """Teach a connection our types: JSONB columns are plain Python values."""
     await connection.set_type_codec(
@@ -77,7 +90,25 @@ class Database:
         platform = await _open_pool(
             login_dsn(settings.database_url, "platform", vault), max(2, size // 2)
         )
-        return cls(app, platform)
+        database = cls(app, platform)
+        try:
+            await database.refuse_privileged_login()
+        except BaseException:
+            await database.close()
+            raise
+        return database
+
+    async def refuse_privileged_login(self) -> None:
+        """Serve only under a login that row-level security holds.
+
+        Raises: ConfigError: the app's login is a superuser, has BYPASSRLS, owns a table, or may
+            become a role that does.
+        """
+        for role in await self._app.fetch(PRIVILEGES):
+            raise ConfigError(
+                f"The database login {role['login']} could go around row-level security "
+                f"({role['why']}). Run `leanvibe-server migrate`, and take those rights away."
+            )
 
     async def close(self) -> None:
         await self._app.close()

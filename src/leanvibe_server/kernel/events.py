@@ -1,6 +1,6 @@
 """News: what happened, told upwards. The event row is also the audit record."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -140,8 +140,8 @@ def printable(text: str | None, limit: int = 300) -> str | None:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[:limit])[:limit]
 
 
-def stored_event(row: Mapping[str, Any]) -> StoredEvent:
-    """The row as a frozen shape."""
+def stored_event(row: Any) -> StoredEvent:
+    """A row of EVENT_COLUMNS as a frozen shape."""
     return StoredEvent(**row)
 
 

@@ -207,7 +207,10 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
-        return error_response(request, _http_error(error))
+        # What we raise while FastAPI reads the body comes wrapped.
+        cause = error.__cause__
+        refusal = cause if isinstance(cause, AppError) else _http_error(error)
+        return error_response(request, refusal)
 
     @app.exception_handler(asyncpg.DataError)
     async def unstorable(request: Request, error: asyncpg.DataError) -> Response:
@@ -217,6 +220,10 @@ def add_error_handlers(app: FastAPI) -> None:
         return error_response(
             request, InvalidRequest("A value in the request cannot be stored as it is.")
         )
+
+    @app.exception_handler(Exception)
+    async def crashed(request: Request, error: Exception) -> Response:
+        return crash_response(visit_of(request.scope), error)
 
     @app.exception_handler(asyncpg.PostgresConnectionError)
     @app.exception_handler(asyncpg.CannotConnectNowError)

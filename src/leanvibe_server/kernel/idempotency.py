@@ -85,6 +85,4 @@ async def store_answer(
     conn: Connection, answer: IdempotentAnswer, *, status: int, body: bytes, media_type: str
 ) -> None:
     """Keep the answer beside its effects, in their transaction."""
-    await conn.execute(
-        STORE, answer.tenant_id, answer.owner, answer.key, status, body, media_type
-    )
+    await conn.execute(STORE, answer.tenant_id, answer.owner, answer.key, status, body, media_type)

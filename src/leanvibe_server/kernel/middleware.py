@@ -60,10 +60,11 @@ class Doorman:
         except PayloadTooLarge as error:
             await _send_error(scope, receive, answer, visit, error)
         except Exception as error:
-            if answer.started:
+            if not answer.started:
+                await crash_response(visit, error)(scope, receive, answer)
+            elif not answer.finished:
                 logger("http").error("crash after the answer began", exc_info=error)
                 raise
-            await crash_response(visit, error)(scope, receive, answer)
         finally:
             structlog.contextvars.unbind_contextvars("request_id")
 
@@ -136,11 +137,14 @@ class _Answer:
         self._send = send
         self._began = time.perf_counter()
         self.started = False
+        self.finished = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.started = True
             self._dress(message)
+        elif message["type"] == "http.response.body" and not message.get("more_body"):
+            self.finished = True
         await self._send(message)
 
     def _dress(self, message: Message) -> None:

@@ -63,7 +63,7 @@ async def _make_logins(connection: Any, database: str, vault: Vault) -> None:
         verb = "ALTER" if exists else "CREATE"
         try:
             await connection.execute(
-                f'{verb} ROLE "{role}" LOGIN PASSWORD \'{password}\' '
+                f"{verb} ROLE \"{role}\" LOGIN PASSWORD '{password}' "
                 "NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS NOREPLICATION"
             )
         except asyncpg.InsufficientPrivilegeError:

@@ -1,5 +1,7 @@
 """What every migration is written with: plain SQL, and row-level security in one form."""
 
+from typing import Any
+
 from alembic import op
 from sqlalchemy.util import await_only
 
@@ -10,9 +12,8 @@ def run(sql: str) -> None:
     """Run statements in the migration's transaction; {app}, {platform}, {worker} name the roles."""
     connection = op.get_bind()
     connection.exec_driver_sql("SELECT 1")
-    raw = connection.connection.dbapi_connection
-    assert raw is not None
-    await_only(raw.driver_connection.execute(sql.format(**_roles())))  # type: ignore[union-attr]  # asyncpg's own connection
+    raw: Any = connection.connection.dbapi_connection
+    await_only(raw.driver_connection.execute(sql.format(**_roles())))
 
 
 def isolate(table: str, *, column: str = "tenant_id") -> None:

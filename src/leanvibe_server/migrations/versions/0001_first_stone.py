@@ -156,6 +156,7 @@ CREATE TABLE tasks (
     delivery text, delivery_reason text, branch_deleted_at timestamptz,
     deliverables jsonb, quality_score numeric(5, 4), quality jsonb, error jsonb,
     parent_task_id uuid, created_by uuid, cancel_requested_at timestamptz,
+    reserved_at timestamptz, -- when this run took its place in the daily quota; NULL once settled
     created_at timestamptz NOT NULL, updated_at timestamptz NOT NULL,
     started_at timestamptz, completed_at timestamptz,
     PRIMARY KEY (tenant_id, id),

@@ -1,0 +1,69 @@
+"""The API and the dashboard: the door to the street."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import uvicorn
+import uvloop
+
+from leanvibe_server import wiring
+from leanvibe_server.kernel.config import Settings
+from leanvibe_server.kernel.log import configure_logging
+from leanvibe_server.metering.calls import CallMeter
+
+FLUSH_EVERY_S = 1.0
+STOP_WITHIN_S = 10
+
+
+@asynccontextmanager
+async def flushing(calls: CallMeter) -> AsyncIterator[None]:
+    """Write API call counts every second, and once more at the end."""
+
+    async def keep_flushing() -> None:
+        while True:
+            await asyncio.sleep(FLUSH_EVERY_S)
+            await calls.flush()
+
+    task = asyncio.create_task(keep_flushing())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        await calls.flush()
+
+
+async def serve(settings: Settings) -> None:
+    """Answer requests until a signal asks to stop."""
+    configure_logging(settings)
+    house = await wiring.open_house(settings)
+    try:
+        doors = await wiring.build_app(house)
+        async with flushing(doors.calls), doors.live:
+            config = uvicorn.Config(
+                doors.app,
+                host=settings.host,
+                port=settings.port,
+                http="httptools",
+                lifespan="off",
+                proxy_headers=False,
+                server_header=False,
+                access_log=False,
+                log_config=None,
+                ws_max_size=65_536,
+                timeout_graceful_shutdown=STOP_WITHIN_S,
+            )
+            await uvicorn.Server(config).serve()
+    finally:
+        await house.database.close()
+
+
+def main() -> None:
+    uvloop.run(serve(Settings.from_env(os.environ)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""The OpenAPI text: one description of the API, written for its readers."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+import leanvibe_server
+from leanvibe_server.kernel.schemas import Error
+
+SUMMARY = """
+Multi-tenant identity, metering and an autonomous development engine behind one REST API.
+
+**Sign in** with `POST /v1/auth/login` and send `Authorization: Bearer <access_token>`, or use an
+API key (`lv_live_…`, `lv_test_…`) the same way. Every path is also served under `/api/v1`.
+
+**Errors** all wear one envelope; branch on `error`, show `message`, quote `request_id`.
+**Lists** take `limit` and `cursor`. **POSTs** accept `Idempotency-Key`: the same key and body
+give the first answer again for 24 hours. **Rate limits** are told in `X-RateLimit-*` headers.
+"""
+TAGS = [
+    {"name": "Authentication", "description": "Sign in, refresh, sign out, switch tenant."},
+    {"name": "Users", "description": "The people of a tenant."},
+    {"name": "API keys", "description": "Credentials for programs."},
+    {"name": "Tenants", "description": "Organisations, their limits and usage."},
+    {"name": "Projects", "description": "Git repositories the engine works on."},
+    {"name": "Tasks", "description": "Development work, from request to branch."},
+    {"name": "Live updates", "description": "Progress by WebSocket and server-sent events."},
+    {"name": "Audit", "description": "Who did what."},
+    {"name": "Health", "description": "Signs of life."},
+]
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document: the canonical paths under /v1, and the error envelope."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title="LeanVibe Enterprise API",
+            version=leanvibe_server.__version__,
+            description=SUMMARY.strip(),
+            routes=app.routes,
+            tags=TAGS,
+        )
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        error = Error.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas["Error"] = error
+        for name in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(name, None)
+        document["components"]["securitySchemes"] = {
+            "bearer": {"type": "http", "scheme": "bearer", "description": "Access token or API key"}
+        }
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                _mend(operation)
+        app.openapi_schema = document
+    return app.openapi_schema
+
+
+def _mend(operation: dict[str, Any]) -> None:
+    """Bad input answers 400 in the envelope, never FastAPI's 422."""
+    responses = operation["responses"]
+    reference = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    if responses.pop("422", None) is not None:
+        responses.setdefault(
+            "400", {"description": "`invalid_request`: a field is wrong.", "content": reference}
+        )
+    responses["default"] = {"description": "Any refusal wears this envelope.", "content": reference}
+    if not operation.pop("x-public", False):
+        operation["security"] = [{"bearer": []}]

@@ -1,0 +1,73 @@
+"""The plan of the house on one page: every router, handler, job and backend, by hand."""
+
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+
+import leanvibe_server
+from leanvibe_server import health
+from leanvibe_server.audit import api as audit_api
+from leanvibe_server.kernel.config import ConfigError, Settings
+from leanvibe_server.kernel.crypto import load_vault
+from leanvibe_server.kernel.db import Database
+from leanvibe_server.kernel.house import House
+from leanvibe_server.kernel.http import add_error_handlers
+from leanvibe_server.kernel.jobs import HANDLE_EVENT, Jobs, handle_event
+from leanvibe_server.kernel.middleware import Doorman
+from leanvibe_server.metering import api as metering_api
+from leanvibe_server.metering.calls import CallMeter
+from leanvibe_server.openapi import describe
+
+API_ROUTERS = (
+    metering_api.router,
+    audit_api.router,
+)
+STREET_ROUTERS = (health.router,)
+PREFIXES = ("/v1", "/api/v1")
+
+
+async def open_house(settings: Settings) -> House:
+    """The shared parts of a process, with every listener and gauge in place."""
+    if not settings.database_url:
+        raise ConfigError("DATABASE_URL is empty: use `leanvibe-server start`, or set it.")
+    vault = load_vault(settings)
+    return House(settings, await Database.open(settings, vault), vault)
+
+
+def jobs() -> Jobs:
+    """Every job a worker can do."""
+    every = Jobs()
+    every.add(HANDLE_EVENT, handle_event)
+    return every
+
+
+@dataclass
+class Doors:
+    """What a process that serves has in its hands."""
+
+    app: Doorman
+    api: FastAPI
+    calls: CallMeter
+    live: AbstractAsyncContextManager[None]
+
+
+async def build_app(house: House) -> Doors:
+    """The application with every router, behind the doorman."""
+    api = FastAPI(
+        title="LeanVibe Enterprise",
+        version=leanvibe_server.__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        separate_input_output_schemas=False,
+    )
+    add_error_handlers(api)
+    for router in API_ROUTERS:
+        for prefix in PREFIXES:
+            api.include_router(router, prefix=prefix, include_in_schema=prefix == PREFIXES[0])
+    for router in STREET_ROUTERS:
+        api.include_router(router)
+    calls = CallMeter(house)
+    api.openapi = lambda: describe(api)  # type: ignore[method-assign]  # FastAPI's own extension point
+    return Doors(Doorman(api, house), api, calls, nullcontext())

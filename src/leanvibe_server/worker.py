@@ -1,0 +1,34 @@
+"""The worker: does what was put off."""
+
+import asyncio
+import os
+import signal
+
+import uvloop
+
+from leanvibe_server import wiring
+from leanvibe_server.kernel.config import Settings
+from leanvibe_server.kernel.jobs import run_worker
+from leanvibe_server.kernel.log import configure_logging
+
+
+async def run(settings: Settings) -> None:
+    """Work until a signal asks to stop; what is under way is finished or taken over later."""
+    configure_logging(settings)
+    house = await wiring.open_house(settings)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        await run_worker(house, wiring.jobs(), stop)
+    finally:
+        await house.database.close()
+
+
+def main() -> None:
+    uvloop.run(run(Settings.from_env(os.environ)))
+
+
+if __name__ == "__main__":
+    main()
