@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from conftest import Naps
 from loopback import PROJECT, TENANT, LoopbackApi, Reply, refusal, task_shape
 
+from conftest import Naps
 from leanvibe import LeanVibeClientSync, RetryPolicy, exceptions
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Naps
 from loopback import TASK, LoopbackApi, refusal, task_events
 
+from conftest import Naps
 from leanvibe import LeanVibeClient, LeanVibeClientSync, exceptions
 
 EVERY = ["e0", "e1", "e2", "e3", "e4", "e9"]

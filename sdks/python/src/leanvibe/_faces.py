@@ -28,7 +28,7 @@ class Resource(Generic[Runner]):
         self._runner: Runner = runner
 
 
-class endpoint(Generic[P, T]):  # noqa: N801 - read as a decorator, like property
+class endpoint(Generic[P, T]):
     """A method that performs one operation."""
 
     def __init__(self, describe: Callable[Concatenate[Any, P], Operation[T]]) -> None:
@@ -49,7 +49,7 @@ class endpoint(Generic[P, T]):  # noqa: N801 - read as a decorator, like propert
         return _bound(self._describe, resource, resource._runner.run)
 
 
-class pages(Generic[P, RecordT]):  # noqa: N801 - read as a decorator, like property
+class pages(Generic[P, RecordT]):
     """An iterator over the rows of all pages; each page is fetched when it is needed."""
 
     def __init__(self, describe: Callable[Concatenate[Any, P], Call[Page[RecordT]]]) -> None:

@@ -58,7 +58,7 @@ class LeanVibeClient(_Client[AsyncRunner]):
     An access token, from the argument or from `auth.login`, is used before the API key.
     """
 
-    def __init__(  # noqa: PLR0913 - options, each by name
+    def __init__(
         self,
         *,
         api_key: str | None = None,
@@ -112,7 +112,7 @@ class LeanVibeClientSync(_Client[BlockingRunner]):
     An access token, from the argument or from `auth.login`, is used before the API key.
     """
 
-    def __init__(  # noqa: PLR0913 - options, each by name
+    def __init__(
         self,
         *,
         api_key: str | None = None,

@@ -16,7 +16,7 @@ class Projects(Resource[Runner]):
     """The projects of the tenant."""
 
     @endpoint
-    def create(  # noqa: PLR0913 - the fields of a project, each by name
+    def create(
         self,
         /,
         *,
