@@ -441,14 +441,17 @@ def test_the_audit_log_is_listed(api: LoopbackApi, leanvibe: Run) -> None:
     entry = {
         "id": "a1",
         "event_type": "user.login",
-        "occurred_at": "2026-01-09T10:30:00Z",
-        "actor": {"kind": "user", "email": "dev@acme.test"},
+        "timestamp": "2026-01-09T10:30:00Z",
+        "actor": {"kind": "user", "id": "u1", "label": "dev@acme.test"},
+        "details": {"provider": "local", "reason": None},
+        "ip_address": "192.0.2.7",
     }
     api.answer("GET", "/v1/admin/audit/auth", Reply(200, {"data": [entry], "has_more": False}))
 
     done = leanvibe("audit", "list", "--auth", "--since", "2026-01-01")
 
-    assert "2026-01-09 10:30:00+00:00\tuser.login\tdev@acme.test\t-" in done.stdout
+    row = "2026-01-09 10:30:00Z\tuser.login\tdev@acme.test\t192.0.2.7\tprovider=local"
+    assert row in done.stdout
     assert "start_date=2026-01-01" in api.seen[0].query
 
 

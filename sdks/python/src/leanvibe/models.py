@@ -8,6 +8,7 @@ from typing import Any
 from leanvibe._records import Record
 
 __all__ = [
+    "Actor",
     "ApiKey",
     "AuditEntry",
     "BillingUsage",
@@ -49,7 +50,7 @@ class User(Record):
     email: str
     role: str
     tenant_id: str
-    name: str | None = None
+    username: str | None = None
     status: str | None = None
     created_at: datetime | None = None
 
@@ -88,16 +89,20 @@ class ApiKey(Record):
 
 
 class Tenant(Record):
-    """An organisation, its plan and its limits."""
+    """An organisation and its plan; `info` adds its limits and what it uses."""
 
     id: str
     organization_name: str
+    display_name: str
     slug: str
     status: str
+    is_active: bool
     plan: str
     data_residency: str
-    quotas: Record
-    current_usage: Record
+    parent_tenant_id: str | None = None
+    configuration: Record
+    quotas: Record | None = None
+    current_usage: Record | None = None
     created_at: datetime
     trial_ends_at: datetime | None = None
 
@@ -132,13 +137,15 @@ class Project(Record):
 
     id: str
     name: str
-    description: str | None = None
+    description: str
     tech_stack: list[str]
-    repository_url: str | None = None
+    repository_url: str
+    hosted: bool
     default_branch: str | None = None
-    ai_assistance_level: str | None = None
+    ai_assistance_level: str
     configuration: Record
     has_credentials: bool
+    is_default: bool
     created_at: datetime
     updated_at: datetime
 
@@ -161,7 +168,11 @@ class TaskProblem(Record):
 
 
 class Task(Record):
-    """A piece of development work on one project."""
+    """A piece of development work on one project.
+
+    `extra` holds the fields of the request the API does not know, `run` counts the attempts,
+    `delivery` is `branch` or `patch`.
+    """
 
     id: str
     status: str
@@ -171,6 +182,8 @@ class Task(Record):
     priority: str | None = None
     estimated_complexity: str | None = None
     requirements: dict[str, Any]
+    extra: dict[str, Any]
+    run: int
     progress_percentage: int
     current_step: str | None = None
     milestones_completed: list[str]
@@ -183,11 +196,16 @@ class Task(Record):
     quality: Record | None = None
     error: TaskProblem | None = None
     recipe: str | None = None
+    plan: Record | None = None
     branch: str | None = None
     base_branch: str | None = None
+    base_commit: str | None = None
     commit_sha: str | None = None
     delivery: str | None = None
+    delivery_reason: str | None = None
+    branch_deleted_at: datetime | None = None
     parent_task_id: str | None = None
+    created_by: str | None = None
     created_at: datetime
     updated_at: datetime
     started_at: datetime | None = None
@@ -205,50 +223,71 @@ FINISHED = frozenset({"completed", "failed", "cancelled"})
 
 
 class TaskBatch(Record):
-    """Several tasks asked for at once."""
+    """Several tasks asked for at once; `not_found` are the ids of the others."""
 
     data: list[Task]
+    not_found: list[str]
 
 
 class TaskStep(Record):
-    """One of the six steps of a task."""
+    """One of the six steps of a task's current run."""
 
+    position: int
     name: str
     status: str
+    output: Record | None = None
+    tool_calls: list[Record]
+    error: TaskProblem | None = None
+    cost_cents: float
     started_at: datetime | None = None
-    finished_at: datetime | None = None
+    completed_at: datetime | None = None
+    duration_ms: int | None = None
 
 
 class TaskStatus(Record):
     """Where a task stands, step by step."""
 
+    task_id: str
     status: str
+    run: int
     progress_percentage: int
     current_step: str | None = None
     steps: list[TaskStep]
+    error: TaskProblem | None = None
 
 
 class CodeFile(Record):
-    """One file a task wrote."""
+    """One file a task wrote; `content` is None where it is binary, deleted or too large."""
 
     path: str
     content: str | None = None
+    kind: str
+    status: str
 
 
 class TaskCode(Record):
-    """The files a task wrote."""
+    """What a task wrote, as a whole and file by file."""
 
     task_id: str
+    title: str
+    code: str
+    tests: str
+    documentation: str
     files: list[CodeFile]
+    completed_at: datetime | None = None
 
 
 class TaskDiff(Record):
-    """The change a task made, as a unified diff."""
+    """The change a task made, as a unified diff against `base_commit`."""
 
     task_id: str
     diff: str
     branch: str | None = None
+    base_branch: str | None = None
     base_commit: str | None = None
+    commit_sha: str | None = None
+    delivery: str | None = None
+    delivery_reason: str | None = None
 
 
 class TaskUpdate(Record):
@@ -270,12 +309,27 @@ class TaskUpdate(Record):
     log: str | None = None
 
 
+class Actor(Record):
+    """Who acted: a user, a key or the product itself."""
+
+    kind: str
+    id: str | None = None
+    label: str | None = None
+
+
 class AuditEntry(Record):
-    """One line of the audit log."""
+    """One thing that happened."""
 
     id: str
+    tenant_id: str
     event_type: str
-    created_at: datetime | None = None
+    area: str
+    actor: Actor
+    details: dict[str, Any]
+    ip_address: str | None = None
+    user_agent: str | None = None
+    request_id: str | None = None
+    timestamp: datetime
 
 
 class BillingUsage(Record):

@@ -69,12 +69,6 @@ def _until_reset(error: errors.QuotaExceededError) -> str:
 
 
 def _wrong_fields(error: errors.InvalidRequestError) -> str:
-    problems = error.details.get("validation_errors") or []
-    return "; ".join(_wrong_field(problem) for problem in problems)
-
-
-def _wrong_field(problem: object) -> str:
-    if isinstance(problem, dict) and "message" in problem:
-        field = problem.get("field") or problem.get("path") or ""
-        return f"{field}: {problem['message']}" if field else str(problem["message"])
-    return str(problem)
+    """The wrong fields the message does not name already."""
+    problems = [str(problem) for problem in error.details.get("validation_errors") or []]
+    return "; ".join(problem for problem in problems if problem not in error.message)

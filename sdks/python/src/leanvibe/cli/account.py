@@ -83,5 +83,5 @@ def whoami(app: App) -> None:
     """Show whose credentials are in use."""
     me = app.client().auth.me()
     who = me.get("user") or me
-    fields = ("email", "name", "role", "tenant_id", "id")
+    fields = ("email", "username", "role", "tenant_id", "id")
     app.show(me, [(name, who.get(name)) for name in fields] + [("address", app.address)])

@@ -7,6 +7,8 @@ import click
 from leanvibe.cli._app import App, takes_page
 from leanvibe.models import AuditEntry
 
+_DETAILS_WIDTH = 80
+
 
 @click.group()
 def audit() -> None:
@@ -16,7 +18,9 @@ def audit() -> None:
 @audit.command("list")
 @click.option("--auth", "area", flag_value="auth", help="Logins, keys and sessions only.")
 @click.option("--event-type", help="One kind of event, such as task.created.")
-@click.option("--since", "start_date", metavar="DATE", help="From this day on, as 2026-01-31.")
+@click.option(
+    "--since", "start_date", metavar="DATE", help="From this day (UTC) on, as 2026-01-31."
+)
 @takes_page
 @click.pass_obj
 def list_entries(
@@ -35,20 +39,17 @@ def list_entries(
     app.show_page(
         page,
         {
-            "TIME": _time,
-            "EVENT": lambda entry: entry.get("event_type"),
-            "ACTOR": _actor,
-            "SUBJECT": lambda entry: entry.get("subject_id") or entry.get("resource_id"),
+            "TIME": lambda entry: f"{entry.timestamp:%Y-%m-%d %H:%M:%S}Z",
+            "EVENT": lambda entry: entry.event_type,
+            "ACTOR": lambda entry: entry.actor.label or entry.actor.id or entry.actor.kind,
+            "FROM": lambda entry: entry.ip_address,
+            "DETAILS": _details,
         },
     )
 
 
-def _time(entry: AuditEntry) -> object:
-    return entry.get("occurred_at") or entry.get("created_at") or entry.get("timestamp")
-
-
-def _actor(entry: AuditEntry) -> object:
-    actor = entry.get("actor")
-    if isinstance(actor, str) or actor is None:
-        return actor or entry.get("actor_id")
-    return actor.get("email") or actor.get("id") or actor.get("kind")
+def _details(entry: AuditEntry) -> str:
+    """The details that fit on a line."""
+    told = (f"{name}={value}" for name, value in entry.details.items() if value is not None)
+    text = " ".join(told)
+    return text if len(text) <= _DETAILS_WIDTH else text[: _DETAILS_WIDTH - 1] + "…"
