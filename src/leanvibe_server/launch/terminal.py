@@ -14,6 +14,7 @@ from leanvibe_server.kernel.config import Settings
 from leanvibe_server.launch.sandbox_setup import SandboxState
 
 _NAME_WIDTH: Final = 24
+_CLIENT_DEFAULT_URL: Final = "http://localhost:8765"
 
 
 @contextmanager
@@ -53,17 +54,20 @@ def _next_commands(settings: Settings, demo: dict[str, Any] | None) -> list[str]
     client = Path(sys.executable).with_name("leanvibe")
     if client.is_relative_to(Path.cwd()):
         client = client.relative_to(Path.cwd())
+    login = f"{client} login"
+    if settings.base_url != _CLIENT_DEFAULT_URL:
+        login = f"{client} --base-url {settings.base_url} login"
     if demo is None:
         return [
-            "leanvibe-server admin create --email you@example.com",
-            f"{client} --url {settings.base_url} login",
+            f"{client.with_name('leanvibe-server')} admin create --email you@example.com",
+            f"{login} --email you@example.com",
             f"open {settings.base_url}",
         ]
     email = demo["users"]["developer"]["email"]
     project = demo["projects"]["acme"]["id"]
     return [
         f"open {settings.base_url}",
-        f"{client} login --email {email}",
+        f"{login} --email {email}",
         f'{client} tasks run --project {project} --title "Fix the lint findings" --watch',
     ]
 
