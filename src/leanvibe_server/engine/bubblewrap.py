@@ -54,9 +54,9 @@ def tenant_uid(tenant_id: UUID) -> int:
 class BubblewrapSandbox:
     """Runs each program in fresh namespaces: no network, no host files, no rights."""
 
-    def __init__(self, *, home: Path, executable: str | None = None) -> None:
+    def __init__(self, *, home: Path, executable: str = "bwrap") -> None:
         self._home = home
-        self._executable = executable or shutil.which("bwrap")
+        self._name = executable
         self._steps_down = _is_real_root()
         self._numbers = itertools.count()
         self._checking = asyncio.Lock()
@@ -79,7 +79,7 @@ class BubblewrapSandbox:
                 raise self._refusal
 
     async def _try(self) -> SandboxUnavailable | None:
-        if self._executable is None:
+        if shutil.which(self._name) is None:
             return find_remedy("bwrap is not installed")
         with tempfile.TemporaryDirectory(prefix="leanvibe-check-") as folder:
             workspace = Path(folder)
@@ -110,7 +110,7 @@ class BubblewrapSandbox:
 
         Raises: SandboxUnavailable: the sandbox itself cannot be started.
         """
-        if self._executable is None:
+        if shutil.which(self._name) is None:
             raise find_remedy("bwrap is not installed")
         outcome = await self._enter(argv, workspace, limits, stdin, env, read_only, writable)
         if outcome.exit_code == 1 and outcome.stderr.startswith(b"bwrap: "):
@@ -179,7 +179,7 @@ class BubblewrapSandbox:
             for number, (source, target, writable) in enumerate(mounts)
         ]
         command = wall_in(
-            self._executable or "bwrap",
+            shutil.which(self._name) or self._name,
             argv,
             limits=limits,
             env=env,

@@ -51,6 +51,13 @@ class GitCredentials:
     token: str | None = field(default=None, repr=False)
     private_key: str | None = field(default=None, repr=False)
 
+    @classmethod
+    def of(cls, values: Mapping[str, str | None] | None) -> "GitCredentials | None":
+        """The credentials as a project keeps them."""
+        if values is None:
+            return None
+        return cls(values.get("username"), values.get("token"), values.get("private_key"))
+
     @property
     def secrets(self) -> tuple[str, ...]:
         return tuple(secret for secret in (self.token, self.private_key) if secret)
