@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from loopback import LoopbackApi, serving
+from loopback import LoopbackApi, Stage, serving
 
 from leanvibe import LeanVibeClient, LeanVibeClientSync, MemoryTokenStore, Tokens
 
@@ -19,10 +19,15 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.lower(), raising=False)
 
 
-@pytest.fixture
-def api() -> Iterator[LoopbackApi]:
-    with serving(LoopbackApi()) as running:
+@pytest.fixture(scope="session")
+def stage() -> Iterator[Stage]:
+    with serving(Stage()) as running:
         yield running
+
+
+@pytest.fixture
+def api(stage: Stage) -> LoopbackApi:
+    return stage.show(LoopbackApi())
 
 
 class Naps:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -255,7 +256,8 @@ class LoopbackApi:
 
 async def _deny(send: Any, reply: Reply) -> None:
     payload = json.dumps(reply.body).encode()
-    headers = [(b"content-type", b"application/json")]
+    headers = [(name.encode(), value.encode()) for name, value in reply.headers.items()]
+    headers.append((b"content-type", b"application/json"))
     start = {"type": "websocket.http.response.start", "status": reply.status, "headers": headers}
     await send(start)
     await send({"type": "websocket.http.response.body", "body": payload})
@@ -266,11 +268,34 @@ def _seen(scope: dict[str, Any], method: str, body: Any) -> Seen:
     return Seen(method, scope["path"], scope["query_string"].decode(), headers, body)
 
 
+class Stage:
+    """The server all tests share; each test puts its own API on it."""
+
+    def __init__(self) -> None:
+        self.api = LoopbackApi()
+        self.base_url = ""
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        await self.api(scope, receive, send)
+
+    def show(self, api: LoopbackApi) -> LoopbackApi:
+        """Answer with this API from now on."""
+        api.base_url = self.base_url
+        self.api = api
+        return api
+
+
 @contextmanager
-def serving(api: LoopbackApi) -> Iterator[LoopbackApi]:
-    """The API on a free port of the loopback interface, until the block ends."""
+def serving(stage: Stage) -> Iterator[Stage]:
+    """The stage on a free port of the loopback interface, until the block ends."""
     config = uvicorn.Config(
-        api, port=0, log_level="critical", lifespan="off", ws="websockets-sansio", loop="asyncio"
+        stage,
+        port=0,
+        log_level="critical",
+        lifespan="off",
+        ws="websockets-sansio",
+        loop="asyncio",
+        timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
@@ -278,11 +303,11 @@ def serving(api: LoopbackApi) -> Iterator[LoopbackApi]:
     while not server.started:
         if not thread.is_alive():
             raise RuntimeError("the loopback API did not start")
+        time.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
-    api.base_url = f"http://127.0.0.1:{port}/v1"
+    stage.base_url = f"http://127.0.0.1:{port}/v1"
     try:
-        yield api
+        yield stage
     finally:
-        api.hold_stream = False
         server.should_exit = True
         thread.join(timeout=10)

@@ -240,9 +240,28 @@ def test_a_slow_server_is_not_waited_for_forever(api: LoopbackApi, naps: Naps) -
 def test_an_empty_id_never_reaches_another_resource(
     api: LoopbackApi, client: LeanVibeClientSync, task_id: str
 ) -> None:
-    with pytest.raises(ValueError, match="id"):
+    with pytest.raises(exceptions.InvalidRequestError, match="id"):
         client.tasks.cancel(task_id)
     assert api.seen == []
+
+
+def test_a_number_json_cannot_say_is_refused_before_anything_is_sent(
+    api: LoopbackApi, client: LeanVibeClientSync
+) -> None:
+    with pytest.raises(exceptions.InvalidRequestError, match="JSON"):
+        client.tasks.create(title="x", requirements={"share": float("nan")})
+    assert api.seen == []
+
+
+def test_a_deletion_whose_answer_was_lost_is_done(
+    api: LoopbackApi, client: LeanVibeClientSync
+) -> None:
+    api.script.extend([Reply(drop=True), refusal(404, "not_found", "Gone.")])
+    client.projects.delete("p1")
+
+    api.script.append(refusal(404, "not_found", "Never was."))
+    with pytest.raises(exceptions.NotFoundError, match="Never was"):
+        client.projects.delete("p2")
 
 
 def test_an_id_is_quoted_into_its_path(api: LoopbackApi, client: LeanVibeClientSync) -> None:

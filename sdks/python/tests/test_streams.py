@@ -116,6 +116,19 @@ async def test_a_refused_stream_says_why(
     assert len(api.seen) == 1
 
 
+async def test_a_redirected_stream_does_not_take_the_token_along(
+    api: LoopbackApi, aclient: LeanVibeClient
+) -> None:
+    elsewhere = api.base_url.replace("127.0.0.1", "localhost") + f"/tasks/{TASK}/updates"
+    api.stream_refusals.append(refusal(307, "moved", "Elsewhere.", headers={"Location": elsewhere}))
+
+    with pytest.raises(exceptions.LeanVibeError, match="Elsewhere"):
+        async for _ in aclient.tasks.stream_updates(TASK):
+            pass
+
+    assert len(api.seen) == 1
+
+
 async def test_a_busy_server_is_asked_again(
     api: LoopbackApi, aclient: LeanVibeClient, naps: Naps
 ) -> None:

@@ -71,12 +71,17 @@ class Core:
         key = call.idempotency_key or self.new_key()
         retries_done = 0
         renewed = False
+        answer_lost = False
         while True:
             bearer = self._bearer_for(call)
             outcome = yield Send(self._request(call, bearer=bearer, key=key))
             if isinstance(outcome, httpx.Response) and outcome.is_success:
                 return call.read(outcome)
             error = self._error(outcome)
+            if answer_lost and call.method == "DELETE" and isinstance(error, errors.NotFoundError):
+                # The attempt whose answer was lost has deleted it.
+                return call.read(outcome)
+            answer_lost = answer_lost or isinstance(error, errors.ConnectionFailedError)
             if not renewed and self._renewable(call, error, bearer):
                 renewed = True
                 yield from self.renew_alone(stale=str(bearer))

@@ -17,7 +17,7 @@ from uuid import UUID
 import httpx
 
 from leanvibe._records import Record
-from leanvibe.exceptions import ServerError
+from leanvibe.exceptions import InvalidRequestError, ServerError
 from leanvibe.pagination import Page
 
 if TYPE_CHECKING:
@@ -86,11 +86,11 @@ def path_of(*parts: str | UUID) -> str:
     """A path with every part quoted.
 
     Raises:
-        ValueError: a part is empty or would climb to another resource.
+        InvalidRequestError: a part is empty or would climb to another resource.
     """
     texts = [str(part) for part in parts]
     if any(text in ("", ".", "..") for text in texts):
-        raise ValueError(f"an id is missing or not an id: {texts}")
+        raise InvalidRequestError(f"An id is missing or not an id: {', '.join(map(repr, texts))}")
     return "/" + "/".join(quote(text, safe="") for text in texts)
 
 
@@ -100,8 +100,15 @@ def given(**fields: Any) -> dict[str, Any]:
 
 
 def encode_body(body: Mapping[str, Any]) -> bytes:
-    """The body as JSON; times, ids and records in it take their wire form."""
-    return json.dumps(body, default=_wire_form, allow_nan=False).encode()
+    """The body as JSON; times, ids and records in it take their wire form.
+
+    Raises:
+        InvalidRequestError: a number in it is not finite, which JSON cannot say.
+    """
+    try:
+        return json.dumps(body, default=_wire_form, allow_nan=False).encode()
+    except ValueError as problem:
+        raise InvalidRequestError(f"The request cannot be sent as JSON: {problem}") from None
 
 
 def _wire_form(value: object) -> object:

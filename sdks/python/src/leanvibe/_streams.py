@@ -17,6 +17,13 @@ from leanvibe.models import TaskUpdate
 _LOSSES = (WebSocketException, OSError, EOFError)
 
 
+class _Connect(connect):
+    """A connection that goes nowhere else: a redirect would take the token along."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
 async def stream_async(
     runner: AsyncRunner, task_id: str | UUID, *, after: str | None
 ) -> AsyncGenerator[TaskUpdate, None]:
@@ -24,7 +31,7 @@ async def stream_async(
     feed = UpdateFeed(runner.core, task_id, after=after)
     while feed.goes_on():
         try:
-            async with connect(**feed.connection()) as socket:
+            async with _Connect(**feed.connection()) as socket:
                 while feed.goes_on():
                     message = await asyncio.wait_for(socket.recv(), feed.patience_s)
                     update = feed.accept(message)

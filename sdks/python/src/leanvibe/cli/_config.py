@@ -65,8 +65,11 @@ class Config:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other commands of this user out for the moment."""
-        self._folder()
-        lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            self._folder()
+            lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as problem:
+            raise click.ClickException(f"{self.path} cannot be written ({problem}).") from None
         try:
             if sys.platform != "win32":
                 fcntl.flock(lock, fcntl.LOCK_EX)
