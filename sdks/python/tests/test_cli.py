@@ -294,6 +294,18 @@ def test_a_failed_task_ends_the_watch_with_one_and_its_reason(
     assert "unmet: payment with Stripe" in done.stdout
 
 
+def test_what_the_steps_print_is_shown_where_asked_for(api: LoopbackApi, leanvibe: Run) -> None:
+    api.answer("GET", f"/v1/tasks/{TASK}", Reply(200, DONE))
+    words = {"event_id": "e3a", "log": "ruff: 3 findings\nfixed 3\x1b[2J\n", "step": "validation"}
+    api.events.insert(3, task_events()[2] | words)
+
+    told = leanvibe("tasks", "watch", TASK, "--log").stdout
+    silent = leanvibe("tasks", "watch", TASK).stdout
+
+    assert "       ruff: 3 findings\n       fixed 3\N{REPLACEMENT CHARACTER}[2J\n" in told
+    assert "ruff" not in silent
+
+
 def test_a_watch_in_json_is_one_object_a_line(api: LoopbackApi, leanvibe: Run) -> None:
     api.answer("GET", f"/v1/tasks/{TASK}", Reply(200, DONE))
 

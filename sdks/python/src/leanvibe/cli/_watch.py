@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -13,14 +14,21 @@ from leanvibe.client import LeanVibeClientSync
 from leanvibe.models import Deliverables, Task, TaskUpdate
 
 INTERRUPTED = 130
+_LOG_INDENT = " " * 7
 
 
-def watch(app: App, client: LeanVibeClientSync, task_id: str) -> int:
-    """Follow the task to its end; 0 when it completed, 1 when not, 130 when interrupted."""
+def watch(app: App, client: LeanVibeClientSync, task_id: str, *, logs: bool) -> int:
+    """Follow the task to its end; 0 when it completed, 1 when not, 130 when interrupted.
+
+    With `logs` the lines its steps print are shown too.
+    """
     try:
         with _view(app) as view:
             for update in client.tasks.stream_updates(task_id):
-                view.show(update)
+                if update.log is None or app.json:
+                    view.show(update)
+                elif logs:
+                    view.show_log(plain(update.log).rstrip())
         task = client.tasks.get(task_id)
     except KeyboardInterrupt:
         click.echo(
@@ -77,6 +85,8 @@ class View(Protocol):
 
     def show(self, update: TaskUpdate) -> None: ...
 
+    def show_log(self, text: str) -> None: ...
+
     def __enter__(self) -> Self: ...
 
     def __exit__(
@@ -95,6 +105,9 @@ def _view(app: App) -> View:
 
 class _Quiet:
     """A view that has nothing to open or close."""
+
+    def show_log(self, text: str) -> None:
+        click.echo(textwrap.indent(text, _LOG_INDENT))
 
     def __enter__(self) -> Self:
         return self
@@ -151,6 +164,10 @@ class _Bar:
             self._progress.console.print(f"  {self._headline}", markup=False, highlight=False)
         self._headline = text
         self._progress.update(self._bar, description=text, completed=_share(update))
+
+    def show_log(self, text: str) -> None:
+        lines = textwrap.indent(text, _LOG_INDENT)
+        self._progress.console.print(lines, style="dim", markup=False, highlight=False)
 
     def __enter__(self) -> Self:
         self._progress.start()

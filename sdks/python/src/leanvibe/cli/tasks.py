@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 
@@ -13,6 +15,22 @@ from leanvibe.cli.projects import require_project
 from leanvibe.models import Task
 
 _DIFF_COLOURS = (("+++", None), ("---", None), ("+", "green"), ("-", "red"), ("@@", "cyan"))
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def takes_watch(command: _Command) -> _Command:
+    """Give a command the options of watching."""
+    return click.option("--watch", "watching", is_flag=True, help="Follow the task to its end.")(
+        takes_log(command)
+    )
+
+
+def takes_log(command: _Command) -> _Command:
+    """Give a command the option to show the steps' output."""
+    return click.option("--log", "logs", is_flag=True, help="Show what its steps print, too.")(
+        command
+    )
 
 
 @click.group()
@@ -34,7 +52,7 @@ def tasks() -> None:
     help="One requirement; a.b=value reaches into objects. Repeatable.",
 )
 @click.option("--requirements-json", metavar="FILE|-", help="Requirements as a JSON object.")
-@click.option("--watch", "watching", is_flag=True, help="Follow the task to its end.")
+@takes_watch
 @takes_json
 @click.pass_context
 def run(
@@ -48,6 +66,7 @@ def run(
     pairs: tuple[str, ...],
     requirements_json: str | None,
     watching: bool,
+    logs: bool,
 ) -> None:
     """Queue a task.
 
@@ -64,17 +83,18 @@ def run(
         priority=priority,
         requirements=requirements,
     )
-    _follow(context, task, watching=watching)
+    _follow(context, task, watching=watching, logs=logs)
 
 
 @tasks.command("watch")
 @click.argument("task_id")
+@takes_log
 @takes_json
 @click.pass_context
-def watch_task(context: click.Context, task_id: str) -> None:
+def watch_task(context: click.Context, task_id: str, logs: bool) -> None:
     """Follow a task to its end, with the exit codes of `run --watch`."""
     app: App = context.obj
-    context.exit(watch(app, app.client(), task_id))
+    context.exit(watch(app, app.client(), task_id, logs=logs))
 
 
 @tasks.command("list")
@@ -143,13 +163,13 @@ def cancel(app: App, task_id: str) -> None:
 
 @tasks.command()
 @click.argument("task_id")
-@click.option("--watch", "watching", is_flag=True, help="Follow the task to its end.")
+@takes_watch
 @takes_json
 @click.pass_context
-def retry(context: click.Context, task_id: str, watching: bool) -> None:
+def retry(context: click.Context, task_id: str, watching: bool, logs: bool) -> None:
     """Queue a failed or cancelled task again."""
     app: App = context.obj
-    _follow(context, app.client().tasks.retry(task_id), watching=watching)
+    _follow(context, app.client().tasks.retry(task_id), watching=watching, logs=logs)
 
 
 @tasks.command("delete-branch")
@@ -190,12 +210,12 @@ def show_task(app: App, task: Task) -> None:
     app.show(task, fields)
 
 
-def _follow(context: click.Context, task: Task, *, watching: bool) -> None:
+def _follow(context: click.Context, task: Task, *, watching: bool, logs: bool) -> None:
     """Say what was queued, and stay with it if asked to."""
     app: App = context.obj
     app.say(f"Task {task.id} is {task.status}.")
     if watching:
-        context.exit(watch(app, app.client(), task.id))
+        context.exit(watch(app, app.client(), task.id, logs=logs))
     if app.json:
         app.print_json(task.to_dict())
     app.say(f"See it at {task.tracking_url} or follow it: leanvibe tasks watch {task.id}")
