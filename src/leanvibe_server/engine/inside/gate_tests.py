@@ -1,0 +1,138 @@
+"""The gates that run the project's own tests: before and after the change, and what they cover."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from gate_change import Change, not_run, verdict
+from layout import module_name
+from suite import Suite, run_suite
+from worktree import list_python_files
+
+MISSING_MODULE = re.compile(r"No module named '([\w.]+)'")
+
+
+def check_tests(change: Change) -> dict[str, Any]:
+    """Only regressions and failing new tests fail the gate; what was broken before stays known."""
+    before = Suite({}, "There was no tree before.", {})
+    if change.base is not None:
+        before = run_suite(change.base, timeout_s=change.timeout_s)
+        if before.outcomes is None:
+            return not_run(f"Before the change: {before.reason}")
+    after = run_suite(change.root, timeout_s=change.timeout_s, with_coverage=True)
+    if after.outcomes is None:
+        if before.named("passed"):
+            return verdict(True, f"After the change: {after.reason}")
+        return not_run(f"After the change: {after.reason}")
+    return _compare(change, before, after)
+
+
+def _compare(change: Change, before: Suite, after: Suite) -> dict[str, Any]:
+    standing = before.named("passed")
+    passing = after.named("passed")
+    new = set(after.outcomes or {}) - set(before.outcomes or {}) - after.named("skipped")
+    held, new_passing = standing & passing, new & passing
+    broken = (before.named("failed") | before.named("error")) - passing
+    if not standing and not new_passing:
+        return _nothing_ran(change, after)
+    lost = sorted(standing - passing)
+    failing = sorted(new - passing)
+    findings = [_finding(name, "regression", after) for name in lost]
+    findings += [_finding(name, "new_test_fails", after) for name in failing]
+    missing = _missing_module(change, after, failing)
+    numbers = {
+        "base_passing": len(standing),
+        "held": len(held),
+        "new_tests": len(new),
+        "new_passing": len(new_passing),
+        "known_broken": len(broken),
+        "base": _totals(before),
+        "head": _totals(after),
+    }
+    if missing and not lost:
+        answer = not_run(f"The new tests need {missing}, which is not installed.")
+        return {**answer, "findings": findings, "numbers": numbers}
+    answer = verdict(
+        bool(lost or failing),
+        f"{len(lost)} tests that passed no longer do; {len(failing)} new tests fail.",
+        findings=findings,
+        numbers=numbers,
+    )
+    changed = {one.path for one in change.files}
+    return {**answer, "coverage": {k: one for k, one in after.files.items() if k in changed}}
+
+
+def _nothing_ran(change: Change, after: Suite) -> dict[str, Any]:
+    if not after.outcomes:
+        return not_run("The repository has no tests.")
+    failing = sorted(after.named("error") | after.named("failed"))
+    missing = _missing_module(change, after, failing)
+    if missing:
+        return not_run(f"No test could run: {missing} is not installed.")
+    return not_run("No test passed before the change, and the change adds none that does.")
+
+
+def _missing_module(change: Change, after: Suite, names: list[str]) -> str | None:
+    """The package that tests lack, where it is no module of the repository itself."""
+    paths, _ = list_python_files(change.root)
+    own = {(module_name(path, ["src", "."]) or "").partition(".")[0] for path in paths}
+    for name in names:
+        message = (after.outcomes or {}).get(name, {}).get("message", "")
+        found = MISSING_MODULE.search(message)
+        if found and found[1].partition(".")[0] not in own:
+            return found[1]
+    return None
+
+
+def _finding(name: str, rule: str, after: Suite) -> dict[str, Any]:
+    outcome = (after.outcomes or {}).get(name)
+    message = "The test is gone." if outcome is None else outcome["message"] or outcome["outcome"]
+    return {"path": name.partition("::")[0], "line": 0, "rule": rule, "test": name,
+            "message": message}  # fmt: skip
+
+
+def _totals(suite: Suite) -> dict[str, int]:
+    return {name: len(suite.named(name)) for name in ("passed", "failed", "error", "skipped")}
+
+
+def check_coverage(change: Change) -> dict[str, Any]:
+    """Too few of the changed executable lines run by the tests fails the gate."""
+    earlier = change.earlier.get("tests") or {}
+    files = earlier.get("coverage")
+    if files is None and earlier.get("status") == "not_run":
+        return not_run(f"The tests did not run: {earlier.get('reason')}")
+    if files is None:
+        suite = run_suite(change.root, timeout_s=change.timeout_s, with_coverage=True)
+        if not suite.outcomes:
+            return not_run(suite.reason or "The repository has no tests.")
+        files = suite.files
+    executable = covered = 0
+    findings = []
+    for one in change.python:
+        if one.is_test or not one.lines:
+            continue
+        measured = files.get(one.path)
+        if measured is None:
+            continue
+        run = [number for number in measured["executed"] if one.touches(number)]
+        missed = [number for number in measured["missing"] if one.touches(number)]
+        covered += len(run)
+        executable += len(run) + len(missed)
+        if missed:
+            message = f"Not covered: lines {', '.join(map(str, missed[:20]))}."
+            findings.append(
+                {"path": one.path, "line": missed[0], "rule": "uncovered", "message": message}
+            )
+    share = round(covered / executable, 4) if executable else None
+    return verdict(
+        share is not None and share < change.coverage_target,
+        f"{share} of the changed lines are covered, {change.coverage_target} are asked for.",
+        findings=findings,
+        numbers={
+            "executable_lines": executable,
+            "covered_lines": covered,
+            "diff_coverage": share,
+            "target": change.coverage_target,
+        },
+    )
