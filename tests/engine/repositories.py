@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-_IDENTITY = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com", "-c", "commit.gpgSign=false")
+_IDENTITY = (
+    "-c",
+    "user.name=Ada",
+    "-c",
+    "user.email=ada@example.com",
+    "-c",
+    "commit.gpgSign=false",
+)
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,8 @@ def count_processes(mark: str) -> int:
 
 async def wait_until_started(mark: str) -> None:
     """Wait until a process with `mark` runs."""
-    async with asyncio.timeout(10):
-        while not count_processes(mark):
-            await asyncio.sleep(0.02)
+    for _ in range(500):
+        if count_processes(mark):
+            return
+        await asyncio.sleep(0.02)
+    raise TimeoutError(f"nothing with {mark} was started")

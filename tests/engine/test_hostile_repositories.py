@@ -13,10 +13,10 @@ from leanvibe_server.engine.sandbox import PYTHON, Limits, Sandbox
 from leanvibe_server.engine.workspace import Workspace
 from leanvibe_server.projects.git import GitLimits, fetch_mirror, publish_branch
 from leanvibe_server.projects.git_commits import Author, build_commit
+from leanvibe_server.projects.git_errors import RepositoryTooLarge
 from leanvibe_server.projects.remote_urls import check_repository_url
 from tests.engine.conftest import TENANT, CheckOut, MakeRepository
 from tests.engine.repositories import count_processes, make_repository, wait_until_started
-
 
 LIMITS = Limits(wall_s=30, cpu_s=30, memory_mb=256, processes=32, file_mb=16, disk_mb=64)
 PYTEST = [PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
@@ -134,7 +134,8 @@ async def test_the_network_is_closed_to_tests(
     port = server.sockets[0].getsockname()[1]
     calls = f"""
 import socket, pytest
-@pytest.mark.parametrize("address", [("127.0.0.1", {port}), ("169.254.169.254", 80), ("1.1.1.1", 53)])
+PLACES = [("127.0.0.1", {port}), ("169.254.169.254", 80), ("1.1.1.1", 53)]
+@pytest.mark.parametrize("address", PLACES)
 def test_address(address):
     with pytest.raises(OSError):
         socket.create_connection(address, timeout=1)
@@ -309,8 +310,6 @@ def test_slow():
 
 
 async def test_a_repository_larger_than_allowed_is_not_fetched(tmp_path: Path) -> None:
-    from leanvibe_server.projects.git_errors import RepositoryTooLarge
-
     theirs = make_repository(tmp_path / "theirs", {"huge": os.urandom(8_000_000)})
     url = check_repository_url(theirs.url, production=False, home=tmp_path / "home")
     with pytest.raises(RepositoryTooLarge, match="larger than 2 MB"):

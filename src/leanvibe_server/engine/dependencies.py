@@ -27,6 +27,7 @@ from leanvibe_server.projects.remote_urls import redact_url
 
 _PASSED_ON = (
     *("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_OFFLINE"),
+    *("UV_FIND_LINKS", "UV_NO_INDEX"),
     *("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "UV_NATIVE_TLS", "UV_SYSTEM_CERTS", "NETRC"),
 )
@@ -85,7 +86,7 @@ async def _install(
     finished = await run_process(
         [
             *(str(uv), "pip", "install", "--quiet", "--no-config", "--no-progress"),
-            *("--only-binary", ":all:", "--no-build", "--link-mode", "copy"),
+            *("--only-binary", ":all:", "--link-mode", "copy"),
             *("--python", sys.executable, "--target", str(target)),
             *("--constraint", bounds, "--requirement", wanted),
         ],

@@ -109,6 +109,9 @@ async def fetch_mirror(
             ["fetch", "--quiet", "--no-tags", "--prune", "--no-write-fetch-head", "--force"],
             [*access.serving, "--", str(access.url), "+refs/heads/*:refs/heads/*"],
         )
+        if fetched.stopped_by == "disk" or _size_mb(mirror_dir) > limits.max_mb:
+            shutil.rmtree(mirror_dir, ignore_errors=True)
+            raise _too_large(limits)
         if fetched.exit_code != 0:
             raise _failure(fetched, access, limits)
         return MirrorHead(chosen, heads.get(chosen))
@@ -287,10 +290,12 @@ def _size_mb(folder: Path) -> float:
     return total / (1024 * 1024)
 
 
+def _too_large(limits: GitLimits) -> RepositoryTooLarge:
+    message = f"The repository is larger than {limits.max_mb} MB. Use a smaller one."
+    return RepositoryTooLarge(message, details={"max_mb": limits.max_mb})
+
+
 def _failure(finished: Finished, access: Access, limits: GitLimits) -> AppError:
-    if finished.stopped_by == "disk":
-        message = f"The repository is larger than {limits.max_mb} MB. Use a smaller one."
-        return RepositoryTooLarge(message, details={"max_mb": limits.max_mb})
     if finished.stopped_by == "wall":
         message = f"The repository did not answer within {limits.timeout_s:.0f} s. Try again later."
         return RepositoryUnreachable(message)

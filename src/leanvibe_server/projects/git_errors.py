@@ -68,10 +68,12 @@ _ADDRESS = "Check `repository_url`; a private repository may also need `credenti
 _LATER = "Check the host name, or try again later."
 _SYMPTOMS = (
     _symptom(r"could not read (username|password)", RepositoryAuthRequired, _CREDENTIALS),
-    _symptom(r"authentication failed|invalid credentials", RepositoryAuthRequired, _WRONG),
-    _symptom(r"permission denied|permission to .* denied", RepositoryAuthRequired, _WRONG),
-    _symptom(r"returned error: 40[13]", RepositoryAuthRequired, _WRONG),
-    _symptom(r"error in libcrypto|invalid format", RepositoryAuthRequired, _WRONG),
+    _symptom(
+        r"authentication failed|invalid credentials|permission denied|permission to .* denied"
+        r"|returned error: 40[13]|error in libcrypto|invalid format",
+        RepositoryAuthRequired,
+        _CREDENTIALS,
+    ),
     _symptom(
         r"returned error: 3\d\d|unable to update url base from redirection",
         RepositoryNotGit,
@@ -110,8 +112,10 @@ def diagnose(stderr: str, *, secrets: tuple[str, ...]) -> AppError:
     said = conceal(stderr, secrets)
     for symptom in _SYMPTOMS:
         if symptom.pattern.search(said):
-            message = f"{_OPENINGS[symptom.error]} {symptom.advice}"
-            return symptom.error(message, details={"git": said})
+            opening, advice = _OPENINGS[symptom.error], symptom.advice
+            if symptom.error is RepositoryAuthRequired and secrets:
+                opening, advice = "The repository refuses the credentials.", _WRONG
+            return symptom.error(f"{opening} {advice}", details={"git": said})
     message = f"{_OPENINGS[RepositoryUnreachable]} {_LATER}"
     return RepositoryUnreachable(message, details={"git": said})
 
