@@ -1,5 +1,6 @@
 """The server's command line: `leanvibe-server start` and what an operator needs beside it."""
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import NoReturn
 import click
 
 from leanvibe_server.kernel.config import ConfigError, Settings
+from leanvibe_server.launch import demo as demo_data
 from leanvibe_server.launch import doctor as doctor_checks
 from leanvibe_server.launch import installation
 from leanvibe_server.launch.environment import read_environment
@@ -72,6 +74,29 @@ def serve() -> None:
 def worker() -> None:
     """Run one worker only, against a migrated database."""
     _become("leanvibe_server.worker")
+
+
+@main.group()
+def demo() -> None:
+    """The demo of a development installation."""
+
+
+@demo.command()
+def reset() -> None:
+    """Remove the demo's tenants with all they own, and make them anew."""
+    with installation.open_database(_settings()) as settings:
+        demo_data.reset(settings)
+    click.echo("The demo is as new.")
+
+
+@demo.command()
+def show() -> None:
+    """Print the demo's accounts, keys and projects as JSON."""
+    settings = _settings()
+    facts = demo_data.read_facts(settings)
+    if facts is None:
+        raise LaunchError(f"There is no demo in {settings.home}: ./start.sh makes it.")
+    click.echo(json.dumps(facts, indent=2))
 
 
 @main.command()

@@ -72,11 +72,10 @@ def _examine_database(settings: Settings) -> Finding:
 def _examine_sandbox(settings: Settings) -> Finding:
     if settings.sandbox == "none":
         return Finding("Sandbox", True, "switched off by SANDBOX=none")
-    state = check_sandbox()
+    state = check_sandbox(settings.home)
     if state.ready:
         return Finding("Sandbox", True, "bubblewrap runs")
-    text = f"{state.reason}; run: {state.command}" if state.command else state.reason
-    return Finding("Sandbox", False, text)
+    return Finding("Sandbox", False, f"{state.reason}; run: {state.command}")
 
 
 def _examine_port(settings: Settings) -> Finding:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from threading import Thread
 from typing import Final
 
@@ -19,7 +20,7 @@ from leanvibe_server.launch.checks import check_database, check_disk, check_port
 from leanvibe_server.launch.children import Program
 from leanvibe_server.launch.errors import LaunchError
 from leanvibe_server.launch.postgres import EmbeddedPostgres, make_home
-from leanvibe_server.launch.sandbox_setup import SandboxState, ensure_sandbox
+from leanvibe_server.launch.sandbox_setup import SandboxState, check_sandbox, ensure_sandbox
 from leanvibe_server.launch.supervisor import (
     StopRequested,
     Supervisor,
@@ -89,12 +90,13 @@ class SandboxSetUp(Thread):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(daemon=True)
+        self._home = settings.home
         self._wanted = settings.sandbox == "bubblewrap"
         self.state = SandboxState(ready=not self._wanted, reason="the set-up failed; see above")
 
     def run(self) -> None:
         if self._wanted:
-            self.state = ensure_sandbox()
+            self.state = ensure_sandbox(partial(check_sandbox, self._home))
 
 
 def _open_database(supervisor: Supervisor, settings: Settings) -> Settings:

@@ -1,120 +1,77 @@
 """Sets up bubblewrap, the sandbox tasks run in, where this process may install packages."""
 
+import asyncio
 import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from leanvibe_server.engine.bubblewrap import BubblewrapSandbox
+from leanvibe_server.kernel.errors import SandboxUnavailable
+
 _INSTALL_TIMEOUT_S: Final = 180
-_PROBE: Final = (
-    "bwrap",
-    "--unshare-all",
-    "--unshare-user",
-    "--die-with-parent",
-    "--ro-bind",
-    "/",
-    "/",
-    "--proc",
-    "/proc",
-    "--dev",
-    "/dev",
-    "true",
-)
-_APPARMOR_SWITCH: Final = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
-_PACKAGE_MANAGERS: Final = {
+_INSTALLERS: Final = {
     "apt-get": ("apt-get", "install", "-y", "--no-install-recommends", "bubblewrap"),
     "dnf": ("dnf", "install", "-y", "bubblewrap"),
-    "apk": ("apk", "add", "bubblewrap"),
+    "zypper": ("zypper", "--non-interactive", "install", "bubblewrap"),
     "pacman": ("pacman", "-S", "--noconfirm", "bubblewrap"),
+    "apk": ("apk", "add", "bubblewrap"),
 }
 
 
 @dataclass(frozen=True)
 class SandboxState:
-    """Whether tasks can be sandboxed. If not: why, and the one command that helps, if any."""
+    """Whether tasks can be sandboxed. If not: why, and the one command that mends it."""
 
     ready: bool
     reason: str = ""
     command: str = ""
 
 
-def check_sandbox() -> SandboxState:
-    """Whether bubblewrap runs here. That it is installed says little: a kernel may forbid it."""
-    if platform.system() != "Linux":
-        return SandboxState(ready=False, reason="bubblewrap needs Linux; run tasks on a Linux host")
-    if shutil.which("bwrap") is None:
-        return SandboxState(
-            ready=False, reason="bubblewrap is not installed", command=_install_command()
-        )
+def check_sandbox(home: Path) -> SandboxState:
+    """Whether a sandbox runs here, by running one the way a task would."""
     try:
-        tried = subprocess.run(_PROBE, capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return SandboxState(ready=False, reason=f"bubblewrap does not run: {error}")
-    if tried.returncode == 0:
-        return SandboxState(ready=True)
-    said = tried.stderr.strip().splitlines() or [f"exit code {tried.returncode}"]
-    reason = said[-1].partition(". See ")[0]
-    return SandboxState(
-        ready=False, reason=f"bubblewrap does not run: {reason}", command=_permit_command()
-    )
+        asyncio.run(BubblewrapSandbox(home=home).check())
+    except SandboxUnavailable as refusal:
+        reason, command = refusal.details["reason"], refusal.details["command"]
+        return SandboxState(ready=False, reason=reason, command=command)
+    return SandboxState(ready=True)
 
 
-def ensure_sandbox() -> SandboxState:
+def ensure_sandbox(check: Callable[[], SandboxState]) -> SandboxState:
     """The state of the sandbox after installing bubblewrap, if it is missing and we may."""
-    state = check_sandbox()
+    state = check()
     if state.ready or shutil.which("bwrap") is not None or platform.system() != "Linux":
         return state
-    prefix = _privilege()
-    manager = _package_manager()
-    if prefix is None or manager is None:
+    prefix = _find_privilege()
+    install = next((words for name, words in _INSTALLERS.items() if shutil.which(name)), None)
+    if prefix is None or install is None:
         return state
-    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    if not _runs_well([*prefix, *_PACKAGE_MANAGERS[manager]], env) and manager == "apt-get":
+    if not _runs_well([*prefix, *install]) and install[0] == "apt-get":
         # A fresh system has no package lists yet.
-        _runs_well([*prefix, "apt-get", "update"], env)
-        _runs_well([*prefix, *_PACKAGE_MANAGERS[manager]], env)
-    return check_sandbox()
+        _runs_well([*prefix, "apt-get", "update"])
+        _runs_well([*prefix, *install])
+    return check()
 
 
-def _privilege() -> list[str] | None:
+def _find_privilege() -> list[str] | None:
     """The words that let a command run as root without a question, or None."""
     if os.geteuid() == 0:
         return []
-    if shutil.which("sudo") and _runs_well(["sudo", "-n", "true"], dict(os.environ)):
+    if shutil.which("sudo") and _runs_well(["sudo", "-n", "true"]):
         return ["sudo", "-n"]
     return None
 
 
-def _package_manager() -> str | None:
-    return next((name for name in _PACKAGE_MANAGERS if shutil.which(name)), None)
-
-
-def _install_command() -> str:
-    manager = _package_manager()
-    if manager is None:
-        return ""
-    words = " ".join(_PACKAGE_MANAGERS[manager])
-    return words if os.geteuid() == 0 else f"sudo {words}"
-
-
-def _permit_command() -> str:
-    """Ubuntu forbids user namespaces to programs without an AppArmor profile."""
-    try:
-        forbidden = _APPARMOR_SWITCH.read_text().strip() == "1"
-    except OSError:
-        return ""
-    return f"sudo sysctl -w kernel.{_APPARMOR_SWITCH.name}=0" if forbidden else ""
-
-
-def _runs_well(command: Sequence[str], env: dict[str, str]) -> bool:
+def _runs_well(command: Sequence[str]) -> bool:
     try:
         done = subprocess.run(
             command,
-            env=env,
+            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_INSTALL_TIMEOUT_S,

@@ -1,6 +1,5 @@
 """What a person sees while the product starts, and when it runs."""
 
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from typing import Any, Final
 import click
 
 from leanvibe_server.kernel.config import Settings
+from leanvibe_server.launch.demo import read_facts
 from leanvibe_server.launch.sandbox_setup import SandboxState
 
 _NAME_WIDTH: Final = 24
@@ -34,15 +34,14 @@ def stage(name: str) -> Iterator[None]:
 def greet(settings: Settings, *, sandbox: SandboxState, took_s: float) -> None:
     """Say where the product is, who may sign in, and what to do next."""
     click.echo(f"\nLeanVibe Enterprise runs at {settings.base_url} (after {took_s:.1f} s)")
-    demo = _read_demo(settings.home)
+    demo = read_facts(settings)
     if demo is not None:
         click.echo("\nDemo accounts (more in demo.json):")
         for role, user in demo["users"].items():
             click.echo(f"  {role:<16}{user['email']:<32}{user['password']}")
     if not sandbox.ready:
         click.echo(f"\nNo sandbox: {sandbox.reason}. Tasks will fail with sandbox_unavailable.")
-        if sandbox.command:
-            click.echo(f"  To set it up: {sandbox.command}")
+        click.echo(f"  To mend it, run: {sandbox.command}")
     click.echo("\nNext:")
     for line in _next_commands(settings, demo):
         click.echo(f"  {line}")
@@ -70,11 +69,3 @@ def _next_commands(settings: Settings, demo: dict[str, Any] | None) -> list[str]
         f"{login} --email {email}",
         f'{client} tasks run --project {project} --title "Fix the lint findings" --watch',
     ]
-
-
-def _read_demo(home: Path) -> dict[str, Any] | None:
-    try:
-        facts: dict[str, Any] = json.loads((home / "demo.json").read_text())
-    except (OSError, ValueError):
-        return None
-    return facts
