@@ -13,8 +13,8 @@ make_environment requirements.lock requirements-dev.lock
 mkdir -p "$TOOLS"
 export PATH="$PWD/.venv/bin:$PATH"
 if [ "$(uname)" = Linux ]; then
-    find_browser >/dev/null || require_packages "The browser test needs Chromium." chromium
-    command -v bwrap >/dev/null || require_packages "The sandbox tests need bubblewrap." bubblewrap
+    find_browser >/dev/null || want_packages "The browser test needs Chromium." chromium
+    command -v bwrap >/dev/null || want_packages "The sandbox tests need bubblewrap." bubblewrap
 fi
 
 if [ "$#" -gt 0 ]; then

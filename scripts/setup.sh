@@ -65,6 +65,17 @@ require_packages() {
     stage "System packages" install_packages "$@"
 }
 
+# want_packages WHY PACKAGE...: the same, but go on without them; only CI insists.
+want_packages() {
+    if may_install || [ "${CI:-}" = true ]; then
+        require_packages "$@"
+    else
+        local why="$1"
+        shift
+        printf '  %s %s\n' "$why" "$(how_to_install "$@")"
+    fi
+}
+
 how_to_install() {
     if command -v apt-get >/dev/null; then
         echo "Run: sudo apt-get install -y $*"

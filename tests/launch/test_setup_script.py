@@ -83,6 +83,18 @@ def test_on_debian_an_ordinary_user_is_told_the_command(run: Run, system: Path) 
     assert done.stderr.count("\n") == 1
 
 
+def test_what_only_some_tests_need_is_asked_for_without_insisting(run: Run, system: Path) -> None:
+    add(system, "apt-get", "exit 1")
+    (system / "id").unlink()
+    add(system, "id", "echo 1000")
+    wanting = 'want_packages "The browser test needs Chromium." chromium; echo on'
+
+    assert run(wanting).stdout == (
+        "  The browser test needs Chromium. Run: sudo apt-get install -y chromium\non\n"
+    )
+    assert run(f"CI=true; {wanting}").returncode == 1
+
+
 def test_root_on_a_fresh_debian_gets_it_installed(run: Run, system: Path) -> None:
     (system / "id").unlink()
     add(system, "id", "echo 0")
