@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
 import pytest
 from loopback import LoopbackApi, Stage, serving
 
 from leanvibe import LeanVibeClient, LeanVibeClientSync, MemoryTokenStore, Tokens
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+PROGRAM = [sys.executable, "-m", "leanvibe"]
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +35,34 @@ def stage() -> Iterator[Stage]:
 @pytest.fixture
 def api(stage: Stage) -> LoopbackApi:
     return stage.show(LoopbackApi())
+
+
+@pytest.fixture
+def environment(api: LoopbackApi, tmp_path: Path) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "LEANVIBE_BASE_URL": api.base_url,
+        "LEANVIBE_API_KEY": "lv_test_key",
+        "LEANVIBE_CONFIG": str(tmp_path / "config" / "config.json"),
+        "COLUMNS": "100",
+    }
+
+
+@pytest.fixture
+def leanvibe(environment: dict[str, str]) -> Run:
+    def run(*arguments: str, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*PROGRAM, *arguments],
+            input=stdin,
+            env={name: value for name, value in (environment | env).items() if value},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+    return run
 
 
 class Naps:

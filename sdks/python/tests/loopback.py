@@ -115,7 +115,8 @@ class LoopbackApi:
     """Answers requests, and remembers them.
 
     `script` replies are given first, in order, whatever is asked. `routes` answer by method and
-    path. `drop_after` lists how many messages each live connection gives before it breaks.
+    path. `drop_after` lists how many messages each live connection gives before it breaks, or
+    before it is closed with the next code of `closings`.
     """
 
     def __init__(self) -> None:
@@ -130,6 +131,8 @@ class LoopbackApi:
         self.done_by_key: dict[str, Reply] = {}
         self.events = task_events()
         self.task_status = "in_progress"
+        self.opening_id: str | None = "e0"
+        self.closings: deque[int] = deque()
         self.drop_after: deque[int] = deque()
         self.stream_refusals: deque[Reply] = deque()
         self.hold_stream = False
@@ -225,26 +228,27 @@ class LoopbackApi:
             return
         await send({"type": "websocket.accept"})
         left = self.drop_after.popleft() if self.drop_after else -1
+        closing = self.closings.popleft() if self.closings else None
         for message in self._messages(seen.query):
             if left == 0:
-                return  # the socket breaks without a farewell
+                break
             left -= 1
             await send({"type": "websocket.send", "text": json.dumps(message)})
-        if left == 0:
-            return
+        if closing is not None:
+            await send({"type": "websocket.close", "code": closing, "reason": "Later."})
+        if left == 0 or closing is not None:
+            return  # the socket breaks, without a farewell where none was sent
         while self.hold_stream and (await receive())["type"] != "websocket.disconnect":
             continue
-        await send({"type": "websocket.close", "code": 1000})
+        await send({"type": "websocket.close", "code": 1000, "reason": "The task is over."})
 
     def _messages(self, query: str) -> Iterator[dict[str, Any]]:
         after = query.removeprefix("after=") or None
         ids = [event["event_id"] for event in self.events]
         start = ids.index(after) + 1 if after in ids else 0
-        last = self.events[start - 1] if start else None
         yield {
             "type": "task_update",
-            # The state stands at the newest event, or before all of them on a fresh connection.
-            "event_id": ids[-1] if last else "e0",
+            "event_id": after or self.opening_id,
             "task_id": TASK,
             "status": self.task_status,
             "progress_percentage": 0,

@@ -81,6 +81,44 @@ async def test_a_cancelled_task_ends_its_stream(api: LoopbackApi, aclient: LeanV
     assert len(api.seen) == 1
 
 
+@pytest.mark.parametrize("code", [1001, 1011, 1012, 4408, 4503])
+async def test_a_stream_the_server_closes_for_a_while_resumes(
+    api: LoopbackApi, aclient: LeanVibeClient, code: int
+) -> None:
+    # The second connection is closed when the state says "completed" but before the last word.
+    api.drop_after.extend([3, 1])
+    api.closings.extend([code, code])
+    api.task_status = "completed"
+
+    updates = [update async for update in aclient.tasks.stream_updates(TASK)]
+
+    assert [update.event_id for update in updates] == EVERY
+
+
+async def test_a_stream_closed_for_an_expired_token_goes_on_with_a_new_one(
+    api: LoopbackApi, aclient: LeanVibeClient
+) -> None:
+    api.drop_after.append(3)
+    api.closings.append(4401)
+
+    updates = [update async for update in aclient.tasks.stream_updates(TASK)]
+
+    assert [update.event_id for update in updates] == EVERY
+    assert api.renewals == 1
+
+
+async def test_the_last_word_is_heard_although_the_state_stood_at_it(
+    api: LoopbackApi, aclient: LeanVibeClient
+) -> None:
+    api.events = task_events()[-1:]
+    api.opening_id = "e9"
+    api.task_status = "completed"
+
+    updates = [update async for update in aclient.tasks.stream_updates(TASK)]
+
+    assert [update.type for update in updates] == ["task_update", "completion"]
+
+
 async def test_an_expired_token_is_renewed_for_the_stream(
     api: LoopbackApi, aclient: LeanVibeClient
 ) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
-from websockets.exceptions import ConnectionClosed, ConnectionClosedOK, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import CloseCode
 
 from leanvibe import exceptions as errors
 from leanvibe._core import USER_AGENT, Core
@@ -44,6 +45,7 @@ class UpdateFeed:
         self._bearer: str | None = None
         self._renewed = False
         self._at_start = True
+        self._opened = False
         self._over = False
 
     def connection(self) -> dict[str, Any]:
@@ -73,14 +75,14 @@ class UpdateFeed:
     def accept(self, message: str | bytes) -> TaskUpdate | None:
         """The update in the message; None when it is not news."""
         update = _parse(message)
-        at_start, self._at_start = self._at_start, False
+        is_state, self._at_start = self._at_start, False
         if update is None:
             return None
         self._renewed = False
         self._finished = update.type in _LAST_TYPES
         self._over = self._over or update.status in FINISHED
-        if at_start and update.type == "task_update" and self._after is not None:
-            return None
+        if is_state and update.type == "task_update":
+            return self._open(update)
         if update.event_id is not None:
             if update.event_id in self._seen:
                 return None
@@ -89,13 +91,21 @@ class UpdateFeed:
         self._losses = 0
         return update
 
+    def _open(self, state: TaskUpdate) -> TaskUpdate | None:
+        """The state, for whoever knows nothing yet. Its id is a place to resume, not news."""
+        if self._after is not None or self._opened:
+            return None
+        self._after = state.event_id
+        self._opened = True
+        return state
+
     def recover(self, loss: Exception) -> Steps[None]:
         """Get ready for the next connection after this one was lost or refused.
 
         Raises:
             LeanVibeError: there is no use in another connection.
         """
-        if self._over and isinstance(loss, ConnectionClosedOK | TimeoutError):
+        if self._over and _is_farewell(loss):
             # The task is over and the server has said all it had to say.
             self._finished = True
             return
@@ -125,6 +135,13 @@ class UpdateFeed:
             f"The live stream from {self._core.settings.base_url} broke off "
             f"({loss or type(loss).__name__})."
         )
+
+
+def _is_farewell(loss: Exception) -> bool:
+    """Whether the server closed in peace, or has nothing more to say."""
+    if isinstance(loss, ConnectionClosed):
+        return loss.rcvd is not None and loss.rcvd.code == CloseCode.NORMAL_CLOSURE
+    return isinstance(loss, TimeoutError)
 
 
 def _parse(message: str | bytes) -> TaskUpdate | None:

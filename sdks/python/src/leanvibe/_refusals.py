@@ -37,6 +37,7 @@ _BY_STATUS: dict[int, type[errors.LeanVibeError]] = {
     403: errors.PermissionDeniedError,
     404: errors.NotFoundError,
     405: errors.InvalidRequestError,
+    408: errors.ServiceUnavailableError,
     409: errors.ConflictError,
     413: errors.InvalidRequestError,
     422: errors.InvalidRequestError,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from leanvibe import exceptions as errors
 
-_PASSING_STATUSES = frozenset({502, 503, 504})
+_PASSING_STATUSES = frozenset({408, 502, 503, 504})
 
 
 @dataclass(frozen=True, kw_only=True)

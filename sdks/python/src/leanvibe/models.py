@@ -20,6 +20,7 @@ __all__ = [
     "Project",
     "QuotaCheck",
     "Record",
+    "SignedInUser",
     "Task",
     "TaskBatch",
     "TaskCode",
@@ -48,11 +49,25 @@ class User(Record):
 
     id: str
     email: str
+    username: str
+    role: str
+    status: str
+    is_active: bool
+    email_verified: bool
+    tenant_id: str
+    expires_at: datetime | None = None
+    last_login_at: datetime | None = None
+    created_at: datetime
+
+
+class SignedInUser(Record):
+    """The person a session belongs to."""
+
+    id: str
+    email: str
+    username: str
     role: str
     tenant_id: str
-    username: str | None = None
-    status: str | None = None
-    created_at: datetime | None = None
 
 
 class Login(Record):
@@ -61,17 +76,23 @@ class Login(Record):
     success: bool
     access_token: str
     refresh_token: str
+    token_type: str
     expires_in: int
-    user: User
+    user: SignedInUser
 
 
 class Identity(Record):
-    """Who the credentials speak for."""
+    """Who the credentials speak for, and what they may do; `session` is None for an API key."""
 
     id: str
-    email: str | None = None
+    email: str
+    username: str
     role: str
+    status: str
     tenant_id: str
+    permissions: list[str]
+    tenant: Record
+    session: Record | None = None
 
 
 class ApiKey(Record):
@@ -80,8 +101,9 @@ class ApiKey(Record):
     id: str
     name: str
     key: str | None = None
-    prefix: str | None = None
+    prefix: str
     scopes: list[str]
+    user_id: str
     created_at: datetime
     expires_at: datetime | None = None
     last_used_at: datetime | None = None
