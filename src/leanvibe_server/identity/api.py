@@ -1,0 +1,260 @@
+"""Sign-in, users and API keys over HTTP."""
+
+from enum import Enum
+from typing import Annotated, Any
+
+from leanvibe_server.entitlements.errors import QuotaExceeded
+from leanvibe_server.identity import (
+    api_keys,
+    invitations,
+    login,
+    me,
+    organisations,
+    refresh,
+    sessions,
+    signup,
+    switching,
+    users,
+)
+from leanvibe_server.identity.keys import KeyRing
+from leanvibe_server.identity.schemas import (
+    Acceptance,
+    ApiKeyView,
+    CreatedApiKey,
+    CreatedTenant,
+    Identity,
+    LoginRequest,
+    NewApiKey,
+    NewTenant,
+    NewUser,
+    RefreshRequest,
+    SessionList,
+    Success,
+    SwitchRequest,
+    TokenAnswer,
+    UserChange,
+    UserView,
+    Verification,
+)
+from leanvibe_server.kernel.access import Permission, may, may_or_visit, visitor
+from leanvibe_server.kernel.errors import (
+    Conflict,
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    RateLimited,
+    ServiceUnavailable,
+    Unauthorized,
+)
+from leanvibe_server.kernel.http import PathId, Router, bears_secret, refuses
+from leanvibe_server.kernel.pagination import Page, PageQuery, page_of
+from leanvibe_server.kernel.platform import Reason
+from leanvibe_server.kernel.request import Visit
+from leanvibe_server.kernel.scope import Scope
+
+router = Router()
+well_known_router = Router(tags=["Authentication"])
+
+AUTH: list[str | Enum] = ["Authentication"]
+PEOPLE: list[str | Enum] = ["Users"]
+KEYS: list[str | Enum] = ["API keys"]
+TENANTS: list[str | Enum] = ["Tenants"]
+
+
+@router.post(
+    "/auth/login",
+    tags=AUTH,
+    responses=refuses(InvalidRequest, Unauthorized, RateLimited, ServiceUnavailable),
+)
+@bears_secret
+async def sign_in(
+    request: LoginRequest, visit: Annotated[Visit, visitor(Reason.SIGN_IN)]
+) -> TokenAnswer:
+    """Open a session with e-mail and password.
+
+    The tenant comes from `tenant_id`, else from `X-Tenant-ID` or `X-Tenant-Slug`, else from the
+    host's subdomain, else from the e-mail. If several of your tenants match, a 400 lists them in
+    `details.tenants`. Failed attempts are answered with 401, and after some with 429 and
+    `Retry-After`.
+    """
+    return await login.login(visit, request)
+
+
+@router.post("/auth/refresh", tags=AUTH, responses=refuses(Unauthorized, RateLimited))
+@bears_secret
+async def renew(
+    visit: Annotated[Visit, visitor(Reason.SIGN_IN)], request: RefreshRequest | None = None
+) -> TokenAnswer:
+    """Trade a refresh token, sent as bearer or in the body, for fresh tokens.
+
+    A refresh token is good once. The same client may repeat a trade within ten seconds and gets
+    the same answer's refresh token; a token that comes again otherwise ends the whole session.
+    """
+    return await refresh.refresh(visit, request)
+
+
+@router.post("/auth/logout", tags=AUTH, responses=refuses(Unauthorized, Forbidden))
+async def sign_out(scope: Annotated[Scope, may(Permission.SELF)]) -> Success:
+    """End this session. Its access and refresh tokens are refused from now on."""
+    return await sessions.log_out(scope)
+
+
+@router.post("/auth/switch-tenant", tags=AUTH, responses=refuses(Unauthorized, Forbidden, NotFound))
+@bears_secret
+async def move(
+    request: SwitchRequest, scope: Annotated[Scope, may(Permission.SELF)]
+) -> TokenAnswer:
+    """Move this session to another of your tenants. The tokens of this one end."""
+    return await switching.switch_tenant(scope, request)
+
+
+@router.get("/auth/me", tags=AUTH, responses=refuses(Unauthorized))
+async def get_me(scope: Annotated[Scope, may(Permission.SELF)]) -> Identity:
+    """Who these credentials speak for, what they may do, and in which tenant."""
+    return await me.describe_me(scope)
+
+
+@router.get("/auth/sessions", tags=AUTH, responses=refuses(Unauthorized))
+async def list_sessions(scope: Annotated[Scope, may(Permission.SELF)]) -> SessionList:
+    """Your live sessions, oldest first."""
+    return await sessions.describe_own(scope)
+
+
+@router.delete("/auth/sessions/{session_id}", tags=AUTH, responses=refuses(Unauthorized, NotFound))
+async def end_session(session_id: PathId, scope: Annotated[Scope, may(Permission.SELF)]) -> Success:
+    """End one of your sessions, such as that of a lost device."""
+    return await sessions.end_own(scope, session_id)
+
+
+@router.post("/auth/invitations/accept", tags=AUTH, responses=refuses(InvalidRequest, NotFound))
+async def accept_invitation(
+    acceptance: Acceptance, visit: Annotated[Visit, visitor(Reason.SIGN_UP)]
+) -> UserView:
+    """Accept an invitation by setting a password. Sign in with it afterwards."""
+    return UserView.of(await invitations.accept(visit, acceptance))
+
+
+@router.post("/auth/verify-email", tags=AUTH, responses=refuses(NotFound))
+async def verify_email(
+    verification: Verification, visit: Annotated[Visit, visitor(Reason.SIGN_UP)]
+) -> Success:
+    """Confirm an e-mail address with the token of the mailed link."""
+    return await invitations.verify_email(visit, verification)
+
+
+@router.post(
+    "/users",
+    status_code=201,
+    tags=PEOPLE,
+    responses=refuses(InvalidRequest, Forbidden, Conflict, QuotaExceeded),
+)
+async def create_user(
+    new: NewUser,
+    caller: Annotated[Scope | Visit, may_or_visit(Permission.USER_CREATE, Reason.SIGN_UP)],
+) -> UserView:
+    """Sign up, or add a person to your tenant.
+
+    Without credentials, where sign-up is open: makes a tenant on a developer trial with you as
+    its owner, and mails a link that confirms the address. The answer is the same for an address
+    that is signed up already; its bearer gets a mail.
+
+    With credentials: adds a person with a role, developer by default and never above your own.
+    Without a password they are invited by e-mail.
+    """
+    return UserView.of(await signup.register(caller, new))
+
+
+@router.get("/users", tags=PEOPLE, responses=refuses(Unauthorized, Forbidden))
+async def list_users(
+    page: PageQuery, scope: Annotated[Scope, may(Permission.USER_READ)]
+) -> Page[UserView]:
+    """The people of your tenant."""
+    return page_of(await users.list_users(scope, page), page, UserView.of, lambda user: user.id)
+
+
+@router.get("/users/{user_id}", tags=PEOPLE, responses=refuses(Unauthorized, NotFound))
+async def get_user(user_id: PathId, scope: Annotated[Scope, may(Permission.USER_READ)]) -> UserView:
+    """One person of your tenant."""
+    return UserView.of(await users.require_user(scope, user_id))
+
+
+@router.patch(
+    "/users/{user_id}",
+    tags=PEOPLE,
+    responses=refuses(InvalidRequest, Forbidden, NotFound, Conflict),
+)
+async def change_user(
+    user_id: PathId, change: UserChange, scope: Annotated[Scope, may(Permission.USER_UPDATE)]
+) -> UserView:
+    """Change name, role, status or the end of access.
+
+    Disabling ends the person's sessions and API keys at once. The last active owner can neither
+    be disabled nor get another role.
+    """
+    return UserView.of(await users.change_user(scope, user_id, change))
+
+
+@router.post(
+    "/users/{user_id}/invitation", tags=PEOPLE, responses=refuses(Forbidden, NotFound, Conflict)
+)
+async def invite_again(
+    user_id: PathId, scope: Annotated[Scope, may(Permission.USER_CREATE)]
+) -> UserView:
+    """Send the invitation again. Earlier links stop working."""
+    return UserView.of(await users.invite_again(scope, user_id))
+
+
+@router.post(
+    "/api-keys",
+    status_code=201,
+    tags=KEYS,
+    responses=refuses(InvalidRequest, Forbidden, NotFound),
+)
+@bears_secret
+async def create_api_key(
+    new: NewApiKey, scope: Annotated[Scope, may(Permission.API_KEY_MANAGE)]
+) -> CreatedApiKey:
+    """Make an API key. The key itself is shown in this answer only.
+
+    Send it as `Authorization: Bearer`. It acts as its user, with at most its scopes.
+    """
+    return await api_keys.create_key(scope, new)
+
+
+@router.get("/api-keys", tags=KEYS, responses=refuses(Unauthorized, Forbidden))
+async def list_api_keys(
+    page: PageQuery, scope: Annotated[Scope, may(Permission.API_KEY_MANAGE)]
+) -> Page[ApiKeyView]:
+    """The API keys of your tenant, without their secrets."""
+    return page_of(await api_keys.list_keys(scope, page), page, ApiKeyView.of, lambda key: key.id)
+
+
+@router.delete("/api-keys/{key_id}", status_code=204, tags=KEYS, responses=refuses(NotFound))
+async def revoke_api_key(
+    key_id: PathId, scope: Annotated[Scope, may(Permission.API_KEY_MANAGE)]
+) -> None:
+    """End an API key at once."""
+    await api_keys.revoke_key(scope, key_id)
+
+
+@router.post(
+    "/tenants",
+    status_code=201,
+    tags=TENANTS,
+    responses=refuses(InvalidRequest, Forbidden, Conflict),
+)
+async def create_tenant(
+    new: NewTenant,
+    caller: Annotated[Scope | Visit, may_or_visit(Permission.TENANT_ADMIN, Reason.SIGN_UP)],
+) -> CreatedTenant:
+    """Create an organisation and invite its owner by e-mail.
+
+    For platform administrators, and where sign-up is open for callers without credentials.
+    """
+    return await organisations.found(caller, new)
+
+
+@well_known_router.get("/.well-known/jwks.json")
+async def get_jwks(visit: Annotated[Visit, visitor(Reason.SIGNING_KEYS)]) -> dict[str, Any]:
+    """The public keys that access tokens are signed with, as a JSON Web Key Set."""
+    return visit.house.part(KeyRing).jwks()

@@ -1,0 +1,148 @@
+"""API keys: made, listed, revoked. A key acts as its user, with at most its scopes."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from leanvibe_server.identity import opaque
+from leanvibe_server.identity.events import ApiKeyCreated, ApiKeyRevoked
+from leanvibe_server.identity.models import ApiKey, User
+from leanvibe_server.identity.permissions import may_grant, permissions_of
+from leanvibe_server.identity.repository import api_keys as rows
+from leanvibe_server.identity.schemas import ApiKeyView, CreatedApiKey, NewApiKey
+from leanvibe_server.identity.users import require_user
+from leanvibe_server.kernel.access import Permission
+from leanvibe_server.kernel.crypto import hash_token
+from leanvibe_server.kernel.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from leanvibe_server.kernel.pagination import PageRequest
+from leanvibe_server.kernel.scope import Scope
+
+ENVIRONMENTS = ("live", "test")
+# A key gets these only when they are asked for by name: they could make more keys or users.
+BY_NAME_ONLY = frozenset(
+    {Permission.API_KEY_MANAGE, Permission.USER_CREATE, Permission.USER_UPDATE}
+)
+
+
+async def create_key(scope: Scope, new: NewApiKey) -> CreatedApiKey:
+    """Make a key. Its secret is in this answer and nowhere else.
+
+    Raises: InvalidRequest: an unknown scope or a past expiry. Forbidden: more than the user or
+        the caller may do. NotFound: no such user.
+    """
+    if scope.actor.id is None:
+        raise Forbidden("Sign in as a user first.")
+    user = await require_user(scope, new.user_id or scope.actor.id)
+    if not may_grant(scope.actor.role, user.role):
+        raise Forbidden("You cannot make a key for somebody whose role is above your own.")
+    wanted = _require_scopes(scope, new.scopes, user)
+    key, secret = await issue(
+        scope,
+        user,
+        name=new.name,
+        scopes=wanted,
+        expires_at=_require_expiry(scope.now, new),
+        environment=_require_environment(scope, new.environment),
+    )
+    return CreatedApiKey(**ApiKeyView.of(key).model_dump(), key=secret)
+
+
+async def issue(
+    scope: Scope,
+    user: User,
+    *,
+    name: str,
+    scopes: Sequence[str] | None = None,
+    expires_at: datetime | None = None,
+    environment: str = "test",
+) -> tuple[ApiKey, str]:
+    """Keep a new key of the user; returns it with its secret."""
+    if not user.active:
+        raise Conflict("This user is not active.")
+    secret = opaque.new_api_key(scope.tenant_id, environment)
+    key = ApiKey(
+        tenant_id=scope.tenant_id,
+        id=scope.new_id(),
+        user_id=user.id,
+        name=name,
+        prefix=opaque.shown_prefix(secret),
+        scopes=sorted(default_scopes(user.role) if scopes is None else scopes),
+        created_at=scope.now,
+        last_used_at=None,
+        expires_at=expires_at,
+        revoked_at=None,
+    )
+    await rows.insert(scope.conn, key, key_hash=hash_token(secret))
+    await scope.emit(
+        ApiKeyCreated(
+            key_id=key.id,
+            user_id=user.id,
+            key_name=name,
+            prefix=key.prefix,
+            scopes=key.scopes,
+            expires_at=expires_at,
+        )
+    )
+    return key, secret
+
+
+async def list_keys(scope: Scope, page: PageRequest) -> list[ApiKey]:
+    """The keys of the tenant, one more than the page shows."""
+    return await rows.list_keys(scope.conn, scope.tenant_id, after=page.after, limit=page.limit + 1)
+
+
+async def revoke_key(scope: Scope, key_id: UUID) -> None:
+    """End a key at once. Raises: NotFound."""
+    key = await rows.revoke(scope.conn, scope.tenant_id, key_id, now=scope.now)
+    if key is None:
+        raise NotFound("No such API key.")
+    await scope.emit(ApiKeyRevoked(key_id=key.id, user_id=key.user_id, reason="revoked"))
+
+
+def default_scopes(role: str) -> frozenset[str]:
+    """What a key may do when nobody said: all of its user's but making keys and users."""
+    return permissions_of(role, None) - BY_NAME_ONLY
+
+
+def _require_scopes(scope: Scope, wanted: Sequence[str] | None, user: User) -> list[str]:
+    if wanted is None:
+        return sorted(default_scopes(user.role) & scope.permissions)
+    known = {permission.value for permission in Permission}
+    unknown = sorted(set(wanted) - known)
+    if unknown:
+        raise InvalidRequest(
+            f"There is no scope {unknown[0]!r}. Scopes are {', '.join(sorted(known))}.",
+            details={
+                "field": "scopes",
+                "validation_errors": [f"scopes: no scope {name!r}" for name in unknown],
+            },
+        )
+    beyond = sorted(set(wanted) - permissions_of(user.role, None))
+    if beyond:
+        raise Forbidden(f"The role {user.role} does not have {', '.join(beyond)}.")
+    withheld = sorted(set(wanted) - scope.permissions)
+    if withheld:
+        raise Forbidden(f"Your own credentials do not have {', '.join(withheld)}.")
+    return sorted(set(wanted))
+
+
+def _require_expiry(now: datetime, new: NewApiKey) -> datetime | None:
+    if new.expires_at is not None and new.expires_at <= now:
+        raise InvalidRequest(
+            "expires_at must be in the future.",
+            details={"field": "expires_at", "validation_errors": ["expires_at: is past"]},
+        )
+    if new.expires_at is None and new.expires_in_days is not None:
+        return now + timedelta(days=new.expires_in_days)
+    return new.expires_at
+
+
+def _require_environment(scope: Scope, wanted: str | None) -> str:
+    if wanted is None:
+        return "live" if scope.house.settings.production else "test"
+    if wanted not in ENVIRONMENTS:
+        raise InvalidRequest(
+            "environment must be live or test.",
+            details={"field": "environment", "validation_errors": ["environment: live or test"]},
+        )
+    return wanted

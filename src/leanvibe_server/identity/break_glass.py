@@ -1,0 +1,75 @@
+"""Breaking the glass: a platform admin looks into a tenant, says why, and both sides read it.
+
+Each request is a break of its own, so it is over with its answer. Nothing can be changed.
+"""
+
+from dataclasses import replace
+from uuid import UUID
+
+from leanvibe_server.identity.events import BreakGlassUsed
+from leanvibe_server.identity.permissions import BEHIND_GLASS
+from leanvibe_server.identity.refusals import wrong_tenant
+from leanvibe_server.identity.repository import gate as rows
+from leanvibe_server.identity.repository import sign_in
+from leanvibe_server.identity.repository.gate import Standing
+from leanvibe_server.kernel.access import Admission, Role
+from leanvibe_server.kernel.errors import Forbidden
+from leanvibe_server.kernel.events import printable
+from leanvibe_server.kernel.house import House
+from leanvibe_server.kernel.platform import PLATFORM_TENANT, Reason, across_tenants
+from leanvibe_server.kernel.request import Credentials
+from leanvibe_server.kernel.scope import Actor, Scope
+
+MIN_REASON = 10
+MAX_REASON = 500
+
+
+async def enter(
+    house: House, credentials: Credentials, standing: Standing, named: UUID, *, actor: Actor
+) -> Admission:
+    """Open the named tenant for reading, once both logs say who looks and why.
+
+    Raises: Forbidden: not a platform admin, no reason given, or no such tenant.
+    """
+    if standing.role != Role.PLATFORM_ADMIN or standing.kind == "key":
+        raise wrong_tenant()
+    reason = (printable(credentials.break_glass_reason, MAX_REASON) or "").strip()
+    if len(reason) < MIN_REASON:
+        raise Forbidden(
+            "To look into another tenant, say why in X-Break-Glass-Reason "
+            f"({MIN_REASON} characters or more). It is written to both audit logs."
+        )
+    status, plan, slug = await _note(house, credentials, named, actor=actor, reason=reason)
+    if credentials.named_slug not in (None, slug):
+        raise wrong_tenant()
+    return Admission(
+        actor=replace(actor, label=f"{actor.label} (break-glass)", session_id=None),
+        tenant_id=named,
+        permissions=BEHIND_GLASS,
+        plan=plan,
+        suspended=status == "suspended",
+        transaction=await house.database.begin_tenant(named),
+    )
+
+
+async def _note(
+    house: House, credentials: Credentials, named: UUID, *, actor: Actor, reason: str
+) -> tuple[str, str, str]:
+    """Write to both logs, committed before anything is shown."""
+    visit = credentials.visit
+    async with across_tenants(house.database, Reason.BREAK_GLASS, named) as conn:
+        tenant = await rows.find_tenant_standing(conn, named)
+        if tenant is None or actor.id is None:
+            raise wrong_tenant()
+        event = BreakGlassUsed(
+            user_id=actor.id,
+            into_tenant_id=named,
+            reason=reason,
+            method=visit.method,
+            path=visit.path,
+        )
+        inside = Scope(conn, named, actor, house.clock, house, request_id=visit.request_id)
+        await inside.emit(event)
+        await sign_in.bind_tenant(conn, PLATFORM_TENANT)
+        await replace(inside, tenant_id=PLATFORM_TENANT).emit(event)
+    return tenant

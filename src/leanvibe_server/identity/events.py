@@ -1,0 +1,125 @@
+"""What happens to people, sessions and keys."""
+
+from datetime import datetime
+from typing import ClassVar
+from uuid import UUID
+
+from leanvibe_server.kernel.events import Event
+
+
+class AuthEvent(Event, frozen=True, kw_only=True):
+    """News of the identity room, shown in the authentication log."""
+
+    area: ClassVar[str] = "auth"
+
+
+class UserCreated(AuthEvent, frozen=True, kw_only=True):
+    name: ClassVar[str] = "user.created"
+    public: ClassVar[bool] = True
+    user_id: UUID
+    email: str
+    role: str
+    status: str
+
+
+class UserUpdated(AuthEvent, frozen=True, kw_only=True):
+    """`changed` maps a field to its value before and after."""
+
+    name: ClassVar[str] = "user.updated"
+    user_id: UUID
+    changed: dict[str, tuple[str, str]]
+
+
+class UserLoggedIn(AuthEvent, frozen=True, kw_only=True):
+    name: ClassVar[str] = "user.login"
+    public: ClassVar[bool] = True
+    user_id: UUID
+    email: str
+    session_id: UUID
+    method: str
+
+
+class UserLoggedOut(AuthEvent, frozen=True, kw_only=True):
+    name: ClassVar[str] = "user.logout"
+    public: ClassVar[bool] = True
+    user_id: UUID
+    session_id: UUID
+
+
+class LoginFailed(AuthEvent, frozen=True, kw_only=True):
+    """`user_id` is None when nobody bears the address; it is then in the platform's log."""
+
+    name: ClassVar[str] = "user.login_failed"
+    user_id: UUID | None
+    reason: str
+
+
+class SessionEnded(AuthEvent, frozen=True, kw_only=True):
+    name: ClassVar[str] = "session.ended"
+    user_id: UUID
+    session_id: UUID
+    reason: str
+
+
+class RefreshReused(AuthEvent, frozen=True, kw_only=True):
+    """A refresh token was shown that had been used: its session is ended."""
+
+    name: ClassVar[str] = "refresh.reuse"
+    user_id: UUID
+    session_id: UUID
+
+
+class TenantSwitched(AuthEvent, frozen=True, kw_only=True):
+    name: ClassVar[str] = "tenant.switched"
+    user_id: UUID
+    session_id: UUID
+    to_tenant_id: UUID
+
+
+class InvitationSent(AuthEvent, frozen=True, kw_only=True):
+    name: ClassVar[str] = "invitation.sent"
+    user_id: UUID
+    expires_at: datetime
+
+
+class InvitationAccepted(AuthEvent, frozen=True, kw_only=True):
+    name: ClassVar[str] = "invitation.accepted"
+    user_id: UUID
+
+
+class EmailVerified(AuthEvent, frozen=True, kw_only=True):
+    name: ClassVar[str] = "user.email_verified"
+    user_id: UUID
+
+
+class ApiKeyCreated(AuthEvent, frozen=True, kw_only=True):
+    name: ClassVar[str] = "api_key.created"
+    key_id: UUID
+    user_id: UUID
+    key_name: str
+    prefix: str
+    scopes: list[str]
+    expires_at: datetime | None
+
+
+class ApiKeyRevoked(AuthEvent, frozen=True, kw_only=True):
+    name: ClassVar[str] = "api_key.revoked"
+    key_id: UUID
+    user_id: UUID
+    reason: str
+
+
+class BreakGlassUsed(AuthEvent, frozen=True, kw_only=True):
+    """A platform admin looked into a tenant. Written to both logs before anything was shown."""
+
+    name: ClassVar[str] = "break_glass.used"
+    user_id: UUID
+    into_tenant_id: UUID
+    reason: str
+    method: str
+    path: str
+
+
+class SigningKeyRotated(AuthEvent, frozen=True, kw_only=True):
+    name: ClassVar[str] = "signing_key.rotated"
+    kid: str

@@ -1,0 +1,246 @@
+"""The gate: every credential passes here and becomes an Admission, or a refusal."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from leanvibe_server.entitlements.plans import plan_of
+from leanvibe_server.identity import break_glass, opaque, tokens
+from leanvibe_server.identity.keys import KeyRing
+from leanvibe_server.identity.permissions import permissions_of
+from leanvibe_server.identity.refusals import invalid_token, no_credentials, wrong_tenant
+from leanvibe_server.identity.repository import gate as rows
+from leanvibe_server.identity.repository.gate import Standing
+from leanvibe_server.identity.sessions import WEB, is_live
+from leanvibe_server.kernel.access import Admission
+from leanvibe_server.kernel.crypto import hash_token
+from leanvibe_server.kernel.db import Connection, Transaction
+from leanvibe_server.kernel.errors import Unauthorized
+from leanvibe_server.kernel.house import House
+from leanvibe_server.kernel.log import logger
+from leanvibe_server.kernel.ratelimit import Rate
+from leanvibe_server.kernel.request import Credentials, Visit
+from leanvibe_server.kernel.scope import Actor
+from leanvibe_server.metering.calls import CallMeter
+
+# Noted at most so often, because a write costs more than the whole check.
+NOTE_EVERY = timedelta(minutes=1)
+KNOWN_RATES = 50_000
+
+Look = Callable[[Connection], Awaitable[Standing | None]]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a credential says of itself: in which tenant to look, and how.
+
+    `proven` is true when a signature vouches for the tenant before the database is asked.
+    """
+
+    tenant_id: UUID
+    look: Look
+    proven: bool = False
+
+
+class HouseGate:
+    """Admits bearers of access tokens and API keys, and browsers with the dashboard's cookie."""
+
+    def __init__(self, ring: KeyRing, calls: CallMeter) -> None:
+        self._ring = ring
+        self._calls = calls
+        self._seen = tokens.VerifiedTokens()
+        self._rates: dict[UUID, Rate] = {}
+
+    async def admit(self, house: House, credentials: Credentials) -> Admission:
+        """Who is calling, in an open transaction of their tenant.
+
+        What does not hold counts against the caller's address; what holds, against the tenant.
+        Raises: Unauthorized, Forbidden, RateLimited, QuotaExceeded.
+        """
+        try:
+            claim = await self._read(house, credentials)
+            return await self._enter(house, credentials, claim)
+        except Unauthorized:
+            credentials.visit.limit_by_address()
+            raise
+
+    async def admit_token(self, house: House, token: str, visit: Visit) -> Admission:
+        """Who a bare access token speaks for, such as one that opens a WebSocket.
+
+        Only access tokens: a key in a URL would stay in logs for as long as it lives.
+        Raises: as `admit`.
+        """
+        if token.startswith("lv_"):
+            visit.limit_by_address()
+            raise invalid_token()
+        return await self.admit(house, Credentials(visit, token, None, None, None, None))
+
+    async def _read(self, house: House, credentials: Credentials) -> Claim:
+        if credentials.bearer is not None:
+            if credentials.bearer.startswith("lv_"):
+                return _api_key_claim(credentials.bearer)
+            return await self._token_claim(house, credentials)
+        if credentials.cookie is not None:
+            return _cookie_claim(credentials.cookie)
+        raise no_credentials()
+
+    async def _token_claim(self, house: House, credentials: Credentials) -> Claim:
+        try:
+            claims = await self._verify(house, credentials.bearer or "")
+        except tokens.InvalidToken as error:
+            if error.forged:
+                logger("identity").warning(
+                    "token.invalid", reason=str(error), address=credentials.visit.address
+                )
+            raise invalid_token() from None
+
+        async def look(conn: Connection) -> Standing | None:
+            return await rows.find_by_session(
+                conn, claims.tenant_id, claims.session_id, claims.user_id
+            )
+
+        return Claim(claims.tenant_id, look, proven=True)
+
+    async def _verify(self, house: House, token: str) -> tokens.Claims:
+        issuer, now_s = house.settings.base_url, house.clock.now().timestamp()
+        try:
+            return tokens.verify(token, self._ring, self._seen, issuer=issuer, now_s=now_s)
+        except tokens.UnknownKey:
+            if not await self._ring.refetch(house):
+                raise
+        return tokens.verify(token, self._ring, self._seen, issuer=issuer, now_s=now_s)
+
+    async def _enter(self, house: House, credentials: Credentials, claim: Claim) -> Admission:
+        visit, now = credentials.visit, house.clock.now()
+        named = _named_tenant(credentials) or claim.tenant_id
+        rate = self._rates.get(claim.tenant_id) if claim.proven else None
+        if rate is not None:
+            visit.limit(f"tenant {claim.tenant_id}", rate)
+        transaction = await house.database.begin_tenant(claim.tenant_id)
+        try:
+            standing = await claim.look(transaction.conn)
+            if standing is None or not _holds(standing, now):
+                raise invalid_token()
+            if rate is None:
+                rate = self._remember_rate(claim.tenant_id, standing.plan)
+                visit.limit(f"tenant {claim.tenant_id}", rate)
+            if named != claim.tenant_id:
+                return await self._enter_other(house, credentials, standing, named, transaction)
+            if credentials.named_slug not in (None, standing.tenant_slug):
+                raise wrong_tenant()
+            if standing.kind != WEB:
+                await self._calls.count(transaction.conn, claim.tenant_id, standing.plan)
+            if standing.seen_at is None or now - standing.seen_at >= NOTE_EVERY:
+                await rows.touch(
+                    transaction.conn,
+                    claim.tenant_id,
+                    kind=standing.kind,
+                    credential_id=standing.credential_id,
+                    now=now,
+                )
+            return _admission(standing, claim.tenant_id, visit, transaction)
+        except BaseException:
+            await transaction.rollback()
+            raise
+
+    async def _enter_other(
+        self,
+        house: House,
+        credentials: Credentials,
+        standing: Standing,
+        named: UUID,
+        transaction: Transaction,
+    ) -> Admission:
+        """Act in another tenant than one's own: the one place that may allow it."""
+        await transaction.rollback()
+        return await break_glass.enter(
+            house, credentials, standing, named, actor=_actor(standing, credentials.visit)
+        )
+
+    def _remember_rate(self, tenant_id: UUID, plan: str) -> Rate:
+        if len(self._rates) >= KNOWN_RATES:
+            self._rates.clear()
+        rate = self._rates[tenant_id] = plan_of(plan).rate
+        return rate
+
+
+def _api_key_claim(key: str) -> Claim:
+    tenant_id = opaque.tenant_of_api_key(key)
+    if tenant_id is None:
+        raise invalid_token()
+    digest = hash_token(key)
+
+    async def look(conn: Connection) -> Standing | None:
+        return await rows.find_by_api_key(conn, tenant_id, digest)
+
+    return Claim(tenant_id, look)
+
+
+def _cookie_claim(cookie: str) -> Claim:
+    tenant_id = opaque.tenant_of_token(cookie)
+    if tenant_id is None:
+        raise invalid_token()
+    digest = hash_token(cookie)
+
+    async def look(conn: Connection) -> Standing | None:
+        return await rows.find_by_cookie(conn, tenant_id, digest)
+
+    return Claim(tenant_id, look)
+
+
+def _named_tenant(credentials: Credentials) -> UUID | None:
+    """The tenant X-Tenant-ID names; None when there is no such header."""
+    if credentials.named_tenant is None:
+        return None
+    try:
+        return UUID(credentials.named_tenant)
+    except ValueError:
+        raise wrong_tenant() from None
+
+
+def _holds(standing: Standing, now: datetime) -> bool:
+    """Whether the person may still act, and the credential is neither over nor worn out."""
+    if standing.user_status != "active":
+        return False
+    if standing.user_expires_at is not None and standing.user_expires_at <= now:
+        return False
+    if standing.kind == "key":
+        return standing.ended_at is None and (
+            standing.expires_at is None or now < standing.expires_at
+        )
+    if standing.seen_at is None or standing.expires_at is None:
+        return False
+    return is_live(
+        standing.kind,
+        seen_at=standing.seen_at,
+        expires_at=standing.expires_at,
+        ended_at=standing.ended_at,
+        now=now,
+    )
+
+
+def _actor(standing: Standing, visit: Visit) -> Actor:
+    is_key = standing.kind == "key"
+    return Actor(
+        kind="api_key" if is_key else "user",
+        id=standing.user_id,
+        label=f"{standing.email} (key {standing.key_name})" if is_key else standing.email,
+        role=standing.role,
+        session_id=None if is_key else standing.credential_id,
+        address=visit.address,
+        user_agent=visit.user_agent,
+    )
+
+
+def _admission(
+    standing: Standing, tenant_id: UUID, visit: Visit, transaction: Transaction
+) -> Admission:
+    return Admission(
+        actor=_actor(standing, visit),
+        tenant_id=tenant_id,
+        permissions=permissions_of(standing.role, standing.scopes),
+        plan=standing.plan,
+        suspended=standing.tenant_status == "suspended",
+        transaction=transaction,
+    )

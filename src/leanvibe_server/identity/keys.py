@@ -1,0 +1,139 @@
+"""The keys that sign access tokens: made once, shared by all processes, rotated with overlap."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from joserfc.jwk import ECKey, OctKey
+
+from leanvibe_server.identity.events import SigningKeyRotated
+from leanvibe_server.identity.models import SigningKey
+from leanvibe_server.identity.repository import sign_in as rows
+from leanvibe_server.kernel.crypto import Vault
+from leanvibe_server.kernel.db import Connection
+from leanvibe_server.kernel.house import House
+from leanvibe_server.kernel.ids import new_id
+from leanvibe_server.kernel.platform import PLATFORM_TENANT, Reason, across_tenants
+from leanvibe_server.kernel.scope import SYSTEM, Scope
+
+ALGORITHM = "ES256"
+SHARED_ALGORITHM = "HS256"
+# A rotated key verifies for two hours more: twice the life of a token.
+OVERLAP = timedelta(hours=2)
+REFETCH_INTERVAL = timedelta(seconds=10)
+
+
+@dataclass(frozen=True)
+class BoundKey:
+    """A key and the one algorithm it may be used with.
+
+    Source: RFC 8725, section 3.1.
+    """
+
+    kid: str
+    algorithm: str
+    key: ECKey | OctKey
+
+
+@dataclass
+class KeyRing:
+    """The keys of this process: one signs, all verify."""
+
+    signer: BoundKey
+    by_kid: dict[str, BoundKey]
+    public_keys: list[dict[str, Any]]
+    loaded_at: datetime
+
+    def find(self, kid: str) -> BoundKey | None:
+        return self.by_kid.get(kid)
+
+    def jwks(self) -> dict[str, Any]:
+        """The public halves, for those who verify our tokens. Source: RFC 7517."""
+        return {"keys": self.public_keys}
+
+    async def refetch(self, house: House) -> bool:
+        """Look for keys another process made. False: it is too early to look again."""
+        now = house.clock.now()
+        if now - self.loaded_at < REFETCH_INTERVAL or self.signer.algorithm == SHARED_ALGORITHM:
+            return False
+        self.loaded_at = now
+        fresh = await _fetch(house)
+        self.signer, self.by_kid, self.public_keys = fresh.signer, fresh.by_kid, fresh.public_keys
+        return True
+
+
+async def load(house: House) -> KeyRing:
+    """Read the signing keys, making the first one where there is none, and place the ring."""
+    if house.settings.jwt_secret:
+        ring = _shared_ring(house)
+    else:
+        ring = await _fetch(house)
+    house.place(ring)
+    return ring
+
+
+async def rotate(house: House) -> str:
+    """Sign with a new key from now on; tokens of the old one hold until they expire.
+
+    Returns the new key's id. Other processes learn of it when they first meet it.
+    """
+    now = house.clock.now()
+    async with across_tenants(house.database, Reason.SIGNING_KEYS) as conn:
+        await rows.lock_signing_keys(conn)
+        key = await _make_key(conn, house.vault, now)
+        await rows.retire_other_keys(conn, key.kid, retires_at=now + OVERLAP)
+        scope = Scope(conn, PLATFORM_TENANT, SYSTEM, house.clock, house)
+        await scope.emit(SigningKeyRotated(kid=key.kid))
+    await load(house)
+    return key.kid
+
+
+async def _fetch(house: House) -> KeyRing:
+    now = house.clock.now()
+    async with across_tenants(house.database, Reason.SIGNING_KEYS) as conn:
+        stored = await rows.list_signing_keys(conn, now=now)
+        if not any(key.retires_at is None for key in stored):
+            await rows.lock_signing_keys(conn)
+            stored = await rows.list_signing_keys(conn, now=now)
+            if not any(key.retires_at is None for key in stored):
+                stored.append(await _make_key(conn, house.vault, now))
+    bound = {key.kid: _open(house.vault, key) for key in stored}
+    signer = next(bound[key.kid] for key in reversed(stored) if key.retires_at is None)
+    return KeyRing(signer, bound, [key.public_jwk for key in stored], now)
+
+
+async def _make_key(conn: Connection, vault: Vault, now: datetime) -> SigningKey:
+    key_id = new_id(now)
+    pair = ECKey.generate_key(
+        "P-256", parameters={"kid": str(key_id), "alg": ALGORITHM, "use": "sig"}
+    )
+    key = SigningKey(
+        kid=str(key_id),
+        algorithm=ALGORITHM,
+        private_key_sealed=vault.seal(
+            pair.as_pem(private=True), tenant_id=PLATFORM_TENANT, place=_place(key_id)
+        ),
+        public_jwk={name: str(value) for name, value in pair.as_dict(private=False).items()},
+        created_at=now,
+        retires_at=None,
+    )
+    await rows.insert_signing_key(conn, key)
+    return key
+
+
+def _open(vault: Vault, key: SigningKey) -> BoundKey:
+    pem = vault.open(key.private_key_sealed, tenant_id=PLATFORM_TENANT, place=_place(UUID(key.kid)))
+    return BoundKey(key.kid, key.algorithm, ECKey.import_key(pem))
+
+
+def _place(key_id: UUID) -> tuple[str, str, UUID]:
+    return ("signing_keys", "private_key_sealed", key_id)
+
+
+def _shared_ring(house: House) -> KeyRing:
+    secret = house.settings.jwt_secret
+    kid = hashlib.sha256(b"kid:" + secret.encode()).hexdigest()[:16]
+    key = BoundKey(kid, SHARED_ALGORITHM, OctKey.import_key(secret))
+    return KeyRing(key, {kid: key}, [], house.clock.now())

@@ -1,0 +1,202 @@
+"""Sign-in by e-mail and password.
+
+No transaction is open while a password is compared, and an unknown address costs as much as a
+wrong password: the same look-ups, one comparison, the same writes, the same answer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from leanvibe_server.identity import addresses, throttle, tokens
+from leanvibe_server.identity.events import LoginFailed
+from leanvibe_server.identity.models import Candidate, User
+from leanvibe_server.identity.passwords import desk_of
+from leanvibe_server.identity.refusals import invalid_credentials
+from leanvibe_server.identity.repository import people, sign_in
+from leanvibe_server.identity.schemas import LoginRequest, SignedInUser, TokenAnswer
+from leanvibe_server.identity.sessions import TOKEN, WEB, OpenedSession, open_session
+from leanvibe_server.identity.throttle import Attempt
+from leanvibe_server.identity.visits import actor_of, scope_in
+from leanvibe_server.kernel.config import Settings
+from leanvibe_server.kernel.errors import AppError, InvalidRequest
+from leanvibe_server.kernel.house import House
+from leanvibe_server.kernel.idempotency import begin_idempotent
+from leanvibe_server.kernel.platform import PLATFORM_TENANT, Reason, across_tenants
+from leanvibe_server.kernel.request import Visit
+
+MAX_CANDIDATES = 50
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """A user with the session just opened."""
+
+    user: User
+    opened: OpenedSession
+
+
+async def login(visit: Visit, request: LoginRequest) -> TokenAnswer:
+    """Open a session for a program.
+
+    Raises: InvalidRequest: several tenants match, or another provider is named. Unauthorized:
+        e-mail or password is wrong. RateLimited: too many failures.
+    """
+    signed_in = await sign_in_with_password(visit, request, kind=TOKEN)
+    return answer(visit.house, signed_in)
+
+
+async def open_web_session(visit: Visit, request: LoginRequest) -> tuple[str, User]:
+    """Open a session for the dashboard: the value of its cookie, and who it is."""
+    signed_in = await sign_in_with_password(visit, request, kind=WEB)
+    return signed_in.opened.secret, signed_in.user
+
+
+def answer(house: House, signed_in: SignedIn) -> TokenAnswer:
+    """The tokens of a session, as the API prints them."""
+    user, session = signed_in.user, signed_in.opened.session
+    return TokenAnswer(
+        success=True,
+        access_token=tokens.mint(
+            house,
+            user_id=user.id,
+            tenant_id=user.tenant_id,
+            session_id=session.id,
+            role=user.role,
+        ),
+        refresh_token=signed_in.opened.secret,
+        token_type="bearer",  # noqa: S106 (the name of a scheme)
+        expires_in=tokens.LIFETIME_S,
+        user=SignedInUser.of(user),
+    )
+
+
+async def sign_in_with_password(visit: Visit, request: LoginRequest, *, kind: str) -> SignedIn:
+    """Find the one user behind e-mail and password, and open a session of `kind`."""
+    if request.provider != "local":
+        raise InvalidRequest(
+            f"Single sign-on with {request.provider!r} is not set up here. "
+            "Use provider `local`, or ask an administrator to configure the provider.",
+            details={"field": "provider"},
+        )
+    if request.password is None:
+        raise InvalidRequest(
+            "The password is missing.",
+            details={"field": "password", "validation_errors": ["password: Field required"]},
+        )
+    email = addresses.normalise(request.email)
+    attempt = Attempt.by(visit.house.vault, email=email, address=visit.address)
+    named = _named_tenant(visit, request)
+    found = [
+        candidate
+        for candidate in await _look_up(visit, attempt, email)
+        if named in (None, candidate.tenant_slug, str(candidate.user.tenant_id))
+    ]
+    matches = await _compare(visit.house, found, request.password)
+    if not matches:
+        raise await _refuse(visit, attempt, found)
+    await _forgive(visit.house, attempt)
+    if len(matches) > 1:
+        raise _several(matches)
+    return await _open(visit, matches[0], request.password, kind=kind)
+
+
+async def _look_up(visit: Visit, attempt: Attempt, email: str) -> Sequence[Candidate]:
+    house = visit.house
+    async with across_tenants(house.database, Reason.SIGN_IN) as conn:
+        await throttle.check(conn, attempt, now=house.clock.now())
+        return await people.list_candidates(
+            conn, addresses.directory_hash(house.vault, email), limit=MAX_CANDIDATES
+        )
+
+
+async def _compare(house: House, candidates: Sequence[Candidate], password: str) -> list[Candidate]:
+    """Those whose password it is; compares at least once, for nobody if need be."""
+    now, desk = house.clock.now(), desk_of(house)
+    open_ones = [c for c in candidates if c.user.may_sign_in(now)]
+    hashes = {c.user.password_hash for c in open_ones} or {None}
+    right = {kept for kept in hashes if await desk.verify(kept, password)}
+    return [c for c in open_ones if c.user.password_hash in right]
+
+
+async def _refuse(visit: Visit, attempt: Attempt, candidates: Sequence[Candidate]) -> AppError:
+    """Count and note a failed sign-in; the refusal to answer with.
+
+    Guesses that were made side by side are refused together once a wait is on.
+    """
+    house = visit.house
+    now = house.clock.now()
+    known: list[tuple[UUID, UUID | None]] = [(c.user.tenant_id, c.user.id) for c in candidates]
+    async with across_tenants(house.database, Reason.SIGN_IN) as conn:
+        await throttle.check(conn, attempt, now=now)
+        await throttle.count_failure(conn, attempt, now=now)
+        for tenant_id, user_id in known or [(PLATFORM_TENANT, None)]:
+            await sign_in.bind_tenant(conn, tenant_id)
+            scope = scope_in(visit, conn, tenant_id)
+            await scope.emit(LoginFailed(user_id=user_id, reason="wrong e-mail or password"))
+    return invalid_credentials()
+
+
+async def _forgive(house: House, attempt: Attempt) -> None:
+    async with across_tenants(house.database, Reason.SIGN_IN) as conn:
+        await throttle.check(conn, attempt, now=house.clock.now())
+        await throttle.forgive(conn, attempt)
+
+
+async def _open(visit: Visit, found: Candidate, password: str, *, kind: str) -> SignedIn:
+    house = visit.house
+    fresh_hash = await _rehash(house, found.user, password)
+    tenant_id, user_id = found.user.tenant_id, found.user.id
+    async with house.database.tenant(tenant_id) as conn:
+        user = await people.lock_user(conn, tenant_id, user_id)
+        if user is None or not user.may_sign_in(house.clock.now()):
+            raise invalid_credentials()
+        scope = scope_in(visit, conn, tenant_id, actor=actor_of(visit, user), plan=found.plan)
+        await begin_idempotent(visit, scope, visit.body)
+        if fresh_hash is not None and user.password_hash == found.user.password_hash:
+            await people.set_password(
+                conn, tenant_id, user_id, password_hash=fresh_hash, now=scope.now
+            )
+        return SignedIn(user, await open_session(scope, user, kind=kind, method="password"))
+
+
+async def _rehash(house: House, user: User, password: str) -> str | None:
+    """A hash by today's parameters where the kept one is of older ones."""
+    desk = desk_of(house)
+    if user.password_hash is None or not desk.is_outdated(user.password_hash):
+        return None
+    return await desk.hash(password)
+
+
+def _several(matches: Sequence[Candidate]) -> InvalidRequest:
+    """The password fits in several tenants: its owner may see which."""
+    return InvalidRequest(
+        "You belong to several tenants. Name one by `tenant_id`.",
+        details={
+            "field": "tenant_id",
+            "tenants": [
+                {"id": str(c.user.tenant_id), "slug": c.tenant_slug, "name": c.tenant_name}
+                for c in matches
+            ],
+        },
+    )
+
+
+def _named_tenant(visit: Visit, request: LoginRequest) -> str | None:
+    """Id or slug of the tenant the caller asks for, by field, header or host."""
+    named = (
+        request.tenant_id
+        or visit.headers.get("x-tenant-id")
+        or visit.headers.get("x-tenant-slug")
+        or subdomain(visit.house.settings, visit.headers.get("host", ""))
+    )
+    return None if named is None else named.strip().lower()
+
+
+def subdomain(settings: Settings, host: str) -> str | None:
+    """The slug before the public host's name: acme of acme.example.com."""
+    public = urlsplit(settings.base_url).hostname or ""
+    name = host.partition(":")[0].lower()
+    slug = name.removesuffix(f".{public}")
+    return slug if slug != name and slug and "." not in slug else None

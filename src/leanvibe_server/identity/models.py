@@ -1,0 +1,113 @@
+"""Rows of the identity room."""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+
+class User(msgspec.Struct, frozen=True, kw_only=True):
+    """One person in one tenant. The same person elsewhere bears the same `account_id`."""
+
+    tenant_id: UUID
+    id: UUID
+    account_id: UUID
+    email: str
+    username: str
+    password_hash: str | None
+    role: str
+    status: str
+    email_verified_at: datetime | None
+    expires_at: datetime | None
+    last_login_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def active(self) -> bool:
+        return self.status == "active"
+
+    def may_sign_in(self, now: datetime) -> bool:
+        """Whether the account is open at `now`."""
+        return self.active and (self.expires_at is None or now < self.expires_at)
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """A user who may be the one signing in, and the tenant they are in."""
+
+    user: User
+    tenant_slug: str
+    tenant_name: str
+    plan: str
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """One sign-in: `kind` is token (API) or web (dashboard)."""
+
+    tenant_id: UUID
+    id: UUID
+    user_id: UUID
+    kind: str
+    address: str | None
+    user_agent: str | None
+    created_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+    ended_at: datetime | None
+    ended_reason: str | None
+
+
+class RefreshToken(msgspec.Struct, frozen=True, kw_only=True):
+    """One link in the chain of a session's refresh tokens."""
+
+    id: UUID
+    session_id: UUID
+    client_hash: bytes
+    created_at: datetime
+    used_at: datetime | None
+
+
+class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key for programs. Only the hash of its secret is kept."""
+
+    tenant_id: UUID
+    id: UUID
+    user_id: UUID
+    name: str
+    prefix: str
+    scopes: list[str]
+    created_at: datetime
+    last_used_at: datetime | None
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+class Invitation(msgspec.Struct, frozen=True, kw_only=True):
+    """A link that lets its reader prove an e-mail address, and set a password."""
+
+    tenant_id: UUID
+    id: UUID
+    user_id: UUID
+    created_at: datetime
+    expires_at: datetime
+    accepted_at: datetime | None
+
+
+class SigningKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key that signs access tokens, as stored; the private half is sealed."""
+
+    kid: str
+    algorithm: str
+    private_key_sealed: bytes
+    public_jwk: dict[str, str]
+    created_at: datetime
+    retires_at: datetime | None
+
+
+class Throttle(msgspec.Struct, frozen=True, kw_only=True):
+    """Failed sign-ins in a row for one account or address."""
+
+    key: bytes
+    failures: int
+    last_failed_at: datetime
+    blocked_until: datetime | None

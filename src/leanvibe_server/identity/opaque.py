@@ -1,0 +1,90 @@
+"""Secrets that carry no meaning but the tenant they belong to.
+
+A secret is looked up under row-level security, so it must say in which tenant. That part is
+public; the random part, of 190 bits or more, is what counts.
+"""
+
+import re
+import secrets
+import zlib
+from uuid import UUID
+
+_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_VALUES = {digit: value for value, digit in enumerate(_DIGITS)}
+TENANT_LENGTH = 22
+SECRET_LENGTH = 43
+KEY_SECRET_LENGTH = 32
+CHECKSUM_LENGTH = 6
+SHOWN_OF_KEY = 4
+
+_TOKEN = re.compile(rf"[0-9A-Za-z]{{{TENANT_LENGTH + SECRET_LENGTH}}}")
+_API_KEY = re.compile(
+    rf"(lv_(?:live|test)_[0-9A-Za-z]{{{TENANT_LENGTH + KEY_SECRET_LENGTH}}})"
+    rf"([0-9A-Za-z]{{{CHECKSUM_LENGTH}}})"
+)
+KEY_START = len("lv_live_")
+
+
+def encode(number: int, length: int) -> str:
+    """The number in base 62, padded to `length` digits."""
+    digits = []
+    for _ in range(length):
+        number, digit = divmod(number, 62)
+        digits.append(_DIGITS[digit])
+    return "".join(reversed(digits))
+
+
+def encode_bytes(value: bytes) -> str:
+    """32 bytes as the secret part of a token."""
+    return encode(int.from_bytes(value), SECRET_LENGTH)
+
+
+def new_token(tenant_id: UUID) -> str:
+    """A fresh secret of a tenant."""
+    return token_of(tenant_id, secrets.token_bytes(32))
+
+
+def token_of(tenant_id: UUID, secret: bytes) -> str:
+    """The token of a tenant around 32 given bytes."""
+    return encode(tenant_id.int, TENANT_LENGTH) + encode_bytes(secret)
+
+
+def tenant_of_token(token: str) -> UUID | None:
+    """The tenant a token names; None when the text is no token."""
+    return _tenant(token[:TENANT_LENGTH]) if _TOKEN.fullmatch(token) else None
+
+
+def new_api_key(tenant_id: UUID, environment: str) -> str:
+    """A fresh API key: prefix, tenant, secret, checksum.
+
+    The fixed prefix and the checksum let a scanner tell a leaked key from any other text.
+    """
+    body = f"lv_{environment}_{encode(tenant_id.int, TENANT_LENGTH)}" + "".join(
+        secrets.choice(_DIGITS) for _ in range(KEY_SECRET_LENGTH)
+    )
+    return body + checksum(body)
+
+
+def checksum(body: str) -> str:
+    """CRC-32 of what stands before it, in base 62."""
+    return encode(zlib.crc32(body.encode()), CHECKSUM_LENGTH)
+
+
+def tenant_of_api_key(key: str) -> UUID | None:
+    """The tenant a key names; None when the text is no key."""
+    match = _API_KEY.fullmatch(key)
+    if match is None or checksum(match[1]) != match[2]:
+        return None
+    return _tenant(key[KEY_START : KEY_START + TENANT_LENGTH])
+
+
+def shown_prefix(key: str) -> str:
+    """The part of a key that is kept readable, so that people can tell their keys apart."""
+    return key[: KEY_START + TENANT_LENGTH + SHOWN_OF_KEY]
+
+
+def _tenant(text: str) -> UUID | None:
+    number = 0
+    for digit in text:
+        number = number * 62 + _VALUES[digit]
+    return UUID(int=number) if number < 2**128 else None

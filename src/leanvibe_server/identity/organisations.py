@@ -1,0 +1,71 @@
+"""New tenants with an owner who is invited."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from leanvibe_server.entitlements.plans import plan_named
+from leanvibe_server.identity import addresses, invitations, users
+from leanvibe_server.identity.models import User
+from leanvibe_server.identity.schemas import CreatedTenant, NewTenant
+from leanvibe_server.identity.signup import require_open
+from leanvibe_server.identity.visits import begin_visit
+from leanvibe_server.kernel.access import Role
+from leanvibe_server.kernel.errors import Forbidden, InvalidRequest
+from leanvibe_server.kernel.platform import Reason, across_tenants
+from leanvibe_server.kernel.request import Visit
+from leanvibe_server.kernel.scope import Scope
+from leanvibe_server.tenancy.models import Tenant
+from leanvibe_server.tenancy.schemas import facts
+from leanvibe_server.tenancy.service import create_tenant, enter_tenant
+
+
+async def found(caller: Scope | Visit, new: NewTenant) -> CreatedTenant:
+    """Create a tenant and invite its owner: by a platform admin, or by anyone while sign-up is
+    open.
+
+    Raises: Forbidden: sign-up is closed. InvalidRequest, Conflict: the slug is taken.
+    """
+    if isinstance(caller, Visit):
+        require_open(caller)
+        if new.parent_tenant_id is not None:
+            raise Forbidden("Sign in to create an organisation below another.")
+        tenant = await _found(await begin_visit(caller, Reason.SIGN_UP), new)
+    else:
+        async with across_tenants(caller.house.database, Reason.TENANT_ADMIN) as conn:
+            tenant = await _found(replace(caller, conn=conn), new)
+    # The owner counts once the invitation is accepted.
+    return CreatedTenant(**facts(tenant), user_count=0)
+
+
+async def invite_owner(scope: Scope, *, tenant: Tenant, email: str) -> User:
+    """Add the owner of a tenant, in whose scope this is, and mail the invitation."""
+    user = await users.insert_user(
+        scope, email=email, username=None, password_hash=None, role=Role.OWNER, verified=False
+    )
+    await invitations.invite(scope, user)
+    return user
+
+
+async def _found(scope: Scope, new: NewTenant) -> Tenant:
+    email = new.admin_email or new.billing_email
+    if email is None:
+        raise InvalidRequest(
+            "admin_email is missing.",
+            details={"field": "admin_email", "validation_errors": ["admin_email: Field required"]},
+        )
+    address = addresses.require_address(email, field="admin_email")
+    plan = plan_named(new.plan)
+    tenant = await create_tenant(
+        scope,
+        organization_name=new.organization_name,
+        slug=new.slug or new.subdomain,
+        admin_email=address,
+        plan=plan.slug,
+        trial=timedelta(days=plan.trial_days),
+        data_residency=new.data_residency,
+        parent_tenant_id=new.parent_tenant_id,
+        configuration=new.configuration,
+    )
+    inside = await enter_tenant(scope, tenant.id)
+    await invite_owner(inside, tenant=tenant, email=address)
+    return tenant

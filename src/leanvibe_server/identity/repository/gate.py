@@ -1,0 +1,102 @@
+"""What the gate must know of a caller, in one statement for each kind of credential."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from leanvibe_server.kernel.db import Connection
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """Who stands behind a credential, and whether it still holds.
+
+    For a session `seen_at`, `expires_at` and `ended_at` are its own; for an API key they are its
+    last use, its expiry and its revocation.
+    """
+
+    user_id: UUID
+    email: str
+    role: str
+    user_status: str
+    user_expires_at: datetime | None
+    tenant_slug: str
+    tenant_status: str
+    plan: str
+    credential_id: UUID
+    kind: str
+    seen_at: datetime | None
+    expires_at: datetime | None
+    ended_at: datetime | None
+    scopes: Sequence[str] | None
+    key_name: str | None
+
+
+_PERSON = """
+SELECT u.id, u.email, u.role, u.status, u.expires_at, t.slug, t.status, t.plan,
+"""
+_SESSION = (
+    _PERSON
+    + """
+    s.id, s.kind, s.last_seen_at, s.expires_at, s.ended_at, NULL::text[], NULL::text
+FROM sessions s
+JOIN users u ON u.tenant_id = s.tenant_id AND u.id = s.user_id
+JOIN tenants t ON t.id = s.tenant_id
+"""
+)
+BY_SESSION = _SESSION + "WHERE s.tenant_id = $1 AND s.id = $2 AND s.user_id = $3"
+BY_COOKIE = _SESSION + "WHERE s.tenant_id = $1 AND s.cookie_hash = $2"
+BY_API_KEY = (
+    _PERSON
+    + """
+    k.id, 'key', k.last_used_at, k.expires_at, k.revoked_at, k.scopes, k.name
+FROM api_keys k
+JOIN users u ON u.tenant_id = k.tenant_id AND u.id = k.user_id
+JOIN tenants t ON t.id = k.tenant_id
+WHERE k.tenant_id = $1 AND k.key_hash = $2
+"""
+)
+# A request never waits for another that notes the same.
+TOUCH_SESSION = """
+UPDATE sessions SET last_seen_at = $3 WHERE tenant_id = $1 AND id IN (
+    SELECT id FROM sessions WHERE tenant_id = $1 AND id = $2 FOR UPDATE SKIP LOCKED)
+"""
+TOUCH_API_KEY = """
+UPDATE api_keys SET last_used_at = $3 WHERE tenant_id = $1 AND id IN (
+    SELECT id FROM api_keys WHERE tenant_id = $1 AND id = $2 FOR UPDATE SKIP LOCKED)
+"""
+TENANT_STANDING = "SELECT status, plan, slug FROM tenants WHERE id = $1"
+
+
+def _standing(row: Any) -> Standing | None:
+    return None if row is None else Standing(*row)
+
+
+async def find_by_session(
+    conn: Connection, tenant_id: UUID, session_id: UUID, user_id: UUID
+) -> Standing | None:
+    return _standing(await conn.fetchrow(BY_SESSION, tenant_id, session_id, user_id))
+
+
+async def find_by_cookie(conn: Connection, tenant_id: UUID, token_hash: bytes) -> Standing | None:
+    return _standing(await conn.fetchrow(BY_COOKIE, tenant_id, token_hash))
+
+
+async def find_by_api_key(conn: Connection, tenant_id: UUID, token_hash: bytes) -> Standing | None:
+    return _standing(await conn.fetchrow(BY_API_KEY, tenant_id, token_hash))
+
+
+async def touch(
+    conn: Connection, tenant_id: UUID, *, kind: str, credential_id: UUID, now: datetime
+) -> None:
+    """Note when a session was last seen or a key last used."""
+    statement = TOUCH_API_KEY if kind == "key" else TOUCH_SESSION
+    await conn.execute(statement, tenant_id, credential_id, now)
+
+
+async def find_tenant_standing(conn: Connection, tenant_id: UUID) -> tuple[str, str, str] | None:
+    """Status, plan and slug of a tenant."""
+    row = await conn.fetchrow(TENANT_STANDING, tenant_id)
+    return None if row is None else (row["status"], row["plan"], row["slug"])

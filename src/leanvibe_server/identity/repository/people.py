@@ -1,0 +1,252 @@
+"""Statements about users, the directory of their addresses, and invitations."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from leanvibe_server.identity.models import Candidate, Invitation, User
+from leanvibe_server.kernel.db import Connection
+
+USER_COLUMNS = """tenant_id, id, account_id, email, username, password_hash, role, status,
+    email_verified_at, expires_at, last_login_at, created_at, updated_at"""
+INSERT_USER = f"""
+INSERT INTO users ({USER_COLUMNS})
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+"""
+INSERT_DIRECTORY = """
+INSERT INTO directory (tenant_id, user_id, account_id, email_hash) VALUES ($1, $2, $3, $4)
+"""
+FIND_USER = f"SELECT {USER_COLUMNS} FROM users WHERE tenant_id = $1 AND id = $2"
+LOCK_USER = f"{FIND_USER} FOR NO KEY UPDATE"
+FIND_USER_BY_EMAIL = f"SELECT {USER_COLUMNS} FROM users WHERE tenant_id = $1 AND email = $2"
+LIST_USERS = f"""
+SELECT {USER_COLUMNS} FROM users
+WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3
+"""
+COUNT_USERS = "SELECT count(*) FROM users WHERE tenant_id = $1 AND status <> 'disabled'"
+# Two owners who leave at once must not both find the other one still there.
+LOCK_OWNERS = """
+SELECT id FROM users WHERE tenant_id = $1 AND role = $2 AND status = 'active'
+ORDER BY id FOR NO KEY UPDATE
+"""
+UPDATE_USER = f"""
+UPDATE users SET username = $3, role = $4, status = $5, expires_at = $6, updated_at = $7
+WHERE tenant_id = $1 AND id = $2 RETURNING {USER_COLUMNS}
+"""
+REPLACE_HASH = """
+UPDATE users SET password_hash = $3, updated_at = $4 WHERE tenant_id = $1 AND id = $2
+"""
+SET_LAST_LOGIN = "UPDATE users SET last_login_at = $3 WHERE tenant_id = $1 AND id = $2"
+ACTIVATE = f"""
+UPDATE users SET status = 'active', email_verified_at = coalesce(email_verified_at, $3),
+    username = coalesce($4, username), password_hash = coalesce($5, password_hash),
+    updated_at = $3
+WHERE tenant_id = $1 AND id = $2 RETURNING {USER_COLUMNS}
+"""
+SET_ACCOUNT = """
+WITH linked AS (UPDATE users SET account_id = $3 WHERE tenant_id = $1 AND id = $2)
+UPDATE directory SET account_id = $3 WHERE tenant_id = $1 AND user_id = $2
+"""
+_CANDIDATE = (
+    "SELECT "
+    + ", ".join(f"u.{name.strip()}" for name in USER_COLUMNS.split(","))
+    + ", t.slug AS tenant_slug, t.display_name AS tenant_name, t.plan"
+    + """
+FROM directory d
+JOIN users u ON u.tenant_id = d.tenant_id AND u.id = d.user_id
+JOIN tenants t ON t.id = d.tenant_id
+"""
+)
+# Only of the platform login: it alone sees the directory of every tenant.
+CANDIDATES_BY_EMAIL = f"{_CANDIDATE} WHERE d.email_hash = $1 ORDER BY u.id LIMIT $2"
+CANDIDATE_BY_ACCOUNT = f"{_CANDIDATE} WHERE d.account_id = $1 AND d.tenant_id = $2"
+TENANTS_OF_ACCOUNT = f"{_CANDIDATE} WHERE d.account_id = $1 ORDER BY u.id LIMIT $2"
+VERIFIED_ACCOUNT = """
+SELECT u.account_id FROM directory d
+JOIN users u ON u.tenant_id = d.tenant_id AND u.id = d.user_id
+WHERE d.email_hash = $1 AND u.email_verified_at IS NOT NULL AND NOT (u.tenant_id = $2 AND u.id = $3)
+ORDER BY u.email_verified_at LIMIT 1
+"""
+INVITATION_COLUMNS = "tenant_id, id, user_id, created_at, expires_at, accepted_at"
+INSERT_INVITATION = """
+INSERT INTO invitations (tenant_id, id, user_id, token_hash, created_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6)
+"""
+LOCK_INVITATION = f"""
+SELECT {INVITATION_COLUMNS} FROM invitations
+WHERE tenant_id = $1 AND token_hash = $2 FOR NO KEY UPDATE
+"""
+ACCEPT_INVITATION = """
+UPDATE invitations SET accepted_at = $3 WHERE tenant_id = $1 AND id = $2
+"""
+WITHDRAW_INVITATIONS = """
+DELETE FROM invitations WHERE tenant_id = $1 AND user_id = $2 AND accepted_at IS NULL
+"""
+
+
+def _user(row: Any) -> User | None:
+    return None if row is None else User(**row)
+
+
+def _candidate(row: Any) -> Candidate:
+    facts = dict(row)
+    return Candidate(
+        tenant_slug=facts.pop("tenant_slug"),
+        tenant_name=facts.pop("tenant_name"),
+        plan=facts.pop("plan"),
+        user=User(**facts),
+    )
+
+
+async def insert_user(conn: Connection, user: User, email_hash: bytes) -> None:
+    """Add a user and the entry under which sign-in finds them."""
+    await conn.execute(
+        INSERT_USER,
+        user.tenant_id,
+        user.id,
+        user.account_id,
+        user.email,
+        user.username,
+        user.password_hash,
+        user.role,
+        user.status,
+        user.email_verified_at,
+        user.expires_at,
+        user.last_login_at,
+        user.created_at,
+        user.updated_at,
+    )
+    await conn.execute(INSERT_DIRECTORY, user.tenant_id, user.id, user.account_id, email_hash)
+
+
+async def find_user(conn: Connection, tenant_id: UUID, user_id: UUID) -> User | None:
+    return _user(await conn.fetchrow(FIND_USER, tenant_id, user_id))
+
+
+async def lock_user(conn: Connection, tenant_id: UUID, user_id: UUID) -> User | None:
+    """The user; others who change this one wait until this transaction ends."""
+    return _user(await conn.fetchrow(LOCK_USER, tenant_id, user_id))
+
+
+async def find_user_by_email(conn: Connection, tenant_id: UUID, email: str) -> User | None:
+    return _user(await conn.fetchrow(FIND_USER_BY_EMAIL, tenant_id, email))
+
+
+async def list_users(
+    conn: Connection, tenant_id: UUID, *, after: UUID | None, limit: int
+) -> list[User]:
+    rows = await conn.fetch(LIST_USERS, tenant_id, after, limit)
+    return [User(**row) for row in rows]
+
+
+async def count_users(conn: Connection, tenant_id: UUID) -> int:
+    count: int = await conn.fetchval(COUNT_USERS, tenant_id)
+    return count
+
+
+async def lock_active_of_role(conn: Connection, tenant_id: UUID, role: str) -> list[UUID]:
+    """The active users of a role, held until this transaction ends."""
+    return [row["id"] for row in await conn.fetch(LOCK_OWNERS, tenant_id, role)]
+
+
+async def update_user(
+    conn: Connection,
+    user: User,
+    *,
+    username: str,
+    role: str,
+    status: str,
+    expires_at: datetime | None,
+    now: datetime,
+) -> User | None:
+    return _user(
+        await conn.fetchrow(
+            UPDATE_USER, user.tenant_id, user.id, username, role, status, expires_at, now
+        )
+    )
+
+
+async def set_password(
+    conn: Connection, tenant_id: UUID, user_id: UUID, *, password_hash: str, now: datetime
+) -> None:
+    await conn.execute(REPLACE_HASH, tenant_id, user_id, password_hash, now)
+
+
+async def set_last_login(
+    conn: Connection, tenant_id: UUID, user_id: UUID, *, now: datetime
+) -> None:
+    await conn.execute(SET_LAST_LOGIN, tenant_id, user_id, now)
+
+
+async def activate(
+    conn: Connection,
+    tenant_id: UUID,
+    user_id: UUID,
+    *,
+    now: datetime,
+    username: str | None = None,
+    password_hash: str | None = None,
+) -> User | None:
+    """The user has proved the e-mail address; what is not given stays."""
+    return _user(await conn.fetchrow(ACTIVATE, tenant_id, user_id, now, username, password_hash))
+
+
+async def set_account(conn: Connection, tenant_id: UUID, user_id: UUID, account_id: UUID) -> None:
+    """Join a user to the account of the same person elsewhere."""
+    await conn.execute(SET_ACCOUNT, tenant_id, user_id, account_id)
+
+
+async def list_candidates(
+    conn: Connection, email_hash: bytes, *, limit: int
+) -> Sequence[Candidate]:
+    return [_candidate(row) for row in await conn.fetch(CANDIDATES_BY_EMAIL, email_hash, limit)]
+
+
+async def find_candidate(conn: Connection, account_id: UUID, tenant_id: UUID) -> Candidate | None:
+    row = await conn.fetchrow(CANDIDATE_BY_ACCOUNT, account_id, tenant_id)
+    return None if row is None else _candidate(row)
+
+
+async def list_of_account(conn: Connection, account_id: UUID, *, limit: int) -> Sequence[Candidate]:
+    return [_candidate(row) for row in await conn.fetch(TENANTS_OF_ACCOUNT, account_id, limit)]
+
+
+async def find_verified_account(
+    conn: Connection, email_hash: bytes, *, except_user: User
+) -> UUID | None:
+    """The account of somebody else's row who proved this very address before."""
+    account_id: UUID | None = await conn.fetchval(
+        VERIFIED_ACCOUNT, email_hash, except_user.tenant_id, except_user.id
+    )
+    return account_id
+
+
+async def insert_invitation(conn: Connection, invitation: Invitation, token_hash: bytes) -> None:
+    await conn.execute(
+        INSERT_INVITATION,
+        invitation.tenant_id,
+        invitation.id,
+        invitation.user_id,
+        token_hash,
+        invitation.created_at,
+        invitation.expires_at,
+    )
+
+
+async def lock_invitation(
+    conn: Connection, tenant_id: UUID, token_hash: bytes
+) -> Invitation | None:
+    row = await conn.fetchrow(LOCK_INVITATION, tenant_id, token_hash)
+    return None if row is None else Invitation(**row)
+
+
+async def accept_invitation(
+    conn: Connection, tenant_id: UUID, invitation_id: UUID, *, now: datetime
+) -> None:
+    await conn.execute(ACCEPT_INVITATION, tenant_id, invitation_id, now)
+
+
+async def withdraw_invitations(conn: Connection, tenant_id: UUID, user_id: UUID) -> None:
+    """Links that were not followed yet lead nowhere any more."""
+    await conn.execute(WITHDRAW_INVITATIONS, tenant_id, user_id)

@@ -1,0 +1,155 @@
+"""Statements about sessions and their refresh tokens."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from leanvibe_server.identity.models import RefreshToken, Session
+from leanvibe_server.kernel.db import Connection
+
+SESSION_COLUMNS = """tenant_id, id, user_id, kind, address, user_agent, created_at, last_seen_at,
+    expires_at, ended_at, ended_reason"""
+INSERT_SESSION = """
+INSERT INTO sessions (tenant_id, id, user_id, kind, cookie_hash, address, user_agent, created_at,
+    last_seen_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)
+"""
+FIND_SESSION = f"SELECT {SESSION_COLUMNS} FROM sessions WHERE tenant_id = $1 AND id = $2"
+END_SESSION = """
+UPDATE sessions SET ended_at = $3, ended_reason = $4
+WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL RETURNING id
+"""
+END_SESSIONS_OF_USER = """
+UPDATE sessions SET ended_at = $3, ended_reason = $4
+WHERE tenant_id = $1 AND user_id = $2 AND ended_at IS NULL
+    AND ($5::uuid IS NULL OR id <> $5) RETURNING id
+"""
+LIVE_SESSIONS = f"""
+SELECT {SESSION_COLUMNS} FROM sessions
+WHERE tenant_id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $3
+ORDER BY created_at, id
+"""
+COUNT_LIVE = """
+SELECT count(*) FROM sessions WHERE tenant_id = $1 AND ended_at IS NULL AND expires_at > $2
+    AND last_seen_at > CASE kind WHEN 'web' THEN $3::timestamptz ELSE $4::timestamptz END
+"""
+SEE_SESSION = "UPDATE sessions SET last_seen_at = $3 WHERE tenant_id = $1 AND id = $2"
+INSERT_REFRESH = """
+INSERT INTO refresh_tokens (tenant_id, id, session_id, token_hash, client_hash, created_at)
+VALUES ($1, $2, $3, $4, $5, $6)
+"""
+REFRESH_COLUMNS = "id, session_id, client_hash, created_at, used_at"
+LOCK_REFRESH = f"""
+SELECT {REFRESH_COLUMNS} FROM refresh_tokens
+WHERE tenant_id = $1 AND token_hash = $2 FOR NO KEY UPDATE
+"""
+USE_REFRESH = """
+UPDATE refresh_tokens SET used_at = $3, client_hash = $4 WHERE tenant_id = $1 AND id = $2
+"""
+# A used token is kept as long as its session lives, so that a thief's copy is recognised.
+SWEEP_SESSIONS = "DELETE FROM sessions WHERE tenant_id = $1 AND (expires_at < $2 OR ended_at < $2)"
+
+
+def _session(row: Any) -> Session | None:
+    return None if row is None else Session(**row)
+
+
+async def insert_session(conn: Connection, session: Session, *, cookie_hash: bytes | None) -> None:
+    await conn.execute(
+        INSERT_SESSION,
+        session.tenant_id,
+        session.id,
+        session.user_id,
+        session.kind,
+        cookie_hash,
+        session.address,
+        session.user_agent,
+        session.created_at,
+        session.expires_at,
+    )
+
+
+async def find_session(conn: Connection, tenant_id: UUID, session_id: UUID) -> Session | None:
+    return _session(await conn.fetchrow(FIND_SESSION, tenant_id, session_id))
+
+
+async def end_session(
+    conn: Connection, tenant_id: UUID, session_id: UUID, *, reason: str, now: datetime
+) -> bool:
+    """End a session; False when it had ended before or never was."""
+    return await conn.fetchval(END_SESSION, tenant_id, session_id, now, reason) is not None
+
+
+async def end_sessions_of_user(
+    conn: Connection,
+    tenant_id: UUID,
+    user_id: UUID,
+    *,
+    reason: str,
+    now: datetime,
+    keep: UUID | None = None,
+) -> list[UUID]:
+    rows = await conn.fetch(END_SESSIONS_OF_USER, tenant_id, user_id, now, reason, keep)
+    return [row["id"] for row in rows]
+
+
+async def list_live(
+    conn: Connection, tenant_id: UUID, user_id: UUID, *, now: datetime
+) -> list[Session]:
+    """The sessions of a user that have not ended, oldest first."""
+    return [Session(**row) for row in await conn.fetch(LIVE_SESSIONS, tenant_id, user_id, now)]
+
+
+async def count_live(
+    conn: Connection,
+    tenant_id: UUID,
+    *,
+    now: datetime,
+    web_seen_after: datetime,
+    token_seen_after: datetime,
+) -> int:
+    count: int = await conn.fetchval(COUNT_LIVE, tenant_id, now, web_seen_after, token_seen_after)
+    return count
+
+
+async def see_session(
+    conn: Connection, tenant_id: UUID, session_id: UUID, *, now: datetime
+) -> None:
+    await conn.execute(SEE_SESSION, tenant_id, session_id, now)
+
+
+async def insert_refresh_token(
+    conn: Connection,
+    tenant_id: UUID,
+    token: RefreshToken,
+    *,
+    token_hash: bytes,
+) -> None:
+    await conn.execute(
+        INSERT_REFRESH,
+        tenant_id,
+        token.id,
+        token.session_id,
+        token_hash,
+        token.client_hash,
+        token.created_at,
+    )
+
+
+async def lock_refresh_token(
+    conn: Connection, tenant_id: UUID, token_hash: bytes
+) -> RefreshToken | None:
+    """The token; a second presentation waits here until the first has been answered."""
+    row = await conn.fetchrow(LOCK_REFRESH, tenant_id, token_hash)
+    return None if row is None else RefreshToken(**row)
+
+
+async def use_refresh_token(
+    conn: Connection, tenant_id: UUID, token_id: UUID, *, client_hash: bytes, now: datetime
+) -> None:
+    await conn.execute(USE_REFRESH, tenant_id, token_id, now, client_hash)
+
+
+async def sweep_sessions(conn: Connection, tenant_id: UUID, *, before: datetime) -> None:
+    """Forget sessions that ended before a moment, with their tokens."""
+    await conn.execute(SWEEP_SESSIONS, tenant_id, before)

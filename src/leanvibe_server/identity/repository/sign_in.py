@@ -1,0 +1,96 @@
+"""Statements of the platform login for sign-in: throttles and signing keys."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from leanvibe_server.identity.models import SigningKey, Throttle
+from leanvibe_server.kernel.db import Connection
+
+LIST_THROTTLES = """
+SELECT key, failures, last_failed_at, blocked_until FROM login_failures WHERE key = ANY($1)
+"""
+# Failures in a row that were quiet since `$3` begin anew.
+COUNT_FAILURE = """
+INSERT INTO login_failures AS f (key, failures, last_failed_at) VALUES ($1, 1, $2)
+ON CONFLICT (key) DO UPDATE SET last_failed_at = $2,
+    failures = CASE WHEN f.last_failed_at < $3 THEN 1 ELSE f.failures + 1 END
+RETURNING failures
+"""
+BLOCK = "UPDATE login_failures SET blocked_until = $2 WHERE key = $1"
+CLEAR_THROTTLE = "DELETE FROM login_failures WHERE key = $1"
+SWEEP_THROTTLES = "DELETE FROM login_failures WHERE last_failed_at < $1"
+BIND = "SELECT set_config('app.tenant_id', $1, true)"
+LOCK_KEYS = "SELECT pg_advisory_xact_lock(hashtextextended('signing keys', 0))"
+KEY_COLUMNS = "kid, algorithm, private_key_sealed, public_jwk, created_at, retires_at"
+LIST_KEYS = f"""
+SELECT {KEY_COLUMNS} FROM signing_keys WHERE retires_at IS NULL OR retires_at > $1
+ORDER BY created_at, kid
+"""
+INSERT_KEY = f"INSERT INTO signing_keys ({KEY_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6)"
+RETIRE_KEYS = "UPDATE signing_keys SET retires_at = $2 WHERE kid <> $1 AND retires_at IS NULL"
+
+
+async def list_throttles(conn: Connection, keys: Sequence[bytes]) -> list[Throttle]:
+    return [Throttle(**row) for row in await conn.fetch(LIST_THROTTLES, keys)]
+
+
+async def count_failure(
+    conn: Connection, key: bytes, *, now: datetime, forget_before: datetime
+) -> int:
+    """One failure more; returns how many there are in a row."""
+    failures: int = await conn.fetchval(COUNT_FAILURE, key, now, forget_before)
+    return failures
+
+
+async def block(conn: Connection, key: bytes, until: datetime) -> None:
+    await conn.execute(BLOCK, key, until)
+
+
+async def clear_throttle(conn: Connection, key: bytes) -> None:
+    await conn.execute(CLEAR_THROTTLE, key)
+
+
+async def sweep_throttles(conn: Connection, *, before: datetime) -> None:
+    """Forget failures that are long past."""
+    await conn.execute(SWEEP_THROTTLES, before)
+
+
+async def bind_tenant(conn: Connection, tenant_id: UUID) -> None:
+    """Let rows and events that follow in this transaction belong to `tenant_id`."""
+    await conn.execute(BIND, str(tenant_id))
+
+
+async def lock_signing_keys(conn: Connection) -> None:
+    """Two processes that start at once make one key between them."""
+    await conn.execute(LOCK_KEYS)
+
+
+async def list_signing_keys(conn: Connection, *, now: datetime) -> list[SigningKey]:
+    """The keys whose tokens may still be around, oldest first."""
+    return [SigningKey(**row) for row in await conn.fetch(LIST_KEYS, now)]
+
+
+async def insert_signing_key(conn: Connection, key: SigningKey) -> None:
+    await conn.execute(
+        INSERT_KEY,
+        key.kid,
+        key.algorithm,
+        key.private_key_sealed,
+        key.public_jwk,
+        key.created_at,
+        key.retires_at,
+    )
+
+
+async def retire_other_keys(conn: Connection, kid: str, *, retires_at: datetime) -> None:
+    await conn.execute(RETIRE_KEYS, kid, retires_at)
+
+
+async def set_savepoint(conn: Connection) -> None:
+    """What follows can be undone without ending the transaction."""
+    await conn.execute("SAVEPOINT before_sign_up")
+
+
+async def undo_to_savepoint(conn: Connection) -> None:
+    await conn.execute("ROLLBACK TO SAVEPOINT before_sign_up")

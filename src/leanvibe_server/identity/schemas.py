@@ -1,0 +1,299 @@
+"""Wire shapes of the identity room."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+from leanvibe_server.identity import passwords
+from leanvibe_server.identity.addresses import MAX_LENGTH as MAX_EMAIL
+from leanvibe_server.identity.models import ApiKey, Session, User
+from leanvibe_server.kernel.schemas import Timestamp
+from leanvibe_server.tenancy.models import Tenant
+from leanvibe_server.tenancy.schemas import TenantView
+
+Email = Annotated[str, Field(min_length=1, max_length=MAX_EMAIL, examples=["admin@enterprise.com"])]
+Password = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=passwords.MAX_LENGTH,
+        description=f"At least {passwords.MIN_LENGTH} characters; any characters will do",
+        examples=["SecurePassword123!"],
+    ),
+]
+Username = Annotated[str, Field(min_length=1, max_length=64, examples=["developer"])]
+
+
+class LoginRequest(BaseModel):
+    """Who wants in. The tenant is found by the e-mail unless it is named."""
+
+    email: Email
+    password: str | None = Field(None, max_length=passwords.MAX_LENGTH)
+    provider: str = Field("local", max_length=50, examples=["local"])
+    tenant_id: str | None = Field(None, max_length=100, description="Id or slug of the tenant")
+    mfa_code: str | None = Field(None, max_length=20)
+    auth_code: str | None = Field(None, max_length=4096)
+    state: str | None = Field(None, max_length=4096)
+    redirect_uri: str | None = Field(None, max_length=2048)
+
+
+class SignedInUser(BaseModel):
+    """The user a session belongs to."""
+
+    id: UUID
+    email: str
+    username: str
+    role: str
+    tenant_id: UUID
+
+    @classmethod
+    def of(cls, user: User) -> "SignedInUser":
+        return cls(
+            id=user.id,
+            email=user.email,
+            username=user.username,
+            role=user.role,
+            tenant_id=user.tenant_id,
+        )
+
+
+class TokenAnswer(BaseModel):
+    """Tokens of a session. `expires_in` is the access token's life in seconds."""
+
+    success: bool
+    access_token: str
+    refresh_token: str = Field(description="Good for one refresh; its successor comes with it")
+    token_type: str
+    expires_in: int
+    user: SignedInUser
+
+
+class RefreshRequest(BaseModel):
+    """The refresh token, unless it is sent as a bearer token."""
+
+    refresh_token: str = Field(max_length=4096)
+
+
+class SwitchRequest(BaseModel):
+    """Where to go."""
+
+    tenant_id: UUID
+
+
+class Success(BaseModel):
+    """It is done."""
+
+    success: bool
+
+
+class TenantSummary(BaseModel):
+    """The tenant one acts in."""
+
+    id: UUID
+    slug: str
+    name: str
+    plan: str
+    status: str
+
+    @classmethod
+    def of(cls, tenant: Tenant) -> "TenantSummary":
+        return cls(
+            id=tenant.id,
+            slug=tenant.slug,
+            name=tenant.display_name,
+            plan=tenant.plan,
+            status=tenant.status,
+        )
+
+
+class SessionView(BaseModel):
+    """One sign-in of a user: `kind` is token (API) or web (dashboard)."""
+
+    id: UUID
+    kind: str
+    address: str | None
+    user_agent: str | None
+    current: bool
+    created_at: Timestamp
+    last_seen_at: Timestamp
+    expires_at: Timestamp
+
+    @classmethod
+    def of(cls, session: Session, *, current: UUID | None) -> "SessionView":
+        return cls(
+            id=session.id,
+            kind=session.kind,
+            address=session.address,
+            user_agent=session.user_agent,
+            current=session.id == current,
+            created_at=session.created_at,
+            last_seen_at=session.last_seen_at,
+            expires_at=session.expires_at,
+        )
+
+
+class SessionList(BaseModel):
+    """The live sessions of the caller."""
+
+    data: list[SessionView]
+
+
+class Identity(BaseModel):
+    """Who these credentials speak for, and what they may do."""
+
+    id: UUID
+    email: str
+    username: str
+    role: str
+    status: str
+    is_active: bool
+    email_verified: bool
+    tenant_id: UUID
+    permissions: list[str]
+    tenant: TenantSummary
+    session: SessionView | None = Field(description="null for an API key")
+
+
+class NewUser(BaseModel):
+    """A person to add, or oneself to sign up.
+
+    Signing up makes a tenant of one's own; `role` and `expires_at` are for administrators.
+    """
+
+    email: Email
+    username: Username | None = None
+    password: Password | None = Field(
+        None, description="Without one, an administrator's addition is invited by e-mail"
+    )
+    organization_name: str | None = Field(None, min_length=1, max_length=200)
+    role: str | None = Field(None, max_length=20, examples=["developer"])
+    expires_at: AwareDatetime | None = Field(None, description="When access ends; for guests")
+
+
+class UserChange(BaseModel):
+    """What to change of a user; what is not named stays."""
+
+    username: Username | None = None
+    role: str | None = Field(None, max_length=20)
+    status: str | None = Field(None, description="active or disabled")
+    expires_at: AwareDatetime | None = None
+
+
+class UserView(BaseModel):
+    """A person in the tenant."""
+
+    id: UUID
+    email: str
+    username: str
+    role: str
+    status: str
+    is_active: bool
+    email_verified: bool
+    tenant_id: UUID
+    expires_at: Timestamp | None
+    last_login_at: Timestamp | None
+    created_at: Timestamp
+
+    @classmethod
+    def of(cls, user: User) -> "UserView":
+        return cls(
+            id=user.id,
+            email=user.email,
+            username=user.username,
+            role=user.role,
+            status=user.status,
+            is_active=user.active,
+            email_verified=user.email_verified_at is not None,
+            tenant_id=user.tenant_id,
+            expires_at=user.expires_at,
+            last_login_at=user.last_login_at,
+            created_at=user.created_at,
+        )
+
+
+class Acceptance(BaseModel):
+    """An invitation's token and the password to sign in with from now on."""
+
+    token: str = Field(max_length=200)
+    password: Password
+    username: Username | None = None
+
+
+class Verification(BaseModel):
+    """The token of the link in the mail."""
+
+    token: str = Field(max_length=200)
+
+
+class NewApiKey(BaseModel):
+    """A key to make. It acts as its user and may do what `scopes` name, never more than the
+    user."""
+
+    name: str = Field(min_length=1, max_length=100, examples=["CI"])
+    scopes: list[str] | None = Field(
+        None,
+        max_length=50,
+        description="Permissions; without them all of the user's but managing users and keys",
+        examples=[["project:read", "task:create", "task:read"]],
+    )
+    user_id: UUID | None = Field(None, description="Whom the key acts as; the caller by default")
+    expires_at: AwareDatetime | None = None
+    expires_in_days: int | None = Field(None, ge=1, le=3650)
+    environment: str | None = Field(
+        None, description="live or test: the key's prefix, so that people can tell them apart"
+    )
+
+
+class ApiKeyView(BaseModel):
+    """A key, without its secret."""
+
+    id: UUID
+    name: str
+    prefix: str = Field(description="How the key begins")
+    scopes: list[str]
+    user_id: UUID
+    created_at: Timestamp
+    last_used_at: Timestamp | None
+    expires_at: Timestamp | None
+    revoked_at: Timestamp | None
+
+    @classmethod
+    def of(cls, key: ApiKey) -> "ApiKeyView":
+        return cls(
+            id=key.id,
+            name=key.name,
+            prefix=key.prefix,
+            scopes=key.scopes,
+            user_id=key.user_id,
+            created_at=key.created_at,
+            last_used_at=key.last_used_at,
+            expires_at=key.expires_at,
+            revoked_at=key.revoked_at,
+        )
+
+
+class CreatedApiKey(ApiKeyView):
+    """A fresh key. `key` is shown here and nowhere else."""
+
+    key: str
+
+
+class NewTenant(BaseModel):
+    """An organisation to create. Its owner is invited by e-mail."""
+
+    organization_name: str = Field(min_length=1, max_length=200, examples=["Enterprise Corp"])
+    slug: str | None = Field(None, max_length=63, description="Also taken as `subdomain`")
+    subdomain: str | None = Field(None, max_length=63, json_schema_extra={"deprecated": True})
+    admin_email: Email | None = Field(None, description="Also taken as `billing_email`")
+    billing_email: Email | None = Field(None, json_schema_extra={"deprecated": True})
+    plan: str = Field("developer", max_length=60, description="Id, slug or older name of a plan")
+    data_residency: str = Field("us", max_length=10)
+    parent_tenant_id: UUID | None = None
+    configuration: dict[str, object] = Field(default_factory=dict)
+
+
+class CreatedTenant(TenantView):
+    """A tenant that was just created."""
+
+    user_count: int

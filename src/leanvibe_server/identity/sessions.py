@@ -1,0 +1,208 @@
+"""Sessions: opened by a sign-in, ended by logout, time, an administrator or too many others."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from leanvibe_server.entitlements.plans import plan_of
+from leanvibe_server.identity import opaque
+from leanvibe_server.identity.events import SessionEnded, UserLoggedIn, UserLoggedOut
+from leanvibe_server.identity.models import RefreshToken, Session, User
+from leanvibe_server.identity.repository import people
+from leanvibe_server.identity.repository import sessions as rows
+from leanvibe_server.identity.schemas import SessionList, SessionView, Success
+from leanvibe_server.kernel.crypto import hash_token
+from leanvibe_server.kernel.errors import Forbidden, NotFound
+from leanvibe_server.kernel.events import printable
+from leanvibe_server.kernel.scope import Actor, Scope
+
+TOKEN, WEB = "token", "web"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long a session lasts unused, and at most."""
+
+    idle: timedelta
+    absolute: timedelta
+
+
+# A program keeps its session as long as it comes back within a month; a browser is left alone
+# on a desk sooner.
+LIMITS = {
+    TOKEN: Limits(idle=timedelta(days=30), absolute=timedelta(days=90)),
+    WEB: Limits(idle=timedelta(hours=12), absolute=timedelta(days=7)),
+}
+
+
+@dataclass(frozen=True)
+class OpenedSession:
+    """A session with the secret its holder gets: a refresh token, or the dashboard's cookie."""
+
+    session: Session
+    secret: str
+
+
+def is_live(
+    kind: str,
+    *,
+    seen_at: datetime,
+    expires_at: datetime,
+    ended_at: datetime | None,
+    now: datetime,
+) -> bool:
+    """Whether a session still holds: not ended, and neither of its times has run out."""
+    return ended_at is None and now < expires_at and now < seen_at + LIMITS[kind].idle
+
+
+async def open_session(scope: Scope, user: User, *, kind: str, method: str) -> OpenedSession:
+    """Begin a session of a user whose credentials were checked.
+
+    `method` says how: password, switch or invitation. Beyond the plan's limit the user's oldest
+    session ends. The caller holds the user's row lock.
+    """
+    now = scope.now
+    secret = opaque.new_token(scope.tenant_id)
+    session = Session(
+        tenant_id=scope.tenant_id,
+        id=scope.new_id(),
+        user_id=user.id,
+        kind=kind,
+        address=scope.actor.address,
+        user_agent=printable(scope.actor.user_agent),
+        created_at=now,
+        last_seen_at=now,
+        expires_at=now + LIMITS[kind].absolute,
+        ended_at=None,
+        ended_reason=None,
+    )
+    cookie_hash = hash_token(secret) if kind == WEB else None
+    await rows.insert_session(scope.conn, session, cookie_hash=cookie_hash)
+    if kind == TOKEN:
+        await add_refresh_token(scope, session.id, secret)
+    await _end_oldest(scope, user, keep=session.id)
+    await people.set_last_login(scope.conn, scope.tenant_id, user.id, now=now)
+    await scope.emit(
+        UserLoggedIn(user_id=user.id, email=user.email, session_id=session.id, method=method)
+    )
+    return OpenedSession(session, refresh_text(secret) if kind == TOKEN else secret)
+
+
+def refresh_text(secret: str) -> str:
+    """A refresh token as its holder gets it: the prefix lets scanners recognise it."""
+    return f"lr_{secret}"
+
+
+def client_hash(actor: Actor) -> bytes:
+    """What tells one client from another when a refresh token comes twice."""
+    return hash_token(f"{actor.address}\n{actor.user_agent}")
+
+
+async def add_refresh_token(scope: Scope, session_id: UUID, secret: str) -> None:
+    """Keep the hash of a session's next refresh token."""
+    token = RefreshToken(
+        id=scope.new_id(),
+        session_id=session_id,
+        client_hash=client_hash(scope.actor),
+        created_at=scope.now,
+        used_at=None,
+    )
+    await rows.insert_refresh_token(
+        scope.conn, scope.tenant_id, token, token_hash=hash_token(secret)
+    )
+
+
+async def list_own(scope: Scope) -> list[Session]:
+    """The live sessions of the caller, oldest first."""
+    return await _list_live(scope, _own_id(scope))
+
+
+async def describe_own(scope: Scope) -> SessionList:
+    """The live sessions of the caller, as the API prints them."""
+    current = scope.actor.session_id
+    return SessionList(
+        data=[SessionView.of(session, current=current) for session in await list_own(scope)]
+    )
+
+
+async def end_own(scope: Scope, session_id: UUID) -> Success:
+    """End one of the caller's sessions.
+
+    Raises: NotFound: none of the caller's, or over already.
+    """
+    if session_id not in {session.id for session in await list_own(scope)}:
+        raise NotFound("No such session.")
+    await end_session(scope, session_id, reason="ended by the user")
+    return Success(success=True)
+
+
+async def log_out(scope: Scope) -> Success:
+    """End the session these credentials belong to, with all its tokens.
+
+    Raises: Forbidden: an API key has no session.
+    """
+    session_id = scope.actor.session_id
+    if session_id is None or scope.actor.id is None:
+        raise Forbidden("An API key has no session to end. Revoke the key instead.")
+    await rows.end_session(scope.conn, scope.tenant_id, session_id, reason="logout", now=scope.now)
+    await scope.emit(UserLoggedOut(user_id=scope.actor.id, session_id=session_id))
+    return Success(success=True)
+
+
+async def end_session(scope: Scope, session_id: UUID, reason: str) -> None:
+    """End a session of the tenant: its tokens and its cookie are refused from now on."""
+    session = await rows.find_session(scope.conn, scope.tenant_id, session_id)
+    if session is None or not await rows.end_session(
+        scope.conn, scope.tenant_id, session_id, reason=reason, now=scope.now
+    ):
+        return
+    await scope.emit(SessionEnded(user_id=session.user_id, session_id=session_id, reason=reason))
+
+
+async def end_all(scope: Scope, user_id: UUID, *, reason: str, keep: UUID | None = None) -> None:
+    """End every session of a user but `keep`."""
+    ended = await rows.end_sessions_of_user(
+        scope.conn, scope.tenant_id, user_id, reason=reason, now=scope.now, keep=keep
+    )
+    for session_id in ended:
+        await scope.emit(SessionEnded(user_id=user_id, session_id=session_id, reason=reason))
+
+
+async def count_live(scope: Scope) -> int:
+    """How many sessions of the tenant hold now."""
+    now = scope.now
+    return await rows.count_live(
+        scope.conn,
+        scope.tenant_id,
+        now=now,
+        web_seen_after=now - LIMITS[WEB].idle,
+        token_seen_after=now - LIMITS[TOKEN].idle,
+    )
+
+
+async def _list_live(scope: Scope, user_id: UUID) -> list[Session]:
+    now = scope.now
+    return [
+        session
+        for session in await rows.list_live(scope.conn, scope.tenant_id, user_id, now=now)
+        if is_live(
+            session.kind,
+            seen_at=session.last_seen_at,
+            expires_at=session.expires_at,
+            ended_at=session.ended_at,
+            now=now,
+        )
+    ]
+
+
+async def _end_oldest(scope: Scope, user: User, *, keep: UUID) -> None:
+    limit = plan_of(scope.plan).limits.max_concurrent_sessions
+    others = [session for session in await _list_live(scope, user.id) if session.id != keep]
+    for session in others[: max(0, len(others) + 1 - limit)]:
+        await end_session(scope, session.id, reason="more sessions than the plan allows")
+
+
+def _own_id(scope: Scope) -> UUID:
+    if scope.actor.id is None:
+        raise Forbidden("Sign in as a user first.")
+    return scope.actor.id

@@ -1,0 +1,81 @@
+"""Moving between the tenants one person belongs to."""
+
+from dataclasses import replace
+from uuid import UUID
+
+from leanvibe_server.identity import login
+from leanvibe_server.identity.events import TenantSwitched
+from leanvibe_server.identity.login import SignedIn
+from leanvibe_server.identity.models import Candidate, User
+from leanvibe_server.identity.repository import people
+from leanvibe_server.identity.repository import sessions as session_rows
+from leanvibe_server.identity.schemas import SwitchRequest, TokenAnswer
+from leanvibe_server.identity.sessions import TOKEN, end_session, open_session
+from leanvibe_server.kernel.errors import Forbidden, NotFound
+from leanvibe_server.kernel.platform import Reason, across_tenants
+from leanvibe_server.kernel.scope import Scope
+
+MAX_TENANTS = 100
+
+
+async def switch_tenant(scope: Scope, request: SwitchRequest) -> TokenAnswer:
+    """Move an API session to another tenant of the same person.
+
+    Raises: NotFound: the person has no active user there. Forbidden: an API key cannot move.
+    """
+    return login.answer(scope.house, await move_session(scope, request.tenant_id, kind=TOKEN))
+
+
+async def move_session(scope: Scope, tenant_id: UUID, *, kind: str) -> SignedIn:
+    """End this session and open one of `kind` in the other tenant, under a new identifier."""
+    user = await _require_user(scope)
+    if tenant_id == scope.tenant_id:
+        raise NotFound("You are in this tenant already.")
+    await scope.emit(
+        TenantSwitched(user_id=user.id, session_id=_session_id(scope), to_tenant_id=tenant_id)
+    )
+    await end_session(scope, _session_id(scope), reason="moved to another tenant")
+    async with across_tenants(scope.house.database, Reason.SWITCH_TENANT, tenant_id) as conn:
+        found = await people.find_candidate(conn, user.account_id, tenant_id)
+        if found is None or not found.user.may_sign_in(scope.now):
+            raise NotFound("You do not belong to such a tenant.")
+        await people.lock_user(conn, tenant_id, found.user.id)
+        inside = replace(
+            scope,
+            conn=conn,
+            tenant_id=tenant_id,
+            actor=replace(scope.actor, id=found.user.id, label=found.user.email, session_id=None),
+            plan=found.plan,
+        )
+        return SignedIn(
+            found.user, await open_session(inside, found.user, kind=kind, method="switch")
+        )
+
+
+async def list_own_tenants(scope: Scope) -> list[Candidate]:
+    """The tenants the caller may move between, this one included."""
+    user = await _require_user(scope)
+    async with across_tenants(scope.house.database, Reason.SWITCH_TENANT) as conn:
+        found = await people.list_of_account(conn, user.account_id, limit=MAX_TENANTS)
+    return [candidate for candidate in found if candidate.user.may_sign_in(scope.now)]
+
+
+async def _require_user(scope: Scope) -> User:
+    if scope.actor.id is None or scope.actor.session_id is None:
+        raise Forbidden("Only a signed-in user can move to another tenant.")
+    user = await people.find_user(scope.conn, scope.tenant_id, scope.actor.id)
+    if user is None:
+        raise NotFound("No such user.")
+    return user
+
+
+def _session_id(scope: Scope) -> UUID:
+    if scope.actor.session_id is None:
+        raise Forbidden("Only a signed-in user can move to another tenant.")
+    return scope.actor.session_id
+
+
+async def session_kind(scope: Scope) -> str:
+    """Whether the caller's session is one of the API or of the dashboard."""
+    session = await session_rows.find_session(scope.conn, scope.tenant_id, _session_id(scope))
+    return TOKEN if session is None else session.kind

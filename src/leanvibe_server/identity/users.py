@@ -1,0 +1,225 @@
+"""The people of a tenant: add, change, disable."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from leanvibe_server.entitlements.service import require_room
+from leanvibe_server.identity import addresses, invitations, passwords
+from leanvibe_server.identity.events import ApiKeyRevoked, UserCreated, UserUpdated
+from leanvibe_server.identity.models import User
+from leanvibe_server.identity.passwords import desk_of
+from leanvibe_server.identity.permissions import may_grant
+from leanvibe_server.identity.repository import api_keys as key_rows
+from leanvibe_server.identity.repository import people as rows
+from leanvibe_server.identity.schemas import NewUser, UserChange
+from leanvibe_server.identity.sessions import end_all
+from leanvibe_server.kernel.access import Role
+from leanvibe_server.kernel.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from leanvibe_server.kernel.pagination import PageRequest
+from leanvibe_server.kernel.platform import PLATFORM_TENANT
+from leanvibe_server.kernel.scope import Scope
+
+GUEST_DAYS = 30
+
+
+async def add_user(scope: Scope, new: NewUser) -> User:
+    """Add a person to the tenant: with a password at once, without one by invitation.
+
+    Raises: QuotaExceeded, Forbidden: a role above one's own. Conflict: the address is taken here.
+    """
+    role = _require_role(scope, new.role)
+    email = addresses.require_address(new.email)
+    password_hash = None
+    if new.password is not None:
+        passwords.check_policy(new.password, personal=(email, new.username or ""))
+        password_hash = await desk_of(scope.house).hash(new.password)
+    await require_room(scope, "users", count=count_users)
+    if await rows.find_user_by_email(scope.conn, scope.tenant_id, email) is not None:
+        raise Conflict("Somebody with this e-mail is here already.", details={"field": "email"})
+    user = await insert_user(
+        scope,
+        email=email,
+        username=new.username,
+        password_hash=password_hash,
+        role=role,
+        verified=False,
+        expires_at=_end_of_access(scope.now, role, new.expires_at),
+    )
+    if password_hash is None:
+        await invitations.invite(scope, user)
+    return user
+
+
+async def insert_user(
+    scope: Scope,
+    *,
+    email: str,
+    username: str | None,
+    password_hash: str | None,
+    role: Role,
+    verified: bool,
+    expires_at: datetime | None = None,
+    account_id: UUID | None = None,
+) -> User:
+    """Add the row of a user, who is invited until there is a password, and tell it."""
+    now = scope.now
+    user = User(
+        tenant_id=scope.tenant_id,
+        id=scope.new_id(),
+        account_id=account_id or scope.new_id(),
+        email=email,
+        username=username or email.partition("@")[0][:64],
+        password_hash=password_hash,
+        role=role.value,
+        status="invited" if password_hash is None else "active",
+        email_verified_at=now if verified else None,
+        expires_at=expires_at,
+        last_login_at=None,
+        created_at=now,
+        updated_at=now,
+    )
+    digest = addresses.directory_hash(scope.house.vault, email)
+    await rows.insert_user(scope.conn, user, digest)
+    await scope.emit(
+        UserCreated(user_id=user.id, email=user.email, role=user.role, status=user.status)
+    )
+    return user
+
+
+async def require_user(scope: Scope, user_id: UUID) -> User:
+    """A person of the tenant. Raises: NotFound."""
+    user = await rows.find_user(scope.conn, scope.tenant_id, user_id)
+    if user is None:
+        raise NotFound("No such user.")
+    return user
+
+
+async def list_users(scope: Scope, page: PageRequest) -> list[User]:
+    """The people of the tenant in the order they came, one more than the page shows."""
+    return await rows.list_users(
+        scope.conn, scope.tenant_id, after=page.after, limit=page.limit + 1
+    )
+
+
+async def count_users(scope: Scope) -> int:
+    """How many people have a place in the tenant: all but the disabled."""
+    return await rows.count_users(scope.conn, scope.tenant_id)
+
+
+async def change_user(scope: Scope, user_id: UUID, change: UserChange) -> User:
+    """Change name, role, status or the end of access. What is refused is refused from now on,
+    also to sessions and keys that exist.
+
+    Raises: NotFound, Forbidden: above one's own role. Conflict: the last owner would be gone.
+    """
+    user = await rows.lock_user(scope.conn, scope.tenant_id, user_id)
+    if user is None:
+        raise NotFound("No such user.")
+    role = Role(user.role) if change.role is None else _require_role(scope, change.role)
+    if not may_grant(scope.actor.role, user.role):
+        raise Forbidden("You cannot change somebody whose role is above your own.")
+    status = _next_status(user, change.status)
+    await _keep_an_owner(scope, user, role=role, status=status)
+    if user.status == "disabled" and status != "disabled":
+        await require_room(scope, "users", count=count_users)
+    updated = await rows.update_user(
+        scope.conn,
+        user,
+        username=change.username or user.username,
+        role=role.value,
+        status=status,
+        expires_at=_changed_end(scope.now, user, role, change.expires_at),
+        now=scope.now,
+    )
+    if updated is None:
+        raise NotFound("No such user.")
+    if status == "disabled" and user.status != "disabled":
+        await _shut_out(scope, user)
+    await _tell_change(scope, user, updated)
+    return updated
+
+
+async def invite_again(scope: Scope, user_id: UUID) -> User:
+    """Send a fresh invitation to somebody who has not accepted one yet."""
+    user = await require_user(scope, user_id)
+    if user.status != "invited":
+        raise Conflict("This user has accepted an invitation already, or is disabled.")
+    await rows.withdraw_invitations(scope.conn, scope.tenant_id, user.id)
+    await invitations.invite(scope, user)
+    return user
+
+
+def _require_role(scope: Scope, name: str | None) -> Role:
+    """The role to give. Raises: InvalidRequest, Forbidden."""
+    in_platform = scope.tenant_id == PLATFORM_TENANT
+    if name is None:
+        return Role.PLATFORM_ADMIN if in_platform else Role.DEVELOPER
+    allowed = [r for r in Role if (r == Role.PLATFORM_ADMIN) == in_platform]
+    if name not in allowed:
+        choices = ", ".join(role.value for role in allowed)
+        raise InvalidRequest(
+            f"There is no role {name!r} here. Roles are {choices}.",
+            details={"field": "role", "validation_errors": [f"role: must be one of {choices}"]},
+        )
+    if not may_grant(scope.actor.role, name):
+        raise Forbidden("You cannot give a role above your own.")
+    return Role(name)
+
+
+def _next_status(user: User, wanted: str | None) -> str:
+    if wanted is None:
+        return user.status
+    if wanted not in ("active", "disabled"):
+        raise InvalidRequest(
+            "status must be active or disabled.",
+            details={"field": "status", "validation_errors": ["status: active or disabled"]},
+        )
+    if wanted == "active" and user.password_hash is None:
+        return "invited"
+    return wanted
+
+
+async def _keep_an_owner(scope: Scope, user: User, *, role: Role, status: str) -> None:
+    """Refuse what would leave the tenant without an active owner (the platform: an admin)."""
+    chief = Role.PLATFORM_ADMIN if scope.tenant_id == PLATFORM_TENANT else Role.OWNER
+    if user.role != chief or not user.active or (role == chief and status == "active"):
+        return
+    chiefs = await rows.lock_active_of_role(scope.conn, scope.tenant_id, chief.value)
+    if chiefs == [user.id]:
+        raise Conflict(
+            f"This is the last active {chief.value}. Make somebody else {chief.value} first."
+        )
+
+
+async def _shut_out(scope: Scope, user: User) -> None:
+    await end_all(scope, user.id, reason="user disabled")
+    for key_id in await key_rows.revoke_of_user(
+        scope.conn, scope.tenant_id, user.id, now=scope.now
+    ):
+        await scope.emit(ApiKeyRevoked(key_id=key_id, user_id=user.id, reason="user disabled"))
+
+
+async def _tell_change(scope: Scope, before: User, after: User) -> None:
+    changed = {
+        name: (str(getattr(before, name)), str(getattr(after, name)))
+        for name in ("username", "role", "status", "expires_at")
+        if getattr(before, name) != getattr(after, name)
+    }
+    if changed:
+        await scope.emit(UserUpdated(user_id=after.id, changed=changed))
+
+
+def _end_of_access(now: datetime, role: Role, wanted: datetime | None) -> datetime | None:
+    if wanted is not None and wanted <= now:
+        raise InvalidRequest(
+            "expires_at must be in the future.",
+            details={"field": "expires_at", "validation_errors": ["expires_at: is past"]},
+        )
+    return wanted or (now + timedelta(days=GUEST_DAYS) if role == Role.GUEST else None)
+
+
+def _changed_end(now: datetime, user: User, role: Role, wanted: datetime | None) -> datetime | None:
+    """A guest's access ends; it goes on when the guest becomes somebody."""
+    if wanted is None and role == user.role:
+        return user.expires_at
+    return _end_of_access(now, role, wanted)
