@@ -89,8 +89,9 @@ def path_of(*parts: str | UUID) -> str:
         InvalidRequestError: a part is empty or would climb to another resource.
     """
     texts = [str(part) for part in parts]
-    if any(text in ("", ".", "..") for text in texts):
-        raise InvalidRequestError(f"An id is missing or not an id: {', '.join(map(repr, texts))}")
+    for text in texts:
+        if text in ("", ".", ".."):
+            raise InvalidRequestError(f"{text!r} is not an id.")
     return "/" + "/".join(quote(text, safe="") for text in texts)
 
 
