@@ -222,7 +222,9 @@ def _install_queue() -> None:
     for table in QUEUE_TABLES:
         grant(table, "ALL", "worker")
     for login in ("app", "platform"):
-        run(f"GRANT INSERT, SELECT (id, dedupe_key, status) ON pgqueuer TO {{{login}}}")
+        # What the statement that adds a job returns of it; never its payload.
+        columns = "id, entrypoint, priority, dedupe_key"
+        run(f"GRANT INSERT, SELECT ({columns}) ON pgqueuer TO {{{login}}}")
         run(f"GRANT INSERT ON pgqueuer_log TO {{{login}}}")
     run("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {app}, {platform}, {worker}")
 
