@@ -3,15 +3,18 @@
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
 import click
 
 from leanvibe_server.kernel.config import ConfigError, Settings
+from leanvibe_server.kernel.errors import AppError
+from leanvibe_server.kernel.log import configure_logging
+from leanvibe_server.launch import administration, installation
 from leanvibe_server.launch import demo as demo_data
 from leanvibe_server.launch import doctor as doctor_checks
-from leanvibe_server.launch import installation
 from leanvibe_server.launch.environment import read_environment
 from leanvibe_server.launch.errors import LaunchError, disk_full, is_disk_full
 from leanvibe_server.launch.postgres import EmbeddedPostgres
@@ -24,7 +27,7 @@ class Refusing(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except (LaunchError, ConfigError, CannotMigrate) as error:
+        except (LaunchError, ConfigError, CannotMigrate, AppError) as error:
             _refuse(str(error))
         except OSError as error:
             if is_disk_full(error):
@@ -77,6 +80,24 @@ def worker() -> None:
 
 
 @main.group()
+def admin() -> None:
+    """The people who run the platform."""
+
+
+@admin.command()
+@click.option("--email", required=True, help="Who; also the name to sign in with.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from the standard input.")
+def create(email: str, *, password_stdin: bool) -> None:
+    """Add a platform admin. Without a password, print the link where they choose one."""
+    password = sys.stdin.readline().rstrip("\n") if password_stdin else None
+    with installation.open_database(_settings()) as settings:
+        link = administration.create_admin(settings, email=email, password=password)
+    click.echo(f"{email} is a platform admin.")
+    if link is not None:
+        click.echo(f"They choose a password at {link}")
+
+
+@main.group()
 def demo() -> None:
     """The demo of a development installation."""
 
@@ -109,7 +130,10 @@ def doctor() -> None:
 
 
 def _settings() -> Settings:
-    return Settings.from_env(os.environ)
+    settings = Settings.from_env(os.environ)
+    # This process talks to a person; API and worker write the logs.
+    configure_logging(replace(settings, log_level="warning"))
+    return settings
 
 
 def _become(module: str) -> NoReturn:
