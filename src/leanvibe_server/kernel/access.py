@@ -1,7 +1,8 @@
 """Who may do what: the roles, their permissions, and the one way into an endpoint."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
@@ -154,6 +155,41 @@ async def _admit(request: Request, permission: Permission, *, cookie: bool) -> S
     scope = scope_of(visit.house, admission, visit.request_id)
     await begin_idempotent(visit, scope, await request.body())
     return scope
+
+
+@dataclass(frozen=True)
+class Errand:
+    """An admitted caller whose request leads outside: no transaction is open between its scopes."""
+
+    caller: Scope
+
+    @property
+    def house(self) -> House:
+        return self.caller.house
+
+    @property
+    def tenant_id(self) -> UUID:
+        return self.caller.tenant_id
+
+    @asynccontextmanager
+    async def scope(self) -> AsyncIterator[Scope]:
+        """A transaction of the caller's tenant that commits at the end of the block."""
+        async with self.house.database.tenant(self.tenant_id) as conn:
+            yield replace(self.caller, conn=conn)
+
+
+def may_go_out(permission: Permission) -> Any:
+    """The way into an endpoint that calls the outside: the gate's transaction is over before it."""
+
+    async def enter(request: Request) -> Errand:
+        scope = await _admit(request, permission, cookie=False)
+        visit = visit_of(request.scope)
+        transaction, visit.transaction = visit.transaction, None
+        if transaction is not None:
+            await transaction.commit()
+        return Errand(scope)
+
+    return Depends(_remember(enter, permission.value))
 
 
 def visitor(reason: Reason) -> Any:

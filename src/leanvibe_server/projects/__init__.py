@@ -1,0 +1,1 @@
+"""Repositories the engine may work on, and how it may."""

@@ -1,0 +1,275 @@
+"""Use cases of projects: add, list, change, remove, and what git needs to reach one."""
+
+import json
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from leanvibe_server.entitlements.service import require_room
+from leanvibe_server.kernel.config import Settings
+from leanvibe_server.kernel.errors import InvalidRequest, NotFound
+from leanvibe_server.kernel.house import House
+from leanvibe_server.kernel.pagination import Page, PageRequest, page_of
+from leanvibe_server.kernel.scope import Scope
+from leanvibe_server.projects import repository
+from leanvibe_server.projects.errors import ProjectBusy
+from leanvibe_server.projects.events import ProjectCreated, ProjectDeleted, ProjectUpdated
+from leanvibe_server.projects.models import Project
+from leanvibe_server.projects.remote_urls import (
+    RepositoryUrl,
+    check_repository_url,
+    hosted_repository_url,
+)
+from leanvibe_server.projects.schemas import (
+    Configuration,
+    NewProject,
+    ProjectChange,
+    ProjectView,
+    RepositoryCredentials,
+)
+
+PROJECTS = "projects"
+DEFAULT_LEVEL = "full_autonomous"
+DEFAULT_NAME = "Default project"
+
+
+async def create_project(scope: Scope, new: NewProject) -> Project:
+    """Add a project; without a URL its repository is kept by the product.
+
+    Raises: QuotaExceeded. InvalidRequest: the URL cannot be used.
+    """
+    project_id = scope.new_id()
+    url = _address(scope, project_id, new.repository_url)
+    await require_room(scope, PROJECTS, count=count_projects)
+    now = scope.now
+    project = Project(
+        tenant_id=scope.tenant_id,
+        id=project_id,
+        name=new.name,
+        description=new.description or "",
+        tech_stack=list(new.tech_stack),
+        repository_url=url.text,
+        hosted=new.repository_url is None,
+        default_branch=new.default_branch,
+        ai_assistance_level=new.level() or DEFAULT_LEVEL,
+        configuration=_merged(Configuration().model_dump(), new.settings()),
+        credentials_sealed=_seal(scope, project_id, new.credentials),
+        is_default=False,
+        created_by=_person(scope),
+        created_at=now,
+        updated_at=now,
+    )
+    await _add(scope, project)
+    return project
+
+
+async def require_default_project(scope: Scope) -> Project:
+    """The project of tasks that name none; made the first time one is needed.
+
+    Raises: QuotaExceeded.
+    """
+    found = await repository.find_default(scope.conn, scope.tenant_id)
+    if found is not None:
+        return found
+    await repository.wait_for_default(scope.conn, scope.tenant_id)
+    found = await repository.find_default(scope.conn, scope.tenant_id)
+    if found is not None:
+        return found
+    await require_room(scope, PROJECTS, count=count_projects)
+    project_id, now = scope.new_id(), scope.now
+    project = Project(
+        tenant_id=scope.tenant_id,
+        id=project_id,
+        name=DEFAULT_NAME,
+        description="Tasks that name no project go here.",
+        tech_stack=[],
+        repository_url=_address(scope, project_id, None).text,
+        hosted=True,
+        default_branch=None,
+        ai_assistance_level=DEFAULT_LEVEL,
+        configuration=Configuration().model_dump(),
+        credentials_sealed=None,
+        is_default=True,
+        created_by=_person(scope),
+        created_at=now,
+        updated_at=now,
+    )
+    await _add(scope, project)
+    return project
+
+
+async def _add(scope: Scope, project: Project) -> None:
+    await repository.insert(scope.conn, project)
+    await scope.emit(
+        ProjectCreated(project_id=project.id, project_name=project.name, hosted=project.hosted)
+    )
+
+
+async def require_project(scope: Scope, project_id: UUID) -> Project:
+    """The project.
+
+    Raises: NotFound: there is none by this id for this tenant.
+    """
+    project = await repository.find(scope.conn, scope.tenant_id, project_id)
+    if project is None:
+        raise NotFound("No such project.")
+    return project
+
+
+async def hold_project(scope: Scope, project_id: UUID) -> Project:
+    """The project, which nobody can delete before this transaction ends.
+
+    Raises: NotFound.
+    """
+    await repository.hold(scope.conn, scope.tenant_id, project_id)
+    return await require_project(scope, project_id)
+
+
+async def list_projects(scope: Scope, page: PageRequest) -> Page[ProjectView]:
+    """The tenant's projects, newest first."""
+    rows = await repository.list_page(
+        scope.conn, scope.tenant_id, after=page.after, limit=page.limit + 1
+    )
+    return page_of(rows, page, ProjectView.of, lambda project: project.id)
+
+
+async def count_projects(scope: Scope) -> int:
+    """How many projects the tenant has."""
+    return await repository.count(scope.conn, scope.tenant_id)
+
+
+async def update_project(scope: Scope, project_id: UUID, change: ProjectChange) -> Project:
+    """Change what is named.
+
+    A new address drops the credentials unless new ones come along: a secret given for one host
+    never goes to another.
+
+    Raises: NotFound. InvalidRequest: the URL cannot be used.
+    """
+    project = await require_project(scope, project_id)
+    named = change.model_fields_set
+    values: dict[str, Any] = {
+        field: getattr(change, field)
+        for field in ("name", "description", "tech_stack")
+        if getattr(change, field) is not None
+    }
+    if "default_branch" in named:
+        values["default_branch"] = change.default_branch
+    if change.level() is not None:
+        values["ai_assistance_level"] = change.level()
+    if change.repository_url is not None:
+        url = _address(scope, project_id, change.repository_url)
+        if url.text != project.repository_url:
+            values |= {
+                "repository_url": url.text, "hosted": False, "credentials_sealed": None
+            }  # fmt: skip
+    if "credentials" in named:
+        values["credentials_sealed"] = _seal(scope, project_id, change.credentials)
+    settings = change.settings()
+    if settings:
+        values["configuration"] = _merged(project.configuration, settings)
+    if not values:
+        return project
+    changed = await repository.update(
+        scope.conn, msgspec.structs.replace(project, **values, updated_at=scope.now)
+    )
+    if changed is None:
+        raise NotFound("No such project.")
+    await scope.emit(ProjectUpdated(project_id=project_id, changed=sorted(values)))
+    return changed
+
+
+async def delete_project(scope: Scope, project_id: UUID) -> None:
+    """Remove the project with its tasks. A repository that is not ours stays as it is.
+
+    Raises: NotFound. ProjectBusy: tasks are under way.
+    """
+    await repository.lock(scope.conn, scope.tenant_id, project_id)
+    project = await require_project(scope, project_id)
+    busy = await repository.count_unfinished_tasks(scope.conn, scope.tenant_id, project_id)
+    if busy:
+        raise ProjectBusy(
+            f"The project has {busy} unfinished task{'s' if busy > 1 else ''}. "
+            "Cancel them or wait for their end, then delete it.",
+            details={"unfinished_tasks": busy},
+        )
+    await repository.delete(scope.conn, scope.tenant_id, project_id)
+    await scope.emit(
+        ProjectDeleted(project_id=project_id, project_name=project.name, hosted=project.hosted)
+    )
+
+
+def repositories_of(settings: Settings, tenant_id: UUID) -> Path:
+    """Where the product keeps the repositories of one tenant."""
+    return settings.home / "repositories" / str(tenant_id)
+
+
+def hosted_path(settings: Settings, tenant_id: UUID, project_id: UUID) -> Path:
+    """Where the product keeps a project's repository."""
+    return repositories_of(settings, tenant_id) / f"{project_id}.git"
+
+
+def address_of(house: House, project: Project) -> RepositoryUrl:
+    """The address git may talk to, judged by the rules of today, not of when it was stored.
+
+    Raises: InvalidRequest: the rules do not allow it any more.
+    """
+    settings = house.settings
+    if project.hosted:
+        return hosted_repository_url(hosted_path(settings, project.tenant_id, project.id))
+    return _checked(settings, project.tenant_id, project.repository_url)
+
+
+def open_credentials(house: House, project: Project) -> dict[str, str | None] | None:
+    """What opens the repository, in clear. Only for the process that talks to it."""
+    if project.credentials_sealed is None:
+        return None
+    text = house.vault.open(
+        project.credentials_sealed, tenant_id=project.tenant_id, place=_place(project.id)
+    )
+    opened: dict[str, str | None] = json.loads(text)
+    return opened
+
+
+def _checked(settings: Settings, tenant_id: UUID, url: str) -> RepositoryUrl:
+    return check_repository_url(
+        url,
+        production=settings.production,
+        home=settings.home,
+        allowed_file_roots=[repositories_of(settings, tenant_id)],
+    )
+
+
+def _address(scope: Scope, project_id: UUID, url: str | None) -> RepositoryUrl:
+    settings = scope.house.settings
+    if url is None:
+        return hosted_repository_url(hosted_path(settings, scope.tenant_id, project_id))
+    return _checked(settings, scope.tenant_id, url)
+
+
+def _place(project_id: UUID) -> tuple[str, str, UUID]:
+    return ("projects", "credentials", project_id)
+
+
+def _seal(
+    scope: Scope, project_id: UUID, credentials: RepositoryCredentials | None
+) -> bytes | None:
+    if credentials is None:
+        return None
+    text = json.dumps(credentials.plain())
+    if len(text) > 24_000:
+        raise InvalidRequest("The credentials are too long.", details={"field": "credentials"})
+    return scope.house.vault.seal(
+        text.encode(), tenant_id=scope.tenant_id, place=_place(project_id)
+    )
+
+
+def _merged(configuration: dict[str, Any], named: dict[str, Any]) -> dict[str, Any]:
+    gates = {**configuration.get("quality_gates", {}), **named.get("quality_gates", {})}
+    return {**configuration, **named, "quality_gates": gates}
+
+
+def _person(scope: Scope) -> UUID | None:
+    return scope.actor.id if scope.actor.kind == "user" else None
