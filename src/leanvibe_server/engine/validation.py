@@ -1,0 +1,116 @@
+"""Validation: the gates, run on the tree before and after the change, and the score they give.
+
+A required gate that fails ends the task: nothing is delivered, and the findings say why. A gate
+that could not run counts as neither passed nor failed; where it was required, the score is null.
+"""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from leanvibe_server.engine.bench import Bench, StepResult
+from leanvibe_server.engine.errors import TaskFailure
+from leanvibe_server.engine.gates import (
+    GATE_NAMES,
+    PROGRAM,
+    Gate,
+    GateSettings,
+    build_request,
+    list_blocking,
+    mark_not_run,
+    read_answer,
+)
+from leanvibe_server.engine.recipes import RECIPES, list_required_gates
+from leanvibe_server.engine.sandbox import ToolFailed
+from leanvibe_server.engine.score import calculate_score
+from leanvibe_server.engine.workspace import Workspace
+
+BASE = "/base"
+MAX_SHOWN = 20
+
+
+async def validate(bench: Bench) -> StepResult:
+    """Run every gate, and score the change."""
+    quality_gates = bench.project.configuration.get("quality_gates", {})
+    required = list_required_gates(RECIPES[bench.task.recipe or ""], quality_gates)
+    async with bench.workspace("base", patch=b"") as base, bench.workspace("head") as head:
+        dependencies, problem = await bench.provide_dependencies(base)
+        gates = await _run_gates(bench, base, head, required, dependencies)
+    score = msgspec.to_builtins(calculate_score(gates))
+    shown = [msgspec.to_builtins(gate) for gate in gates]
+    quality = {**score, "gates": shown, "dependencies": problem}
+    columns = {"quality_score": _decimal(score["score"]), "quality": quality}
+    blocking = list_blocking(gates)
+    if blocking:
+        raise _blocked(bench, blocking, quality, columns)
+    passed = sum(gate.status == "passed" for gate in gates)
+    return StepResult(
+        message=f"{passed} of {len(gates)} gates passed; quality score {score['score']}.",
+        output={"gates": shown, "score": score, "dependencies": problem},
+        columns=columns,
+    )
+
+
+async def _run_gates(
+    bench: Bench,
+    base: Workspace,
+    head: Workspace,
+    required: frozenset[str],
+    dependencies: Path | None,
+) -> list[Gate]:
+    minimum = bench.project.configuration.get("quality_gates", {}).get("min_test_coverage")
+    settings = GateSettings(timeout_s=bench.settings.task_timeout_s / 3)
+    if minimum:
+        settings = GateSettings(timeout_s=settings.timeout_s, coverage_target=minimum / 100)
+    answers: dict[str, dict[str, Any]] = {}
+    gates = []
+    for name in GATE_NAMES:
+        request = build_request(
+            name, diff=bench.patch, base_directory=BASE, settings=settings, earlier=answers
+        )
+        try:
+            answer = await bench.ask(
+                head,
+                PROGRAM.removesuffix(".py"),
+                request,
+                dependencies=dependencies,
+                read_only=[(base.tree, BASE)],
+            )
+            answers[name] = answer
+            gate = read_answer(name, answer, required=name in required)
+        except ToolFailed as refusal:
+            gate = mark_not_run(name, refusal.message, required=name in required)
+        reason = f": {gate.reason}" if gate.reason else "."
+        bench.log.say(f"Gate {name}: {gate.status.replace('_', ' ')}{reason}")
+        gates.append(gate)
+    return gates
+
+
+def _blocked(
+    bench: Bench, blocking: list[Gate], quality: dict[str, Any], columns: dict[str, Any]
+) -> TaskFailure:
+    names = ", ".join(gate.name for gate in blocking)
+    return TaskFailure(
+        "gates_failed",
+        f"Nothing was delivered, since the change does not pass: {names}. The findings say why; "
+        "mend what they name in the repository, or change what the task asks for, then retry.",
+        {
+            "gates": [
+                {
+                    "name": gate.name,
+                    "reason": gate.reason,
+                    "findings": gate.findings[:MAX_SHOWN],
+                }
+                for gate in blocking
+            ]
+        },
+        output=quality,
+        patch=bench.patch,
+        columns=columns,
+    )
+
+
+def _decimal(score: float | None) -> Decimal | None:
+    return None if score is None else Decimal(str(score))

@@ -1,0 +1,91 @@
+"""One ear for a whole process: hears of every stream that grew, and wakes those who follow it.
+
+Nothing but the news that there is news passes through here. What it is, each follower reads from
+the event log at its own pace, so a slow one holds nobody up and a missed call loses nothing.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from leanvibe_server.kernel.db import login_dsn
+from leanvibe_server.kernel.events import LIVE_CHANNEL
+from leanvibe_server.kernel.house import House
+from leanvibe_server.kernel.log import logger
+
+RECONNECT_S = 1.0
+
+
+class Hub:
+    """The followers of this process by stream. Enter it to listen, leave it to send them home."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._followers: dict[str, set[asyncio.Event]] = {}
+        self._listener: asyncio.Task[None] | None = None
+        self.closing = False
+
+    async def __aenter__(self) -> "Hub":
+        self._listener = asyncio.create_task(self._keep_listening())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.closing = True
+        self._wake_all()
+        if self._listener is not None:
+            self._listener.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._listener
+
+    @contextmanager
+    def follow(self, tenant_id: UUID, stream: str) -> Iterator[asyncio.Event]:
+        """An event that is set whenever the stream grows, or may have."""
+        key = f"{tenant_id}/{stream}"
+        news = asyncio.Event()
+        self._followers.setdefault(key, set()).add(news)
+        try:
+            yield news
+        finally:
+            followers = self._followers[key]
+            followers.discard(news)
+            if not followers:
+                del self._followers[key]
+
+    async def _keep_listening(self) -> None:
+        while True:
+            try:
+                await self._listen()
+            except (OSError, asyncpg.PostgresError, TimeoutError) as error:
+                logger("realtime").warning("not listening", error=repr(error))
+            await asyncio.sleep(RECONNECT_S)
+
+    async def _listen(self) -> None:
+        settings = self._house.settings
+        url = settings.database_direct_url or settings.database_url
+        connection: Any = await asyncpg.connect(
+            login_dsn(url, "app", self._house.vault),
+            timeout=10,
+            server_settings={"application_name": "leanvibe live"},
+        )
+        lost = asyncio.Event()
+        try:
+            connection.add_termination_listener(lambda _: lost.set())
+            await connection.add_listener(LIVE_CHANNEL, self._hear)
+            # What was told while nobody listened is in the log.
+            self._wake_all()
+            await lost.wait()
+        finally:
+            await connection.close(timeout=2)
+
+    def _hear(self, _connection: object, _pid: int, _channel: str, key: object) -> None:
+        for news in self._followers.get(str(key), ()):
+            news.set()
+
+    def _wake_all(self) -> None:
+        for followers in self._followers.values():
+            for news in followers:
+                news.set()

@@ -1,0 +1,68 @@
+"""Server-sent events: the messages of a task as a text stream a browser resumes by itself.
+
+Source: WHATWG HTML, section 9.2.
+"""
+
+import json
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+from starlette.responses import Response, StreamingResponse
+
+from leanvibe_server.kernel.errors import InvalidRequest
+from leanvibe_server.kernel.scope import Scope
+from leanvibe_server.realtime.feed import follow_task, open_feed
+from leanvibe_server.realtime.hub import Hub
+
+KEEP_ALIVE_S = 15.0
+RETRY_MS = 2_000
+
+
+async def stream(
+    scope: Scope, task_id: UUID, *, after: str | None, resumed: str | None
+) -> Response:
+    """The task's messages after `after`, or after what the browser has had.
+
+    A browser that has had the last message gets 204, which tells it not to come again.
+
+    Raises: NotFound. InvalidRequest: the place to resume from is no event id.
+    """
+    known = parse_event_id(resumed or after)
+    opening = await open_feed(scope.conn, scope.tenant_id, task_id, known)
+    if resumed and opening.nothing_left:
+        return Response(status_code=204)
+    return StreamingResponse(
+        _lines(scope, task_id, known),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+def parse_event_id(text: str | None) -> UUID | None:
+    """The event a reader has had last.
+
+    Raises: InvalidRequest: the text is no id.
+    """
+    if not text:
+        return None
+    try:
+        return UUID(text)
+    except ValueError:
+        raise InvalidRequest(
+            "`after` must be the event_id of a message.",
+            details={"field": "after", "validation_errors": ["after: not an event id"]},
+        ) from None
+
+
+async def _lines(scope: Scope, task_id: UUID, after: UUID | None) -> AsyncIterator[bytes]:
+    yield f"retry: {RETRY_MS}\n\n".encode()
+    hub = scope.house.part(Hub)
+    messages = follow_task(
+        hub, scope.house, scope.tenant_id, task_id, after=after, patience_s=KEEP_ALIVE_S
+    )
+    async for message in messages:
+        if message is None:
+            yield b": still here\n\n"
+            continue
+        mark = f"id: {message['event_id']}\n" if message["event_id"] else ""
+        yield f"{mark}data: {json.dumps(message, ensure_ascii=False)}\n\n".encode()
