@@ -167,7 +167,7 @@ class LoopbackApi:
             await send({"type": "http.response.start", "status": 200, "headers": []})
             return
         if reply.text is not None:
-            payload, kind = reply.text.encode(), b"text/plain"
+            payload, kind = reply.text.encode("utf-8", "surrogateescape"), b"text/plain"
         else:
             payload = b"" if reply.body is None else json.dumps(reply.body).encode()
             kind = b"application/json"

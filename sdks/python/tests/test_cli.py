@@ -10,6 +10,7 @@ import select
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from loopback import (
     TENANT,
     LoopbackApi,
     Reply,
+    Seen,
     refusal,
     task_events,
     task_shape,
@@ -221,23 +223,43 @@ def test_a_terminal_gets_a_progress_bar(api: LoopbackApi, environment: dict[str,
     assert "code generation" in shown
 
 
-def test_a_terminal_gets_a_coloured_diff_and_a_pipe_the_diff_itself(
-    api: LoopbackApi, leanvibe: Run, environment: dict[str, str]
-) -> None:
-    answer = {"task_id": TASK, "diff": DIFF, "branch": "leanvibe/task-1"}
-    api.answer("GET", f"/v1/tasks/{TASK}/diff", Reply(200, answer))
+def diff_reply(text: str) -> Callable[[Seen], Reply]:
+    """The diff as JSON, or as bare text where that is asked for."""
 
-    shown, _ = on_a_terminal(["tasks", "diff", TASK], environment)
+    def reply(seen: Seen) -> Reply:
+        if seen.headers["accept"] == "text/x-diff":
+            return Reply(200, text=text)
+        shown = text.encode(errors="surrogateescape").decode(errors="replace")
+        return Reply(200, {"task_id": TASK, "diff": shown, "branch": "leanvibe/task-1"})
 
-    assert leanvibe("tasks", "diff", TASK).stdout == DIFF
+    return reply
+
+
+def test_a_terminal_gets_a_coloured_diff(api: LoopbackApi, environment: dict[str, str]) -> None:
+    api.routes["GET", f"/v1/tasks/{TASK}/diff"] = diff_reply(DIFF)
+
+    shown, code = on_a_terminal(["tasks", "diff", TASK], environment)
+
+    assert code == 0
     assert "\x1b[32m+new" in shown
+
+
+def test_a_pipe_gets_the_diff_byte_for_byte(api: LoopbackApi, environment: dict[str, str]) -> None:
+    latin_1 = b"-old\r\n+caf\xe9\n"
+    text = latin_1.decode(errors="surrogateescape")
+    api.routes["GET", f"/v1/tasks/{TASK}/diff"] = diff_reply(text)
+
+    done = subprocess.run(
+        [*PROGRAM, "tasks", "diff", TASK], env=environment, capture_output=True, timeout=30
+    )
+
+    assert done.stdout == latin_1
 
 
 def test_a_reader_that_leaves_early_causes_no_traceback(
     api: LoopbackApi, environment: dict[str, str]
 ) -> None:
-    answer = {"task_id": TASK, "diff": DIFF * 20000}
-    api.answer("GET", f"/v1/tasks/{TASK}/diff", Reply(200, answer))
+    api.routes["GET", f"/v1/tasks/{TASK}/diff"] = diff_reply(DIFF * 20000)
     command = " ".join([*PROGRAM, "tasks", "diff", TASK, "| head -1"])
 
     done = subprocess.run(

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from loopback import LoopbackApi, Reply
+from loopback import LoopbackApi, Reply, refusal
 
 from conftest import PROGRAM, Run
 
@@ -111,3 +111,17 @@ def test_a_broken_login_file_is_named(leanvibe: Run, environment: dict[str, str]
     assert done.returncode == 1
     assert str(config) in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_login_that_fits_several_tenants_names_them(api: LoopbackApi, leanvibe: Run) -> None:
+    tenants = [{"id": "t1", "slug": "acme"}, {"id": "t2", "slug": "globex"}]
+    api.answer(
+        "POST",
+        "/v1/auth/login",
+        refusal(400, "invalid_request", "Several tenants.", details={"tenants": tenants}),
+    )
+
+    done = leanvibe("login", "--email", "dev@acme.test", "--password-stdin", stdin="right\n")
+
+    assert done.returncode == 1
+    assert "--tenant-id with the slug or id of one: acme (t1), globex (t2)" in done.stderr

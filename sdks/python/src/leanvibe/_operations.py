@@ -145,6 +145,11 @@ def reads_nothing(response: httpx.Response) -> None:
     """The answer's body does not matter."""
 
 
+def reads_bytes(response: httpx.Response) -> bytes:
+    """The answer is its body, byte for byte."""
+    return response.content
+
+
 def json_object(response: httpx.Response) -> dict[str, Any]:
     """The JSON object in the answer.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import click
 
@@ -49,6 +50,8 @@ def _next_step(error: errors.LeanVibeError, app: App) -> str:
             return _until_reset(error)
         case errors.RateLimitError():
             return f"Try again in {error.retry_after or 60:.0f} s."
+        case errors.InvalidRequestError() if error.details.get("tenants"):
+            return _choices(error.details["tenants"])
         case errors.InvalidRequestError():
             return _wrong_fields(error)
         case errors.SandboxUnavailableError() if error.details.get("command"):
@@ -66,6 +69,12 @@ def _until_reset(error: errors.QuotaExceededError) -> str:
         plans = ", ".join(str(option.get("plan")) for option in error.upgrade_options)
         parts.append(f"Plans that lift it: {plans}.")
     return " ".join(parts)
+
+
+def _choices(tenants: list[dict[str, Any]]) -> str:
+    """The tenants a login may be for."""
+    names = ", ".join(f"{tenant.get('slug')} ({tenant.get('id')})" for tenant in tenants)
+    return f"Add --tenant-id with the slug or id of one: {names}."
 
 
 def _wrong_fields(error: errors.InvalidRequestError) -> str:

@@ -139,14 +139,14 @@ def show(app: App, task_id: str) -> None:
 @click.pass_obj
 def diff(app: App, task_id: str) -> None:
     """Print the change a task made; in a pipe it is fit for `git apply`."""
-    change = app.client().tasks.diff(task_id)
+    client = app.client()
     if app.json:
-        app.print_json(change.to_dict())
+        app.print_json(client.tasks.diff(task_id).to_dict())
     elif sys.stdout.isatty():
-        for line in change.diff.splitlines():
+        for line in client.tasks.diff(task_id).diff.splitlines():
             click.secho(plain(line), fg=_diff_colour(line))
     else:
-        click.echo(change.diff.encode(), nl=False)
+        click.echo(client.tasks.raw_diff(task_id), nl=False)
 
 
 @tasks.command()

@@ -17,6 +17,7 @@ from leanvibe._operations import (
     given,
     path_of,
     reads,
+    reads_bytes,
     reads_nothing,
     reads_page,
 )
@@ -92,6 +93,16 @@ class Tasks(Resource[Runner]):
     def diff(self, task_id: str | UUID) -> Call[TaskDiff]:
         """The change the task made, as a unified diff."""
         return Call(method="GET", path=path_of("tasks", task_id, "diff"), read=reads(TaskDiff))
+
+    @endpoint
+    def raw_diff(self, task_id: str | UUID) -> Call[bytes]:
+        """The change byte for byte, fit for `git apply` whatever the files' encoding."""
+        return Call(
+            method="GET",
+            path=path_of("tasks", task_id, "diff"),
+            read=reads_bytes,
+            accept="text/x-diff",
+        )
 
     @endpoint
     def cancel(self, task_id: str | UUID) -> Call[Task]:
