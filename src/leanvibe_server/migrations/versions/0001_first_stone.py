@@ -222,8 +222,8 @@ def _install_queue() -> None:
     for table in QUEUE_TABLES:
         grant(table, "ALL", "worker")
     for login in ("app", "platform"):
-        # What the statement that adds a job returns of it; never its payload.
-        columns = "id, entrypoint, priority, dedupe_key"
+        # What the statement that adds a job reads of it; never its payload.
+        columns = "id, entrypoint, priority, dedupe_key, status"
         run(f"GRANT INSERT, SELECT ({columns}) ON pgqueuer TO {{{login}}}")
         run(f"GRANT INSERT ON pgqueuer_log TO {{{login}}}")
     run("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {app}, {platform}, {worker}")
