@@ -6,6 +6,7 @@ from uuid import UUID
 import httpx
 
 from leanvibe_server.entitlements.plans import plan_of
+from leanvibe_server.identity import service as identity
 from leanvibe_server.kernel.access import Role
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.ids import new_id
@@ -57,8 +58,6 @@ async def organisation(
     house: House, *, plan: str, name: str, roles: tuple[str, ...] = ROLES
 ) -> Organisation:
     """A fresh tenant whose people have addresses nobody else has."""
-    from leanvibe_server.identity import service as identity
-
     mark = new_id(house.clock.now()).hex[-10:]
     async with across_tenants(house.database, Reason.DEMO) as conn:
         platform = Scope(conn, PLATFORM_TENANT, SYSTEM, house.clock, house)

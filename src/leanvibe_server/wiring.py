@@ -1,6 +1,5 @@
 """The plan of the house on one page: every router, handler, job and backend, by hand."""
 
-from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 
 from fastapi import FastAPI
@@ -8,6 +7,13 @@ from fastapi import FastAPI
 import leanvibe_server
 from leanvibe_server import health
 from leanvibe_server.audit import api as audit_api
+from leanvibe_server.engine import api as engine_api
+from leanvibe_server.engine import jobs as engine_jobs
+from leanvibe_server.engine import service as engine
+from leanvibe_server.identity import api as identity_api
+from leanvibe_server.identity import keys
+from leanvibe_server.identity import service as identity
+from leanvibe_server.identity.gate import HouseGate
 from leanvibe_server.kernel.config import ConfigError, Settings
 from leanvibe_server.kernel.crypto import load_vault
 from leanvibe_server.kernel.db import Database
@@ -18,12 +24,20 @@ from leanvibe_server.kernel.middleware import Doorman
 from leanvibe_server.metering import api as metering_api
 from leanvibe_server.metering.calls import CallMeter
 from leanvibe_server.openapi import describe
+from leanvibe_server.projects import api as projects_api
+from leanvibe_server.projects import service as projects
+from leanvibe_server.realtime import api as realtime_api
+from leanvibe_server.realtime.hub import Hub
 
 API_ROUTERS = (
+    identity_api.router,
     metering_api.router,
+    projects_api.router,
+    engine_api.router,
+    realtime_api.router,
     audit_api.router,
 )
-STREET_ROUTERS = (health.router,)
+STREET_ROUTERS = (health.router, identity_api.well_known_router)
 PREFIXES = ("/v1", "/api/v1")
 
 
@@ -39,6 +53,7 @@ def jobs() -> Jobs:
     """Every job a worker can do."""
     every = Jobs()
     every.add(HANDLE_EVENT, handle_event)
+    engine_jobs.register(every)
     return every
 
 
@@ -49,7 +64,7 @@ class Doors:
     app: Doorman
     api: FastAPI
     calls: CallMeter
-    live: AbstractAsyncContextManager[None]
+    live: Hub
 
 
 async def build_app(house: House) -> Doors:
@@ -68,6 +83,8 @@ async def build_app(house: House) -> Doors:
             api.include_router(router, prefix=prefix, include_in_schema=prefix == PREFIXES[0])
     for router in STREET_ROUTERS:
         api.include_router(router)
-    calls = CallMeter(house)
+    calls, hub = CallMeter(house), Hub(house)
+    house.place(hub)
+    api.state.gate = HouseGate(await keys.load(house), calls)
     api.openapi = lambda: describe(api)  # type: ignore[method-assign]  # FastAPI's own extension point
-    return Doors(Doorman(api, house), api, calls, nullcontext())
+    return Doors(Doorman(api, house), api, calls, hub)

@@ -114,14 +114,14 @@ async def test_the_product_refuses_to_work_under_a_login_that_can_bypass_isolati
 
 
 def statements() -> dict[str, str]:
-    """Every SQL statement of the house: upper-case text constants of its modules."""
+    """Every SQL statement of the house: public upper-case text constants of its modules."""
     found = {}
     for module_info in pkgutil.walk_packages(leanvibe_server.__path__, "leanvibe_server."):
         if ".inside" in module_info.name or ".migrations" in module_info.name:
             continue
         module = importlib.import_module(module_info.name)
         for name, value in vars(module).items():
-            if name.isupper() and isinstance(value, str):
+            if name.isupper() and not name.startswith("_") and isinstance(value, str):
                 verb = value.split(maxsplit=1)[0].upper() if value.strip() else ""
                 if verb in ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH"):
                     found[f"{module_info.name}.{name}"] = value

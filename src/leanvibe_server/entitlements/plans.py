@@ -83,9 +83,7 @@ PLANS: dict[str, Plan] = {
             name="Enterprise",
             monthly_price=80_000,
             trial_days=30,
-            limits=Limits(
-                UNLIMITED, UNLIMITED, UNLIMITED_CALLS, 1_048_576, 10_000, 100, 100
-            ),
+            limits=Limits(UNLIMITED, UNLIMITED, UNLIMITED_CALLS, 1_048_576, 10_000, 100, 100),
             rate=Rate(per_minute=10_000, burst=20_000),
             benefits=("Unlimited API calls", "SAML and SCIM", "Priority support"),
         ),

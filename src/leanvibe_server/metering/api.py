@@ -21,9 +21,7 @@ async def get_usage(scope: Annotated[Scope, may(Permission.USAGE_READ)]) -> Usag
     return await service.describe_usage(scope)
 
 
-@router.get(
-    "/tenants/me/quota-check/{quota_type}", responses=refuses(InvalidRequest, Unauthorized)
-)
+@router.get("/tenants/me/quota-check/{quota_type}", responses=refuses(InvalidRequest, Unauthorized))
 async def check_quota(
     quota_type: str,
     scope: Annotated[Scope, may(Permission.USAGE_READ)],

@@ -33,8 +33,6 @@ class QuotaCheck(BaseModel):
     remaining: int
 
 
-
-
 class TenantInfo(TenantView):
     """The own tenant with its limits and what it uses."""
 

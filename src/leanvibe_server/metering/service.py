@@ -34,15 +34,11 @@ async def reserve(scope: Scope, metric: str, amount: int = 1) -> None:
     )
     if used is None:
         current = await repository.used(scope.conn, scope.tenant_id, metric=metric, period=period)
-        raise quota_exceeded(
-            scope.plan, metric, current=current, resets_at=period_end(metric, now)
-        )
+        raise quota_exceeded(scope.plan, metric, current=current, resets_at=period_end(metric, now))
     await tell_thresholds(scope, metric, used=used, limit=limit)
 
 
-async def release(
-    scope: Scope, metric: str, *, reserved_at: datetime, amount: int = 1
-) -> None:
+async def release(scope: Scope, metric: str, *, reserved_at: datetime, amount: int = 1) -> None:
     """Give back what was taken for work that did not come to be."""
     await repository.release(
         scope.conn,
@@ -113,9 +109,7 @@ async def current_usage(scope: Scope, quota_type: str) -> int:
     """How much of a quota the tenant uses now: a counter of this period, or a count of things."""
     if quota_type in COUNTED:
         period = period_of(quota_type, scope.now)
-        return await repository.used(
-            scope.conn, scope.tenant_id, metric=quota_type, period=period
-        )
+        return await repository.used(scope.conn, scope.tenant_id, metric=quota_type, period=period)
     gauge = scope.house.gauges.get(quota_type)
     return 0 if gauge is None else await gauge(scope)
 
