@@ -78,6 +78,7 @@ CRUD_ENDPOINT = Recipe(
         },
     },
     programs={
+        "requirements_analysis": "crud_endpoint.py",
         "code_generation": "crud_endpoint.py",
         "test_generation": "crud_endpoint.py",
         "documentation": "crud_endpoint.py",
@@ -94,9 +95,17 @@ LINT_AUTOFIX = Recipe(
     parameters={
         "type": "object",
         "additionalProperties": False,
-        "properties": {"paths": {"type": "array", "items": {"type": "string"}}},
+        "properties": {
+            "paths": {"type": "array", "items": {"type": "string"}},
+            "rules": {
+                "type": "array",
+                "items": {"type": "string", "pattern": "^[A-Z]{1,5}[0-9]{0,4}$"},
+                "description": "Without it the repository's own selection holds.",
+            },
+        },
     },
     programs={
+        "requirements_analysis": "lint_autofix.py",
         "code_generation": "lint_autofix.py",
         "test_generation": "lint_autofix.py",
         "documentation": "lint_autofix.py",
@@ -121,6 +130,7 @@ CHARACTERISATION_TESTS = Recipe(
         },
     },
     programs={
+        "requirements_analysis": "characterisation.py",
         "code_generation": "characterisation.py",
         "test_generation": "characterisation.py",
         "documentation": "characterisation.py",
@@ -131,7 +141,12 @@ CHARACTERISATION_TESTS = Recipe(
 )
 
 RECIPES = {one.name: one for one in (CRUD_ENDPOINT, LINT_AUTOFIX, CHARACTERISATION_TESTS)}
-STEP_NAMES = {"code_generation": "code", "test_generation": "tests", "documentation": "docs"}
+STEP_NAMES = {
+    "requirements_analysis": "check",
+    "code_generation": "code",
+    "test_generation": "tests",
+    "documentation": "docs",
+}
 
 
 def build_request(

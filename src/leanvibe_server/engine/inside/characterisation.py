@@ -1,6 +1,6 @@
 """Write characterisation tests for a module: what its functions do today, observed by running them.
 
-Request: `{"step": "code"|"tests"|"docs", "parameters": {"module": name or path, optional}}`. The work is the
+Request: `{"step": "check"|"code"|"tests"|"docs", "parameters": {"module": name or path, optional}}`. The work is the
 `tests` step. Answer: `{"ok", "changed", "files", "notes", "skipped": [{"function", "reason"}], "numbers":
 {"tests", "cases", "branch_coverage_before", "branch_coverage_after", …}, "module", "summary"}`.
 """
@@ -280,8 +280,16 @@ def _formatted(root: Path, facts: dict[str, Any], path: str, text: str) -> str:
 
 def perform(root: Path, request: dict[str, Any]) -> dict[str, Any]:
     """Do one step of the recipe."""
-    if request.get("step", "tests") == "tests":
-        return write_tests(root, request.get("parameters") or {})
+    step = request.get("step", "tests")
+    parameters = request.get("parameters") or {}
+    if step == "tests":
+        return write_tests(root, parameters)
+    if step == "check":
+        facts = survey_repository(root)
+        if not facts["modules"]:
+            raise Refused("unmet", "There is no Python module in the repository.")
+        if parameters.get("module"):
+            _require_module(facts, str(parameters["module"]))
     return {
         "ok": True,
         "changed": False,
@@ -289,7 +297,7 @@ def perform(root: Path, request: dict[str, Any]) -> dict[str, Any]:
         "files": [],
         "numbers": {},
         "notes": ["This recipe only writes tests."],
-        "summary": "Nothing to write.",
+        "summary": "A module can be tried." if step == "check" else "Nothing to write.",
     }
 
 

@@ -1,6 +1,6 @@
 """Add a CRUD endpoint to a FastAPI application: routes, shapes, storage, tests, documentation.
 
-Request: `{"step": "code"|"tests"|"docs", "parameters": {"endpoint", "methods", "authentication", "database",
+Request: `{"step": "check"|"code"|"tests"|"docs", "parameters": {"endpoint", "methods", "authentication", "database",
 "fields", "unique"?}, "previous": {"code": <answer of the code step>}}`.
 Answer: `{"ok", "changed", "files": [{"path", "action"}], "notes", "assumptions", "numbers", "summary",
 "carry"}`; `carry` of the code step goes back in as it came.
@@ -154,6 +154,15 @@ def perform(root: Path, request: dict[str, Any]) -> dict[str, Any]:
             "unmet", "Memory that nothing is ever added to stays empty: ask for POST too."
         )
     step = request.get("step", "code")
+    if step == "check":
+        target = choose_target(root, spec)
+        return {
+            **_answer([], [], []),
+            "changed": False,
+            "assumptions": target.assumptions,
+            "numbers": {"routes": _count_routes(spec)},
+            "summary": f"{spec.endpoint} can be added to {target.app_path}.",
+        }
     if step == "code":
         return write_code(root, spec)
     carried = ((request.get("previous") or {}).get("code") or {}).get("carry") or {}

@@ -1,6 +1,7 @@
 """Fix what ruff can fix safely, by the repository's own rules, and nothing else.
 
-Request: `{"step": "code"|"tests"|"docs", "parameters": {"paths": [str]?}}`.
+Request: `{"step": "check"|"code"|"tests"|"docs", "parameters": {"paths": [str]?, "rules":
+[str]?}}`. Without `rules` the repository's own selection holds.
 Answer: `{"ok", "changed", "files", "notes", "numbers": {"found", "fixed", "remaining"}, "fixed": {rule: n},
 "remaining": {rule: n}, "summary"}`.
 """
@@ -9,11 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from processes import run_tool
+from suite import copy_tree
 from worktree import (
     Refused,
     list_python_files,
@@ -34,10 +37,11 @@ def fix_findings(root: Path, parameters: dict[str, Any]) -> dict[str, Any]:
     """
     paths = _require_paths(root, parameters.get("paths"))
     files, _ = list_python_files(root)
+    rules = [one for one in parameters.get("rules") or [] if isinstance(one, str)]
     before = _digests(root, files)
-    found = _check(root, paths, fix=False)
-    _check(root, paths, fix=True)
-    left = _check(root, paths, fix=False)
+    found = _check(root, paths, rules, fix=False)
+    _check(root, paths, rules, fix=True)
+    left = _check(root, paths, rules, fix=False)
     after = _digests(root, files)
     changed = sorted(path for path in files if before[path] != after[path])
     fixed = found - left
@@ -58,6 +62,20 @@ def fix_findings(root: Path, parameters: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def check_findings(root: Path, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Whether there is anything to fix, without touching it.
+
+    Raises: Refused: as `fix_findings`, or there is nothing to fix.
+    """
+    with tempfile.TemporaryDirectory(prefix="lint-") as scratch:
+        place = Path(scratch) / "tree"
+        copy_tree(root, place)
+        answer = fix_findings(place, parameters)
+    if not answer["changed"]:
+        raise Refused("nothing_to_do", answer["summary"])
+    return {**answer, "changed": False, "files": [], "summary": "There are findings to fix."}
+
+
 def _require_paths(root: Path, wanted: Any) -> list[str]:
     paths = [one.strip("/") for one in wanted or [] if isinstance(one, str) and one.strip("/")]
     for path in paths:
@@ -67,9 +85,10 @@ def _require_paths(root: Path, wanted: Any) -> list[str]:
     return [f"./{path}" for path in paths] or ["."]
 
 
-def _check(root: Path, paths: list[str], *, fix: bool) -> Counter[str]:
+def _check(root: Path, paths: list[str], rules: list[str], *, fix: bool) -> Counter[str]:
     """The findings by rule, after fixing when `fix` is set."""
     mode = ["--fix", "--no-unsafe-fixes"] if fix else ["--no-fix"]
+    mode += ["--select", ",".join(rules)] if rules else []
     ran = run_tool(
         "ruff",
         ["check", *mode, "--exit-zero", "--no-cache", "--force-exclude", "--quiet",
@@ -116,7 +135,10 @@ def _summary(found: Counter[str], fixed: Counter[str], left: Counter[str], files
 def main() -> None:
     try:
         request = read_request()
-        if request.get("step", "code") != "code":
+        step = request.get("step", "code")
+        if step == "check":
+            answer = check_findings(Path.cwd(), request.get("parameters") or {})
+        elif step != "code":
             answer = {
                 "ok": True, "changed": False, "code": None, "files": [], "numbers": {},
                 "notes": ["This recipe only fixes findings."], "summary": "Nothing to write.",
