@@ -125,6 +125,7 @@ def test_bomb():
     assert outcome.limit is not None
     assert 2 <= highest <= 32
     assert count_processes(mark) == 0
+    assert not list(Path("/sys/fs/cgroup").glob(f"*/leanvibe-{os.getpid()}-*"))
 
 
 async def test_the_network_is_closed_to_tests(

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import sys
 import time
 from pathlib import Path
 from uuid import uuid4
@@ -136,6 +137,28 @@ async def test_a_process_left_behind_ends_with_its_run(sandbox: Sandbox, room: P
     outcome = await sandbox.run([PYTHON, "-c", code, mark], workspace=room, limits=LIMITS)
     assert outcome.stdout == b"done\n"
     assert outcome.duration_ms < 5_000
+    assert count_processes(mark) == 0
+
+
+async def test_a_killed_worker_takes_its_sandboxes_along(room: Path, tmp_path: Path) -> None:
+    mark = f"mark-{uuid4()}"
+    worker = f"""
+import asyncio
+from pathlib import Path
+from leanvibe_server.engine.bubblewrap import BubblewrapSandbox
+from leanvibe_server.engine.sandbox import PYTHON, Limits
+run = BubblewrapSandbox(home=Path({str(tmp_path)!r})).run
+code = "import os, time; os.fork(); time.sleep(60)"
+asyncio.run(run([PYTHON, "-c", code, "{mark}"], workspace=Path({str(room)!r}), limits=Limits()))
+"""
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", worker)
+    await wait_until_started(f"{mark}\0")
+    process.kill()
+    await process.wait()
+    for _ in range(50):
+        if count_processes(mark) == 0:
+            break
+        await asyncio.sleep(0.02)
     assert count_processes(mark) == 0
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from leanvibe_server.engine.sandbox import DEPENDENCIES, PYTHON, Limits, Sandbox, ToolFailed
+from leanvibe_server.engine.unconfined import NoSandboxForeignCodeRunsUnconfined
 from leanvibe_server.engine.workspace import Workspace
 from tests.engine.conftest import TENANT, CheckOut, MakeRepository
 
@@ -122,6 +123,23 @@ async def test_a_commit_that_is_not_in_the_mirror_is_a_clear_failure(
         await Workspace.open(
             sandbox, workspace.mirror_dir, "0" * 39 + "1", tmp_path / "x", tenant_id=TENANT
         )
+
+
+async def test_without_a_sandbox_a_workspace_works_the_same(
+    repository: MakeRepository, check_out: CheckOut, tmp_path: Path
+) -> None:
+    walled = await check_out(repository({"a.py": "x = 1\n"}))
+    open_air = await Workspace.open(
+        NoSandboxForeignCodeRunsUnconfined(),
+        walled.mirror_dir,
+        walled.base_commit,
+        tmp_path / "open-air",
+        tenant_id=TENANT,
+    )
+    for workspace in (walled, open_air):
+        await change(workspace, "echo 'x = 2' > a.py; git log -1")
+    assert await open_air.snapshot() == await walled.snapshot() != b""
+    await open_air.close()
 
 
 async def test_a_closed_workspace_is_gone(repository: MakeRepository, check_out: CheckOut) -> None:

@@ -18,6 +18,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -58,7 +59,8 @@ class BubblewrapSandbox:
         self._home = home
         self._name = executable
         self._steps_down = _is_real_root()
-        self._numbers = itertools.count()
+        # Unique among workers that had the same process id before us, too.
+        self._numbers = itertools.count(time.monotonic_ns())
         self._checking = asyncio.Lock()
         self._checked_until = 0.0
         self._refusal: SandboxUnavailable | None = None
@@ -137,7 +139,7 @@ class BubblewrapSandbox:
         ]
         folders = [workspace, *(source for source, _ in writable)]
         name = str(next(self._numbers))
-        with self._grouped(limits, name) as groups:
+        async with self._grouped(limits, name) as groups:
             command = self._command(argv, workspace, limits, {**ENV, **env}, mounts, groups)
             finished = await run_process(
                 command,
@@ -160,7 +162,7 @@ class BubblewrapSandbox:
             limit=limit,
         )
 
-    def _grouped(self, limits: Limits, name: str) -> contextlib.AbstractContextManager[Groups]:
+    def _grouped(self, limits: Limits, name: str) -> contextlib.AbstractAsyncContextManager[Groups]:
         if self._steps_down:
             return grouped(limits, name=name, extra_memory_mb=TMP_MB + SHARED_MEMORY_MB)
         return contextlib.nullcontext(Groups())
@@ -191,7 +193,12 @@ class BubblewrapSandbox:
         uid = os.stat(workspace).st_uid
         if not FIRST_UID <= uid < FIRST_UID + UIDS:
             raise ValueError(f"{workspace} is not claimed for a tenant")
-        spec: dict[str, Any] = {"uid": uid, "cgroups": groups.entrances, "argv": command}
+        spec: dict[str, Any] = {
+            "uid": uid,
+            "cgroups": groups.entrances,
+            "argv": command,
+            "parent": os.getpid(),
+        }
         spec["binds"] = [source for source, _, _ in mounts]
         return [sys.executable, "-I", "-S", str(_STEP_DOWN), json.dumps(spec)]
 

@@ -4,9 +4,10 @@ A second wall behind the per-process limits: it counts processes and memory of e
 sandbox together. Groups are made below our own group, so an outer limit keeps holding.
 """
 
+import asyncio
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from leanvibe_server.engine.sandbox import Limits
 _ROOT = Path("/sys/fs/cgroup")
 _PREFIX = "leanvibe-"
 _MEMORY_SLACK = 1.25
+_REMOVALS = 50
+_BURIAL_S = 0.01
 
 
 @dataclass(frozen=True)
@@ -40,15 +43,19 @@ class Groups:
         return False
 
 
-@contextmanager
-def grouped(limits: Limits, *, name: str, extra_memory_mb: int) -> Iterator[Groups]:
+@asynccontextmanager
+async def grouped(limits: Limits, *, name: str, extra_memory_mb: int) -> AsyncIterator[Groups]:
     """Control groups for one run, gone again at its end."""
     folders = tuple(_create(limits, name=name, extra_memory_mb=extra_memory_mb))
     try:
         yield Groups(folders)
     finally:
-        for folder in folders:
-            _remove(folder)
+        for _ in range(_REMOVALS):
+            # A killed process is counted until the kernel has buried it.
+            folders = tuple(folder for folder in folders if not _remove(folder))
+            if not folders:
+                break
+            await asyncio.sleep(_BURIAL_S)
 
 
 def _create(limits: Limits, *, name: str, extra_memory_mb: int) -> Iterator[Path]:
@@ -89,9 +96,10 @@ def _own_group(controller: str) -> Path | None:
     return None
 
 
-def _remove(folder: Path) -> None:
+def _remove(folder: Path) -> bool:
     with suppress(OSError):
         folder.rmdir()
+    return not folder.exists()
 
 
 def sweep() -> None:

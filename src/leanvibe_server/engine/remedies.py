@@ -1,5 +1,6 @@
 """Why no sandbox runs on this machine, and the one command that mends it."""
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -7,11 +8,11 @@ from pathlib import Path
 from leanvibe_server.kernel.errors import SandboxUnavailable
 
 _INSTALLERS = {
-    "apt-get": "sudo apt-get install -y bubblewrap",
-    "dnf": "sudo dnf install -y bubblewrap",
-    "zypper": "sudo zypper install -y bubblewrap",
-    "pacman": "sudo pacman -S --noconfirm bubblewrap",
-    "apk": "sudo apk add bubblewrap",
+    "apt-get": "apt-get install -y bubblewrap",
+    "dnf": "dnf install -y bubblewrap",
+    "zypper": "zypper install -y bubblewrap",
+    "pacman": "pacman -S --noconfirm bubblewrap",
+    "apk": "apk add bubblewrap",
 }
 _SYSCTLS = (
     ("kernel/apparmor_restrict_unprivileged_userns", "1", "0"),
@@ -34,15 +35,20 @@ def _diagnose(complaint: str) -> tuple[str, str]:
         return "bubblewrap needs Linux", "SANDBOX=none ./start.sh"
     if "not installed" in complaint:
         found = [command for tool, command in _INSTALLERS.items() if shutil.which(tool)]
-        return "bubblewrap is not installed", (found or [_INSTALLERS["apt-get"]])[0]
+        return "bubblewrap is not installed", _as_root((found or [_INSTALLERS["apt-get"]])[0])
     for name, bad, good in _SYSCTLS:
         if _read(name) == bad:
             key = name.replace("/", ".", 1)
-            return f"user namespaces are closed by {key}", f"sudo sysctl -w {key}={good}"
+            keep = f"sh -c 'echo {key}={good} > /etc/sysctl.d/60-bubblewrap.conf; sysctl --system'"
+            return f"user namespaces are closed by {key}", _as_root(keep)
     if "execute" in complaint or "execvp" in complaint or "encodings" in complaint:
         tree = f"{sys.prefix} {sys.base_prefix}"
-        return "its user may not read the product's Python", f"sudo chmod -R go+rX {tree}"
+        return "its user may not read the product's Python", _as_root(f"chmod -R go+rX {tree}")
     return f"bubblewrap says “{complaint[-300:]}”", "bwrap --unshare-all --ro-bind / / true"
+
+
+def _as_root(command: str) -> str:
+    return command if os.geteuid() == 0 else f"sudo {command}"
 
 
 def _read(name: str) -> str:

@@ -42,7 +42,7 @@ class Limits:
     wall_s: float = 120.0
     cpu_s: int = 120
     memory_mb: int = 2048
-    processes: int = 128
+    processes: int = 256
     file_mb: int = 256
     disk_mb: int = 1024
     output_bytes: int = 4 * 1024 * 1024

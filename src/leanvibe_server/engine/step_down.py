@@ -1,7 +1,7 @@
 """Step down from root to a tenant's uid, then become bubblewrap. A stand-alone program.
 
 Started only by a root worker, as `python -I -S step_down.py <JSON>` with
-`{"uid", "cgroups": [cgroup.procs files], "binds": [host paths], "argv": [...]}`.
+`{"uid", "parent", "cgroups": [cgroup.procs files], "binds": [host paths], "argv": [...]}`.
 
 A dropped uid can't enter a 0700 home, and process limits don't bind root. So, in a mount namespace
 of its own, every needed host path is first bound under /mnt (the nth as /mnt/<n>), where that uid
@@ -11,10 +11,12 @@ may go; then the uid is dropped; then bubblewrap runs unprivileged. Nothing is l
 import ctypes
 import json
 import os
+import signal
 import sys
 
 STAGE = "/mnt"
 _CLONE_NEWNS = 0x00020000
+_PR_SET_PDEATHSIG = 1
 _MS_NOSUID, _MS_NODEV, _MS_BIND, _MS_REC, _MS_PRIVATE = 2, 4, 4096, 16384, 1 << 18
 
 
@@ -28,6 +30,10 @@ def main(request: str) -> None:
     os.setgroups([])
     os.setresgid(spec["uid"], spec["uid"], spec["uid"])
     os.setresuid(spec["uid"], spec["uid"], spec["uid"])
+    # Changing the uid clears this, so only now; a worker killed before it must not leave us behind.
+    _call(libc.prctl, _PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != spec["parent"]:
+        sys.exit(1)
     os.execv(spec["argv"][0], spec["argv"])  # noqa: S606 - becoming bubblewrap is its purpose
 
 

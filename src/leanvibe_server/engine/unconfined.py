@@ -59,7 +59,7 @@ class NoSandboxForeignCodeRunsUnconfined:
                 timeout_s=limits.wall_s,
                 env={name: _translate(value, places) for name, value in full.items()},
                 cwd=workspace,
-                stdin=stdin,
+                stdin=_translate_json(stdin, places),
                 output_bytes=limits.output_bytes,
                 watch=lambda pid: watch_limits(pid, limits=limits, folders=folders),
             )
@@ -76,6 +76,14 @@ class NoSandboxForeignCodeRunsUnconfined:
             truncated=finished.truncated,
             limit=limit,
         )
+
+
+def _translate_json(text: bytes, places: Mapping[str, str]) -> bytes:
+    """The request of a tool, with the sandbox's paths in its strings turned into the host's."""
+    for inside, outside in places.items():
+        for end in ('"', "/"):
+            text = text.replace(f'"{inside}{end}'.encode(), f'"{outside}{end}'.encode())
+    return text
 
 
 def _translate(word: str, places: Mapping[str, str]) -> str:

@@ -28,6 +28,7 @@ async def watch_limits(pid: int, *, limits: Limits, folders: Sequence[Path]) -> 
     finally:
         memory.cancel()
         disk.cancel()
+        await asyncio.gather(memory, disk, return_exceptions=True)
 
 
 async def _watch_memory(pid: int, limit: int) -> Literal["memory"]:

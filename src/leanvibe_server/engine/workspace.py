@@ -119,6 +119,7 @@ class Workspace:
             {**request, "base": self.base_commit},
             workspace=self.tree,
             limits=_GIT_LIMITS,
+            env={"LEANVIBE_GIT": "/git", "LEANVIBE_MIRROR": "/mirror"},
             read_only=[(self.mirror_dir, "/mirror")],
             writable=[(self.git_dir, "/git")],
         )

@@ -73,6 +73,9 @@ async def run_process(
             whole.cancel()
         if watcher:
             watcher.cancel()
+            await asyncio.gather(watcher, return_exceptions=True)
+    if watcher and not watcher.cancelled():
+        watcher.result()
     return Finished(
         exit_code=process.returncode if process.returncode is not None else -signal.SIGKILL,
         stdout=bytes(running.stdout),

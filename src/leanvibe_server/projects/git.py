@@ -114,7 +114,13 @@ async def fetch_mirror(
             raise _too_large(limits)
         if fetched.exit_code != 0:
             raise _failure(fetched, access, limits)
-        return MirrorHead(chosen, heads.get(chosen))
+        # As fetched, not as listed: the branch may have moved in between.
+        found = await run_git(
+            ["rev-parse", "--verify", "--quiet", f"refs/heads/{chosen}^{{commit}}"],
+            repository=mirror_dir,
+            timeout_s=_LOCAL_S,
+        )
+        return MirrorHead(chosen, found.stdout.decode().strip() or None)
 
 
 async def publish_branch(

@@ -1,9 +1,9 @@
 """Check out, patch and diff a work tree, with git inside the sandbox. A stand-alone program.
 
-The repository's own directory is /git, outside the work tree and read-only to every other program,
-so foreign code can neither plant a hook or filter nor bend the diff. Objects of the mirror are
-borrowed from /mirror. Request: {"action": "open", "base", "patch"} or {"action": "snapshot",
-"base"}; patches are base64.
+The repository's own directory ($LEANVIBE_GIT) is outside the work tree and read-only to every other
+program, so foreign code can neither plant a hook or filter nor bend the diff. Objects are borrowed
+from the mirror ($LEANVIBE_MIRROR). Request: {"action": "open", "base", "patch"} or
+{"action": "snapshot", "base"}; patches are base64.
 """
 
 import base64
@@ -12,7 +12,10 @@ import os
 import subprocess
 import sys
 
-GIT = ["git", "--git-dir=/git", "--work-tree=/workspace", "-c", "core.fsmonitor=false"]
+GIT_DIR = os.environ["LEANVIBE_GIT"]
+MIRROR = os.environ["LEANVIBE_MIRROR"]
+TREE = os.getcwd()
+GIT = ["git", f"--git-dir={GIT_DIR}", f"--work-tree={TREE}", "-c", "core.fsmonitor=false"]
 EXCLUDED = (
     "__pycache__/",
     "*.py[cod]",
@@ -37,14 +40,14 @@ def main() -> None:
 
 def open_tree(request: dict[str, str]) -> dict[str, object]:
     git("init", "--quiet")
-    with open("/git/objects/info/alternates", "w") as file:
-        file.write("/mirror/objects\n")
-    os.makedirs("/git/info", exist_ok=True)
-    with open("/git/info/exclude", "w") as file:
+    with open(f"{GIT_DIR}/objects/info/alternates", "w") as file:
+        file.write(f"{MIRROR}/objects\n")
+    os.makedirs(f"{GIT_DIR}/info", exist_ok=True)
+    with open(f"{GIT_DIR}/info/exclude", "w") as file:
         file.write("\n".join(EXCLUDED) + "\n")
     git("checkout", "--quiet", "--force", "--detach", request["base"])
-    with open("/workspace/.git", "w") as file:
-        file.write("gitdir: /git\n")
+    with open(f"{TREE}/.git", "w") as file:
+        file.write(f"gitdir: {GIT_DIR}\n")
     patch = base64.b64decode(request["patch"])
     if patch:
         git("apply", "--whitespace=nowarn", "--unidiff-zero", "-", stdin=patch)
@@ -76,15 +79,15 @@ def take_snapshot(request: dict[str, str]) -> dict[str, object]:
 
 def nested_repositories() -> list[str]:
     found = []
-    for folder, names, files in os.walk("/workspace"):
-        if folder != "/workspace" and (".git" in names or ".git" in files):
-            found.append(os.path.relpath(folder, "/workspace"))
+    for folder, names, files in os.walk(TREE):
+        if folder != TREE and (".git" in names or ".git" in files):
+            found.append(os.path.relpath(folder, TREE))
             names.clear()
     return found
 
 
 def git(*arguments: str, stdin: bytes = b"") -> bytes:
-    done = subprocess.run([*GIT, *arguments], input=stdin, capture_output=True, cwd="/workspace")
+    done = subprocess.run([*GIT, *arguments], input=stdin, capture_output=True, cwd=TREE)
     if done.returncode != 0:
         sys.exit(f"git {arguments[0]}: {done.stderr.decode(errors='replace').strip()}")
     return done.stdout
