@@ -2,8 +2,7 @@
 
 from uuid import UUID
 
-from leanvibe_server.identity import addresses, invitations, passwords, users
-from leanvibe_server.identity.api_keys import issue
+from leanvibe_server.identity import addresses, api_keys, invitations, passwords, users
 from leanvibe_server.identity.login import open_web_session
 from leanvibe_server.identity.models import User
 from leanvibe_server.identity.organisations import invite_owner
@@ -24,10 +23,12 @@ __all__ = [
     "count_users",
     "create_platform_admin",
     "create_user",
+    "delete_user_by_email",
     "end_session",
     "invite_owner",
-    "issue",
+    "issue_api_key",
     "open_web_session",
+    "remove_user",
     "require_user",
 ]
 
@@ -60,6 +61,25 @@ async def create_user(
         verified=verified,
         account_id=account_id,
     )
+
+
+async def delete_user_by_email(scope: Scope, email: str) -> None:
+    """Remove a user of the scope's tenant with sessions and keys, if there is one."""
+    await people.delete_user_by_email(scope.conn, scope.tenant_id, addresses.normalise(email))
+
+
+async def issue_api_key(
+    scope: Scope, *, user_id: UUID, name: str, environment: str, scopes: list[str] | None = None
+) -> str:
+    """Make a key for a user of the tenant, for the house itself; returns the key."""
+    user = await require_user(scope, user_id)
+    _, key = await api_keys.issue(scope, user, name=name, scopes=scopes, environment=environment)
+    return key
+
+
+async def remove_user(scope: Scope, email: str) -> None:
+    """Take a user away with sessions and keys, for the house itself; the log keeps what they did."""
+    await people.delete_user(scope.conn, scope.tenant_id, addresses.require_address(email))
 
 
 async def create_platform_admin(

@@ -30,6 +30,7 @@ LOCK_OWNERS = """
 SELECT id FROM users WHERE tenant_id = $1 AND role = $2 AND status = 'active'
 ORDER BY id FOR NO KEY UPDATE
 """
+DELETE_USER_BY_EMAIL = "DELETE FROM users WHERE tenant_id = $1 AND email = $2"
 UPDATE_USER = f"""
 UPDATE users SET username = $3, role = $4, status = $5, expires_at = $6, updated_at = $7
 WHERE tenant_id = $1 AND id = $2 RETURNING {USER_COLUMNS}
@@ -131,6 +132,10 @@ async def lock_user(conn: Connection, tenant_id: UUID, user_id: UUID) -> User | 
 
 async def find_user_by_email(conn: Connection, tenant_id: UUID, email: str) -> User | None:
     return _user(await conn.fetchrow(FIND_USER_BY_EMAIL, tenant_id, email))
+
+
+async def delete_user_by_email(conn: Connection, tenant_id: UUID, email: str) -> None:
+    await conn.execute(DELETE_USER_BY_EMAIL, tenant_id, email)
 
 
 async def list_users(
@@ -250,3 +255,10 @@ async def accept_invitation(
 async def withdraw_invitations(conn: Connection, tenant_id: UUID, user_id: UUID) -> None:
     """Links that were not followed yet lead nowhere any more."""
     await conn.execute(WITHDRAW_INVITATIONS, tenant_id, user_id)
+
+
+DELETE_USER = "DELETE FROM users WHERE tenant_id = $1 AND email = $2"
+
+
+async def delete_user(conn: Connection, tenant_id: UUID, email: str) -> None:
+    await conn.execute(DELETE_USER, tenant_id, email)
