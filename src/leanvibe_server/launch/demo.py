@@ -92,7 +92,7 @@ async def _clear(platform: Scope) -> None:
             await tenancy.delete_tenant(platform, tenant.id)
             folder = projects.repositories_of(platform.house.settings, tenant.id)
             shutil.rmtree(folder, ignore_errors=True)
-    await identity.remove_user(platform, PLATFORM_ADMIN)
+    await identity.delete_user_by_email(platform, PLATFORM_ADMIN)
 
 
 @dataclass
@@ -111,8 +111,9 @@ class _Demo:
         inside = await self._enter(acme)
         people = {role: await self._user(inside, f"{role}@acme.example", role) for role in ROLES}
         users |= {role: facts for role, (_, facts) in people.items()}
-        developer = await identity.require_user(inside, people["developer"][0])
-        _, key = await identity.issue(inside, developer, name="Demo", environment="test")
+        key = await identity.issue_api_key(
+            inside, user_id=people["developer"][0], name="Demo", environment="test"
+        )
         address = make_repository(
             projects.repositories_of(self.house.settings, acme.id) / REPOSITORY
         )
