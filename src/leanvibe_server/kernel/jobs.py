@@ -38,6 +38,14 @@ DEQUEUE_TIMEOUT = timedelta(seconds=2)
 JobHandler = Callable[..., Awaitable[None]]
 
 
+class _OurDriver(AsyncpgDriver):
+    """The queue encodes its JSON itself, and our connections encode JSON once more."""
+
+    async def fetch(self, query: str, *args: Any) -> list[dict[str, Any]]:
+        *rest, headers = args
+        return await super().fetch(query, *rest, [json.loads(one) for one in headers])
+
+
 async def enqueue(
     conn: Connection,
     job: str,
@@ -50,7 +58,7 @@ async def enqueue(
     payload = {"tenant_id": str(tenant_id)} | {
         name: str(value) if isinstance(value, UUID) else value for name, value in ids.items()
     }
-    queries = Queries(AsyncpgDriver(cast("asyncpg.Connection[Any]", conn)))
+    queries = Queries(_OurDriver(cast("asyncpg.Connection[Any]", conn)))
     await queries.enqueue(job, json.dumps(payload).encode(), execute_after=delay)
 
 
