@@ -20,6 +20,7 @@ class Reason(StrEnum):
     PLATFORM_AUDIT = "a platform admin reads the audit log"
     SIGNING_KEYS = "load or rotate the keys that sign tokens"
     WORKER = "the worker keeps the house: clean-up and clocks"
+    OUTBOX = "show the mail that a development installation would have sent"
     DEMO = "make or reset the demo of a development installation"
 
 

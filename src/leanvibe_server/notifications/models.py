@@ -1,0 +1,18 @@
+"""Rows of the notifications room."""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+
+class OutgoingMail(msgspec.Struct, frozen=True, kw_only=True):
+    """One message of a tenant; `sent_at` is None until it was handed over."""
+
+    tenant_id: UUID
+    id: UUID
+    recipient: str
+    subject: str
+    body: str
+    created_at: datetime
+    sent_at: datetime | None

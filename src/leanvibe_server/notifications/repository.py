@@ -1,0 +1,33 @@
+"""Every SQL statement of the notifications room."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from leanvibe_server.kernel.db import Connection
+from leanvibe_server.notifications.models import OutgoingMail
+
+COLUMNS = "tenant_id, id, recipient, subject, body, created_at, sent_at"
+FIND_MAIL = f"SELECT {COLUMNS} FROM outgoing_mail WHERE tenant_id = $1 AND id = $2"
+MARK_SENT = """
+UPDATE outgoing_mail SET sent_at = $3 WHERE tenant_id = $1 AND id = $2 AND sent_at IS NULL
+"""
+LIST_LATEST = f"SELECT {COLUMNS} FROM outgoing_mail ORDER BY id DESC LIMIT $1"
+
+
+def _mail(row: Any) -> OutgoingMail:
+    return OutgoingMail(**row)
+
+
+async def find_mail(conn: Connection, tenant_id: UUID, mail_id: UUID) -> OutgoingMail | None:
+    row = await conn.fetchrow(FIND_MAIL, tenant_id, mail_id)
+    return None if row is None else _mail(row)
+
+
+async def mark_sent(conn: Connection, tenant_id: UUID, mail_id: UUID, *, now: datetime) -> None:
+    await conn.execute(MARK_SENT, tenant_id, mail_id, now)
+
+
+async def list_latest(conn: Connection, *, limit: int) -> list[OutgoingMail]:
+    """The last messages of every tenant this connection sees, newest first."""
+    return [_mail(row) for row in await conn.fetch(LIST_LATEST, limit)]

@@ -1,0 +1,39 @@
+"""Use cases of notifications: hand a message over, look at what was sent."""
+
+from uuid import UUID
+
+from leanvibe_server.kernel.errors import NotFound
+from leanvibe_server.kernel.house import House
+from leanvibe_server.kernel.jobs import Work
+from leanvibe_server.kernel.mail import Mail, MailSender
+from leanvibe_server.kernel.platform import Reason, across_tenants
+from leanvibe_server.notifications import repository
+from leanvibe_server.notifications.models import OutgoingMail
+
+SHOWN = 50
+
+
+async def send_mail(work: Work, sender: MailSender, mail_id: UUID) -> None:
+    """Hand a queued message to the sender, and note when.
+
+    No transaction is open while the sender is at it; one that crashes in between sends again
+    under the same message id.
+    """
+    async with work.scope() as scope:
+        queued = await repository.find_mail(scope.conn, work.tenant_id, mail_id)
+    if queued is None or queued.sent_at is not None:
+        return
+    await sender.send(Mail(queued.recipient, queued.subject, queued.body), message_id=queued.id)
+    async with work.scope() as scope:
+        await repository.mark_sent(scope.conn, work.tenant_id, mail_id, now=scope.now)
+
+
+async def list_outbox(house: House) -> list[OutgoingMail]:
+    """The last messages of a development installation, newest first, whosever they are.
+
+    Raises: NotFound: in production nobody reads other people's mail.
+    """
+    if house.settings.production or house.settings.mail_backend != "outbox":
+        raise NotFound("There is nothing at this path.")
+    async with across_tenants(house.database, Reason.OUTBOX) as conn:
+        return await repository.list_latest(conn, limit=SHOWN)

@@ -1,0 +1,128 @@
+"""Pages for looking back: the audit log, and in development the mail that was sent."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from fastapi import Response
+
+from leanvibe_server.audit import service
+from leanvibe_server.audit.service import AuditQuestion
+from leanvibe_server.kernel.access import Permission
+from leanvibe_server.kernel.errors import NotFound
+from leanvibe_server.kernel.events import StoredEvent
+from leanvibe_server.kernel.pagination import page_of
+from leanvibe_server.notifications.models import OutgoingMail
+from leanvibe_server.notifications.service import list_outbox
+from leanvibe_server.web.page import Page, ScopedPage, known_page, page
+from leanvibe_server.web.paging import page_links, page_request
+from leanvibe_server.web.routes import PageRouter
+from leanvibe_server.web.task_view import flat_lines
+
+router = PageRouter()
+
+READ = page(Permission.AUDIT_READ)
+ANYONE = known_page()
+AREAS = (
+    ("", "All"),
+    ("auth", "Sign-in and people"),
+    ("project", "Projects"),
+    ("task", "Tasks"),
+    ("tenant", "Organisation"),
+)
+_LINK = re.compile(r"https?://[^\s<>]+")
+
+
+@dataclass(frozen=True)
+class EntryLine:
+    """One entry of the log as the table shows it."""
+
+    name: str
+    actor_kind: str
+    actor_label: str | None
+    summary: str
+    address: str | None
+    occurred_at: datetime
+
+    @classmethod
+    def of(cls, event: StoredEvent) -> "EntryLine":
+        told = [(label, text) for label, text in flat_lines(event.payload) if label != "Error"]
+        summary = ", ".join(f"{label.lower()} {text}" for label, text in told)
+        return cls(
+            name=event.name,
+            actor_kind=event.actor_kind,
+            actor_label=event.actor_label,
+            summary=summary if len(summary) <= 160 else f"{summary[:159]}…",
+            address=event.address,
+            occurred_at=event.occurred_at,
+        )
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of a mail; one with a path is a link within this installation."""
+
+    text: str
+    path: str = ""
+
+
+@dataclass(frozen=True)
+class MailView:
+    """One mail, its links ready to follow."""
+
+    recipient: str
+    subject: str
+    created_at: datetime
+    sent_at: datetime | None
+    lines: list[list[Part]]
+
+    @classmethod
+    def of(cls, mail: OutgoingMail, base_url: str) -> "MailView":
+        lines = [_parts(line, base_url) for line in mail.body.rstrip().split("\n")]
+        return cls(mail.recipient, mail.subject, mail.created_at, mail.sent_at, lines)
+
+
+def _parts(line: str, base_url: str) -> list[Part]:
+    """The line in pieces. Links of ours stay on whatever address this page was opened by."""
+    parts: list[Part] = []
+    at = 0
+    for link in _LINK.finditer(line):
+        parts.append(Part(line[at : link.start()]))
+        own = link[0].startswith(f"{base_url}/")
+        parts.append(Part(link[0], urlsplit(link[0]).path if own else ""))
+        at = link.end()
+    return [*parts, Part(line[at:])]
+
+
+@router.get("/audit")
+async def show_audit(opened: Annotated[ScopedPage, READ]) -> Response:
+    """What happened in the tenant; a platform admin sees every tenant's."""
+    asked = opened.request.query_params.get("area", "")
+    area = asked if asked in dict(AREAS) else ""
+    request = page_request(opened, limit=50)
+    rows = await service.list_entries(opened.scope, AuditQuestion(area=area or None), request)
+    listed = page_of(rows, request, _as_it_is, lambda event: event.id)
+    return opened.show(
+        "settings/audit.html",
+        entries=[EntryLine.of(event) for event in listed.data],
+        areas=AREAS,
+        area=area,
+        **page_links(opened, listed, area=area),
+    )
+
+
+def _as_it_is(event: Any) -> Any:
+    return event
+
+
+@router.get("/dev/outbox")
+async def show_outbox(opened: Annotated[Page, ANYONE]) -> Response:
+    """The mail of a development installation, for whoever sits at this machine."""
+    house = opened.visit.house
+    if opened.visit.address not in ("127.0.0.1", "::1"):
+        raise NotFound("There is nothing at this path.")
+    mails = await list_outbox(house)
+    shown = [MailView.of(mail, house.settings.base_url) for mail in mails]
+    return opened.show("settings/outbox.html", mails=shown)

@@ -1,0 +1,67 @@
+"""Forged requests: every form that changes something proves that it came from our own page.
+
+Source: OWASP Cross-Site Request Forgery Prevention, "Signed double-submit cookie" and
+"Verifying origin with standard headers".
+"""
+
+import hmac
+import secrets
+from urllib.parse import urlsplit
+
+from leanvibe_server.kernel.errors import Forbidden
+from leanvibe_server.kernel.request import SESSION_COOKIE, Visit
+
+VISITOR_COOKIE = "lv_visitor"
+FIELD = "form_token"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def holder_of(visit: Visit) -> str | None:
+    """The cookie a form token is bound to: the session, or before sign-in the visitor."""
+    return visit.cookies.get(SESSION_COOKIE) or visit.cookies.get(VISITOR_COOKIE)
+
+
+def new_visitor() -> str:
+    """A value for the visitor cookie."""
+    return secrets.token_urlsafe(18)
+
+
+def form_token(visit: Visit, holder: str) -> str:
+    """The token of the forms shown to that holder."""
+    return visit.house.vault.keyed_hash("web form", holder).hex()[:40]
+
+
+def check_origin(visit: Visit) -> None:
+    """Raises: Forbidden: a browser says that another site sent this."""
+    site = visit.headers.get("sec-fetch-site")
+    if site not in (None, "same-origin", "none"):
+        raise _forged()
+    origin = visit.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc not in _own_hosts(visit):
+        raise _forged()
+
+
+def check_form(visit: Visit, token: str | None) -> None:
+    """Raises: Forbidden: the form was not shown to this session, or comes from another site."""
+    check_origin(visit)
+    holder = holder_of(visit)
+    if holder is None or not token or not token.isascii():
+        raise _stale()
+    if not hmac.compare_digest(form_token(visit, holder), token):
+        raise _stale()
+
+
+def _own_hosts(visit: Visit) -> set[str]:
+    public = urlsplit(visit.house.settings.base_url).netloc
+    return {public, visit.headers.get("host", public)}
+
+
+def _forged() -> Forbidden:
+    return Forbidden("This request came from another site, so nothing was changed.")
+
+
+def _stale() -> Forbidden:
+    return Forbidden(
+        "This form is out of date, so nothing was changed. Go back, reload the page and send it "
+        "again. Cookies must be allowed."
+    )

@@ -1,0 +1,102 @@
+"""Forms: what was sent, what was wrong with it, field by field."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
+
+from leanvibe_server.kernel.errors import AppError, InvalidRequest
+from leanvibe_server.kernel.http import validation_error
+
+MAX_FIELDS = 200
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Form:
+    """The fields of a form as text."""
+
+    values: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def text(self, name: str) -> str:
+        """The value of a field without surrounding space; empty when it was not sent."""
+        found = self.values.get(name)
+        return found[0].strip() if found else ""
+
+    def optional(self, name: str) -> str | None:
+        """The value of a field, or None when it was left empty."""
+        return self.text(name) or None
+
+    def secret(self, name: str) -> str:
+        """The value of a field exactly as it was typed."""
+        found = self.values.get(name)
+        return found[0] if found else ""
+
+    def all(self, name: str) -> list[str]:
+        """Every value of a field with several, such as a set of check boxes."""
+        return [value.strip() for value in self.values.get(name, ()) if value.strip()]
+
+    def lines(self, name: str) -> list[str]:
+        """The parts of a field that holds a list, apart by commas or line ends."""
+        parts = self.text(name).replace("\n", ",").split(",")
+        return [part.strip() for part in parts if part.strip()]
+
+    def checked(self, name: str) -> bool:
+        return bool(self.values.get(name))
+
+
+@dataclass(frozen=True)
+class Faults:
+    """Why a form was refused: a sentence for the whole, and one for each field concerned."""
+
+    message: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.message or self.fields)
+
+    @classmethod
+    def of(cls, error: AppError) -> "Faults":
+        """The refusal of a service, its findings laid at the fields they name."""
+        fields: dict[str, str] = {}
+        for finding in error.details.get("validation_errors", ()):
+            path, _, why = str(finding).partition(": ")
+            fields.setdefault(path.rpartition(".")[2], _sentence(why))
+        named = error.details.get("field")
+        if named and not fields:
+            fields[str(named).rpartition(".")[2]] = error.message
+        return cls(error.message, fields)
+
+
+def _sentence(text: str) -> str:
+    plain = text.removeprefix("Value error, ").strip()
+    return f"{plain[:1].upper()}{plain[1:]}".rstrip(".") + "."
+
+
+async def read_form(request: Request) -> Form:
+    """The fields of a request's form. Files are not read: no form of ours sends one."""
+    values: dict[str, list[str]] = {}
+    async with request.form(max_files=0, max_fields=MAX_FIELDS) as sent:
+        for name, value in sent.multi_items():
+            if isinstance(value, str):
+                values.setdefault(name, []).append(value.replace("\0", "").replace("\r\n", "\n"))
+    return Form(values)
+
+
+def fill(model: type[Model], values: Mapping[str, Any]) -> Model:
+    """The shape a service takes, from the values of a form.
+
+    Raises: InvalidRequest: naming each field that does not fit.
+    """
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        raise _refusal(error) from None
+
+
+def _refusal(error: ValidationError) -> InvalidRequest:
+    refusal = validation_error(RequestValidationError(error.errors()))
+    return InvalidRequest("Please check the fields below.", details=refusal.details)

@@ -1,0 +1,60 @@
+"""The way through the dashboard: what a role sees in the menu."""
+
+from collections.abc import Set
+from dataclasses import dataclass
+
+from leanvibe_server.kernel.access import Permission
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the menu."""
+
+    label: str
+    path: str
+    icon: str
+    permission: Permission
+
+
+@dataclass(frozen=True)
+class Group:
+    """Some lines of the menu under a heading."""
+
+    label: str
+    entries: tuple[Entry, ...]
+
+
+MENU = (
+    Group(
+        "Work",
+        (
+            Entry("Overview", "/", "overview", Permission.SELF),
+            Entry("Projects", "/projects", "project", Permission.PROJECT_READ),
+            Entry("Tasks", "/tasks", "task", Permission.TASK_READ),
+        ),
+    ),
+    Group(
+        "Organisation",
+        (
+            Entry("Plan and usage", "/settings/tenant", "usage", Permission.TENANT_READ),
+            Entry("People", "/settings/users", "people", Permission.USER_READ),
+            Entry("Roles", "/settings/roles", "roles", Permission.SELF),
+            Entry("API keys", "/settings/api-keys", "key", Permission.API_KEY_MANAGE),
+            Entry("Audit log", "/audit", "audit", Permission.AUDIT_READ),
+        ),
+    ),
+)
+
+
+def menu_for(permissions: Set[str]) -> list[Group]:
+    """The menu of someone with those permissions. The pages themselves refuse as well."""
+    groups = [
+        Group(group.label, tuple(e for e in group.entries if e.permission in permissions))
+        for group in MENU
+    ]
+    return [group for group in groups if group.entries]
+
+
+def is_current(path: str, entry: Entry) -> bool:
+    """Whether a page belongs to that line of the menu."""
+    return path == entry.path or (entry.path != "/" and path.startswith(f"{entry.path}/"))

@@ -1,0 +1,269 @@
+"""The ways into a page, and what a page can answer."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
+from urllib.parse import quote, urlsplit
+
+from fastapi import Depends, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from leanvibe_server.kernel.access import (
+    Admission,
+    Errand,
+    Gate,
+    Permission,
+    check_permission,
+    scope_of,
+)
+from leanvibe_server.kernel.errors import AppError, Unauthorized
+from leanvibe_server.kernel.request import SESSION_COOKIE, Visit, visit_of
+from leanvibe_server.kernel.scope import Scope
+from leanvibe_server.tenancy import service as tenancy
+from leanvibe_server.web.forgery import (
+    FIELD,
+    SAFE_METHODS,
+    VISITOR_COOKIE,
+    check_form,
+    form_token,
+    holder_of,
+    new_visitor,
+)
+from leanvibe_server.web.forms import Faults, Form, read_form
+from leanvibe_server.web.navigation import is_current, menu_for
+from leanvibe_server.web.render import render
+from leanvibe_server.web.toasts import TOAST_COOKIE, toast_text
+
+THEME_COOKIE = "lv_theme"
+THEMES = ("light", "dark")
+YEAR_S = 365 * 24 * 3600
+
+
+class SignInNeeded(AppError):
+    """The page is for people who signed in."""
+
+    status, code = 401, "unauthorized"
+
+
+class Answered(Exception):
+    """A refusal that is answered by a page: what was written before it is undone."""
+
+    def __init__(self, response: Response, *, keeps_writes: bool) -> None:
+        super().__init__("answered")
+        self.response = response
+        self.keeps_writes = keeps_writes
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page under way: who looks at it, what they sent, and what the shell around it shows."""
+
+    request: Request
+    visit: Visit
+    holder: str
+    form: Form
+    shell: dict[str, Any]
+
+    def show(self, template: str, *, http_status: int = 200, **values: Any) -> HTMLResponse:
+        """The template with its values, in the shell."""
+        response = render(template, {**self._frame(), **values}, status=http_status)
+        if holder_of(self.visit) is None:
+            self._set_cookie(response, VISITOR_COOKIE, self.holder)
+        if TOAST_COOKIE in self.visit.cookies:
+            response.delete_cookie(TOAST_COOKIE)
+        return response
+
+    def go(self, path: str, *, toast: str | None = None) -> RedirectResponse:
+        """On to another page of ours, where `toast` is then shown."""
+        response = RedirectResponse(path, status_code=303)
+        if toast is not None:
+            self._set_cookie(response, TOAST_COOKIE, toast, max_age_s=30)
+        return response
+
+    def begin_session(self, response: Response, cookie: str, *, max_age_s: int) -> None:
+        """Have the browser bear a new session and forget what came before it."""
+        self._set_cookie(response, SESSION_COOKIE, cookie, max_age_s=max_age_s)
+        response.delete_cookie(VISITOR_COOKIE)
+
+    def end_session(self, response: Response) -> None:
+        response.delete_cookie(SESSION_COOKIE)
+
+    def set_theme(self, response: Response, theme: str) -> bool:
+        """Keep an appearance; False when there is none of that name. Scripts of ours set it too."""
+        if theme not in THEMES:
+            return False
+        response.set_cookie(
+            THEME_COOKIE, theme, max_age=YEAR_S, path="/", samesite="lax", secure=self.visit.secure
+        )
+        return True
+
+    @contextmanager
+    def refusing(self, template: str, **values: Any) -> Iterator[None]:
+        """Answer a refusal inside the block by showing the form again, with what was wrong."""
+        try:
+            yield
+        except AppError as error:
+            response = self.show(
+                template, http_status=error.status, **{**values, "faults": Faults.of(error)}
+            )
+            raise Answered(response, keeps_writes=error.keeps_writes) from error
+
+    def _frame(self) -> dict[str, Any]:
+        cookies = self.visit.cookies
+        theme = cookies.get(THEME_COOKIE)
+        return {
+            "path": self.visit.path,
+            "here": _here(self.request),
+            "theme": theme if theme in THEMES else None,
+            "form_token": form_token(self.visit, self.holder),
+            "toast": toast_text(cookies.get(TOAST_COOKIE)),
+            "development": not self.visit.house.settings.production,
+            "is_current": is_current,
+            "faults": Faults(),
+            "form": self.form,
+            **self.shell,
+        }
+
+    def _set_cookie(
+        self, response: Response, name: str, value: str, *, max_age_s: int | None = None
+    ) -> None:
+        response.set_cookie(
+            name, value, max_age=max_age_s, path="/", httponly=True, samesite="lax",
+            secure=self.visit.secure,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ScopedPage(Page):
+    """A page with an open scope."""
+
+    scope: Scope
+
+    def may(self, permission: Permission) -> bool:
+        return permission in self.scope.permissions
+
+
+@dataclass(frozen=True)
+class ErrandPage(Page):
+    """A page whose work leads outside: no transaction is open between its scopes."""
+
+    errand: Errand
+
+
+def _here(request: Request) -> str:
+    query = request.url.query
+    return f"{request.url.path}?{query}" if query else request.url.path
+
+
+def local_path(wanted: str | None) -> str:
+    """Where to go after signing in: a path of ours, or the overview."""
+    if not wanted or not wanted.startswith("/") or not wanted.isprintable():
+        return "/"
+    parts = urlsplit(wanted)
+    # Browsers read a backslash as a slash, so /\host would leave.
+    if parts.scheme or parts.netloc or wanted.startswith("//") or "\\" in wanted:
+        return "/"
+    return wanted
+
+
+async def _open(request: Request, shell: dict[str, Any]) -> Page:
+    visit = visit_of(request.scope)
+    form = Form()
+    if request.method not in SAFE_METHODS:
+        form = await read_form(request)
+        check_form(visit, form.text(FIELD))
+    holder = holder_of(visit) or new_visitor()
+    opened = Page(request=request, visit=visit, holder=holder, form=form, shell=shell)
+    request.state.page = opened
+    return opened
+
+
+NOBODY: dict[str, Any] = {
+    "viewer": None, "menu": [], "tenant": None, "permissions": frozenset()
+}  # fmt: skip
+
+
+async def _admit(request: Request, visit: Visit) -> tuple[Admission, Scope, dict[str, Any]]:
+    """Who the session cookie speaks for, and what the shell shows them.
+
+    Raises: SignInNeeded: there is no session, or it has ended.
+    """
+    gate: Gate = request.app.state.gate
+    shown = replace(visit.credentials(cookie=True), bearer=None, named_tenant=None, named_slug=None)
+    if shown.cookie is None:
+        raise SignInNeeded("Sign in to see this page.")
+    try:
+        admission = await gate.admit(visit.house, shown)
+    except Unauthorized as error:
+        raise SignInNeeded("Your session has ended. Sign in again.") from error
+    visit.transaction = admission.transaction
+    scope = scope_of(visit.house, admission, visit.request_id)
+    shell = {
+        "viewer": scope.actor,
+        "menu": menu_for(scope.permissions),
+        "tenant": await tenancy.require_tenant(scope),
+        "permissions": scope.permissions,
+    }
+    return admission, scope, shell
+
+
+def page(permission: Permission) -> Any:
+    """The way into a page for people who signed in and hold `permission`."""
+
+    async def enter(request: Request) -> ScopedPage:
+        admission, scope, shell = await _admit(request, visit_of(request.scope))
+        opened = await _open(request, shell)
+        check_permission(admission, permission)
+        return ScopedPage(**vars(opened), scope=scope)
+
+    enter.way_in = f"page: {permission.value}"  # type: ignore[attr-defined]  # read by the route catalogue test
+    return Depends(enter)
+
+
+def known_page() -> Any:
+    """The way into a page for anyone that is shown in the shell to those who signed in."""
+
+    async def enter(request: Request) -> Page:
+        visit = visit_of(request.scope)
+        try:
+            _, _, shell = await _admit(request, visit)
+        except SignInNeeded:
+            visit.limit_by_address()
+            shell = NOBODY
+        return await _open(request, shell)
+
+    enter.way_in = "public page"  # type: ignore[attr-defined]  # read by the route catalogue test
+    return Depends(enter)
+
+
+def errand_page(permission: Permission) -> Any:
+    """The way into a page that calls the outside: the gate's transaction is over before it."""
+
+    async def enter(opened: Annotated[ScopedPage, page(permission)]) -> ErrandPage:
+        transaction, opened.visit.transaction = opened.visit.transaction, None
+        if transaction is not None:
+            await transaction.commit()
+        values = {name: value for name, value in vars(opened).items() if name != "scope"}
+        return ErrandPage(**values, errand=Errand(opened.scope))
+
+    return Depends(enter)
+
+
+def open_page() -> Any:
+    """The way into a page for anyone."""
+
+    async def enter(request: Request) -> Page:
+        visit = visit_of(request.scope)
+        visit.limit_by_address()
+        visit.body = await request.body()
+        return await _open(request, NOBODY)
+
+    enter.way_in = "public page"  # type: ignore[attr-defined]  # read by the route catalogue test
+    return Depends(enter)
+
+
+def sign_in_path(request: Request) -> str:
+    """The sign-in page that leads back to where the visitor wanted to go."""
+    here = _here(request) if request.method in SAFE_METHODS else "/"
+    return "/login" if here == "/" else f"/login?next={quote(here, safe='/')}"

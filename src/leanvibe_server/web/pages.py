@@ -1,0 +1,35 @@
+"""Every page of the dashboard, by hand."""
+
+from fastapi import FastAPI
+
+from leanvibe_server.web import (
+    assets,
+    audit_pages,
+    auth_pages,
+    docs_pages,
+    overview_pages,
+    people_pages,
+    projects_pages,
+    settings_pages,
+    tasks_pages,
+)
+from leanvibe_server.web.routes import add_error_pages
+
+ROUTERS = (
+    assets.router,
+    auth_pages.router,
+    overview_pages.router,
+    projects_pages.router,
+    tasks_pages.router,
+    settings_pages.router,
+    people_pages.router,
+    audit_pages.router,
+    docs_pages.router,
+)
+
+
+def register(app: FastAPI) -> None:
+    """Add the dashboard to an application whose error handlers are in place."""
+    for router in ROUTERS:
+        app.include_router(router)
+    add_error_pages(app)

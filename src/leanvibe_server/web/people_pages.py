@@ -1,0 +1,179 @@
+"""Pages of people and of their keys."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Response
+
+from leanvibe_server.identity import api_keys, users
+from leanvibe_server.identity.models import ApiKey, User
+from leanvibe_server.identity.permissions import may_grant
+from leanvibe_server.identity.schemas import NewApiKey, NewUser, UserChange
+from leanvibe_server.kernel.access import Permission, Role
+from leanvibe_server.kernel.http import PathId
+from leanvibe_server.kernel.pagination import page_of
+from leanvibe_server.web.formats import words
+from leanvibe_server.web.forms import fill
+from leanvibe_server.web.page import ScopedPage, page
+from leanvibe_server.web.paging import page_links, page_request
+from leanvibe_server.web.routes import PageRouter
+
+router = PageRouter()
+
+READ = page(Permission.USER_READ)
+CREATE = page(Permission.USER_CREATE)
+UPDATE = page(Permission.USER_UPDATE)
+KEYS = page(Permission.API_KEY_MANAGE)
+
+SCOPES = (
+    ("project:read", "See projects"),
+    ("project:create", "Add projects"),
+    ("task:read", "See tasks"),
+    ("task:create", "Start tasks"),
+    ("task:control", "Cancel and retry tasks"),
+    ("usage:read", "See usage"),
+    ("audit:read", "Read the audit log"),
+)
+CHOSEN_AT_FIRST = ("project:read", "task:read", "task:create")
+STATUS_CHOICES = (("active", "May sign in"), ("disabled", "Disabled"))
+
+
+@dataclass(frozen=True)
+class KeyLine:
+    """One API key as the table shows it."""
+
+    id: UUID
+    name: str
+    prefix: str
+    state: str
+    last_used_at: datetime | None
+    expires_at: datetime | None
+
+    @classmethod
+    def of(cls, key: ApiKey, now: datetime) -> "KeyLine":
+        state = "active"
+        if key.revoked_at is not None:
+            state = "revoked"
+        elif key.expires_at is not None and key.expires_at <= now:
+            state = "expired"
+        return cls(key.id, key.name, key.prefix, state, key.last_used_at, key.expires_at)
+
+
+@router.get("/settings/users")
+async def list_users(opened: Annotated[ScopedPage, READ]) -> Response:
+    """The people of the tenant."""
+    values = {"email": "", "username": "", "role": Role.DEVELOPER.value}
+    return opened.show("settings/users.html", **await _people(opened), values=values)
+
+
+@router.post("/settings/users")
+async def invite_user(opened: Annotated[ScopedPage, CREATE]) -> Response:
+    """Add a person, who gets an invitation by mail."""
+    form = opened.form
+    typed = {name: form.text(name) for name in ("email", "username", "role")}
+    with opened.refusing("settings/users.html", **await _people(opened), values=typed):
+        new = fill(NewUser, {**typed, "username": typed["username"] or None})
+        await users.add_user(opened.scope, new)
+    return opened.go("/settings/users", toast="user-invited")
+
+
+async def _people(opened: ScopedPage) -> dict[str, Any]:
+    request = page_request(opened)
+    rows = await users.list_users(opened.scope, request)
+    listed = page_of(rows, request, _as_it_is, lambda user: user.id)
+    return {"users": listed.data, "roles": _roles(opened), **page_links(opened, listed)}
+
+
+def _as_it_is(user: Any) -> Any:
+    return user
+
+
+def _roles(opened: ScopedPage) -> list[tuple[str, str]]:
+    """The roles this person may give."""
+    own = opened.scope.actor.role
+    if own == Role.PLATFORM_ADMIN:
+        return [(Role.PLATFORM_ADMIN.value, words(Role.PLATFORM_ADMIN))]
+    return [
+        (role.value, words(role))
+        for role in Role
+        if role != Role.PLATFORM_ADMIN and may_grant(own, role)
+    ]
+
+
+@router.get("/settings/users/{user_id}")
+async def edit_user(user_id: PathId, opened: Annotated[ScopedPage, UPDATE]) -> Response:
+    """One person's role and access."""
+    user = await users.require_user(opened.scope, user_id)
+    return opened.show("settings/user.html", **_person(opened, user))
+
+
+@router.post("/settings/users/{user_id}")
+async def update_user(user_id: PathId, opened: Annotated[ScopedPage, UPDATE]) -> Response:
+    """Change one person's role and access."""
+    user = await users.require_user(opened.scope, user_id)
+    typed = {"role": opened.form.text("role"), "status": opened.form.text("status")}
+    with opened.refusing("settings/user.html", **{**_person(opened, user), "values": typed}):
+        await users.change_user(opened.scope, user_id, fill(UserChange, typed))
+    return opened.go("/settings/users", toast="user-saved")
+
+
+def _person(opened: ScopedPage, user: User) -> dict[str, Any]:
+    return {
+        "user": user,
+        "roles": _roles(opened),
+        "status_choices": STATUS_CHOICES,
+        "values": {
+            "role": user.role,
+            "status": "disabled" if user.status == "disabled" else "active",
+        },
+    }
+
+
+@router.get("/settings/api-keys")
+async def list_keys(opened: Annotated[ScopedPage, KEYS]) -> Response:
+    """The keys of the tenant."""
+    typed = {"name": "", "expires_in_days": "90", "scopes": CHOSEN_AT_FIRST}
+    return opened.show("settings/api_keys.html", **await _keys(opened), values=typed, secret="")
+
+
+@router.post("/settings/api-keys")
+async def create_key(opened: Annotated[ScopedPage, KEYS]) -> Response:
+    """Make a key. This answer is the only one that shows it."""
+    form = opened.form
+    typed = {
+        "name": form.text("name"),
+        "expires_in_days": form.text("expires_in_days"),
+        "scopes": form.all("scopes"),
+    }
+    with opened.refusing("settings/api_keys.html", **await _keys(opened), values=typed, secret=""):
+        values = {**typed, "expires_in_days": form.optional("expires_in_days")}
+        made = await api_keys.create_key(opened.scope, fill(NewApiKey, values))
+    fresh = {"name": "", "expires_in_days": "90", "scopes": CHOSEN_AT_FIRST}
+    return opened.show(
+        "settings/api_keys.html",
+        http_status=201,
+        **await _keys(opened),
+        values=fresh,
+        secret=made.key,
+    )
+
+
+@router.post("/settings/api-keys/{key_id}/revoke")
+async def revoke_key(key_id: PathId, opened: Annotated[ScopedPage, KEYS]) -> Response:
+    """End a key at once."""
+    await api_keys.revoke_key(opened.scope, key_id)
+    return opened.go("/settings/api-keys", toast="key-revoked")
+
+
+async def _keys(opened: ScopedPage) -> dict[str, Any]:
+    request = page_request(opened)
+    rows = await api_keys.list_keys(opened.scope, request)
+    listed = page_of(rows, request, _as_it_is, lambda key: key.id)
+    now = opened.scope.now
+    return {
+        "keys": [KeyLine.of(key, now) for key in listed.data],
+        "scopes": [scope for scope in SCOPES if scope[0] in opened.scope.permissions],
+        **page_links(opened, listed),
+    }

@@ -1,0 +1,115 @@
+"""Pages of the organisation: plan and usage, roles, and moving to another organisation."""
+
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Response
+
+from leanvibe_server.entitlements.plans import plan_of
+from leanvibe_server.identity import switching
+from leanvibe_server.identity.sessions import LIMITS, WEB
+from leanvibe_server.kernel.access import ROLE_PERMISSIONS, Permission, Role
+from leanvibe_server.kernel.errors import NotFound
+from leanvibe_server.kernel.ids import parse_id
+from leanvibe_server.metering import service as metering
+from leanvibe_server.tenancy import service as tenancy
+from leanvibe_server.tenancy.schemas import TenantUpdate
+from leanvibe_server.web.forms import fill
+from leanvibe_server.web.page import ScopedPage, page
+from leanvibe_server.web.routes import PageRouter
+from leanvibe_server.web.usage_view import meters
+
+router = PageRouter()
+
+SELF = page(Permission.SELF)
+READ = page(Permission.TENANT_READ)
+UPDATE = page(Permission.TENANT_UPDATE)
+SESSION_S = int(LIMITS[WEB].absolute.total_seconds())
+
+
+@dataclass(frozen=True)
+class Membership:
+    """One organisation a person may work in."""
+
+    tenant_id: UUID
+    name: str
+    role: str
+    current: bool
+
+
+@dataclass(frozen=True)
+class MatrixRow:
+    """One permission, and for each role whether it has it."""
+
+    name: str
+    cells: list[bool]
+
+
+@router.get("/settings/tenant")
+async def show_tenant(opened: Annotated[ScopedPage, READ]) -> Response:
+    """The plan, its limits and what is used of them."""
+    tenant = await tenancy.require_tenant(opened.scope)
+    return opened.show(
+        "settings/tenant.html",
+        plan=plan_of(opened.scope.plan),
+        usage=await meters(opened.scope),
+        now=opened.scope.now,
+        values={"display_name": tenant.display_name},
+    )
+
+
+@router.post("/settings/tenant")
+async def update_tenant(opened: Annotated[ScopedPage, UPDATE]) -> Response:
+    """Change how the organisation is shown."""
+    typed = {"display_name": opened.form.text("display_name")}
+    with opened.refusing(
+        "settings/tenant.html",
+        plan=plan_of(opened.scope.plan),
+        usage=await meters(opened.scope),
+        now=opened.scope.now,
+        values=typed,
+    ):
+        await metering.change_tenant(opened.scope, fill(TenantUpdate, typed))
+    return opened.go("/settings/tenant", toast="tenant-saved")
+
+
+@router.get("/settings/roles")
+async def show_roles(opened: Annotated[ScopedPage, SELF]) -> Response:
+    """Who may do what: the matrix the server itself goes by."""
+    return opened.show(
+        "settings/roles.html",
+        roles=[role.value for role in Role],
+        matrix=[
+            MatrixRow(permission.value, [permission in ROLE_PERMISSIONS[role] for role in Role])
+            for permission in Permission
+        ],
+    )
+
+
+@router.get("/tenants")
+async def list_tenants(opened: Annotated[ScopedPage, SELF]) -> Response:
+    """The organisations this person may move between."""
+    candidates = await switching.list_own_tenants(opened.scope)
+    memberships = [
+        Membership(
+            tenant_id=candidate.user.tenant_id,
+            name=candidate.tenant_name,
+            role=candidate.user.role,
+            current=candidate.user.tenant_id == opened.scope.tenant_id,
+        )
+        for candidate in candidates
+    ]
+    return opened.show("settings/tenants.html", memberships=memberships)
+
+
+@router.post("/tenants")
+async def switch_tenant(opened: Annotated[ScopedPage, SELF]) -> Response:
+    """Move to another organisation, in a session of its own."""
+    wanted = parse_id(opened.form.text("tenant_id"), "organisation")
+    if wanted == opened.scope.tenant_id:
+        raise NotFound("You are in this organisation already.")
+    moved = await switching.move_session(opened.scope, wanted, kind=WEB)
+    response = opened.go("/", toast="tenant-switched")
+    opened.begin_session(response, moved.opened.secret, max_age_s=SESSION_S)
+    return response

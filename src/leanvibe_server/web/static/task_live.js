@@ -1,0 +1,116 @@
+// The page of a task, kept up to date by server-sent events.
+//
+// Small things (bar, percentage, log) change at once. Where the server draws more than that (steps,
+// actions, score, diff), the same page is fetched again and the marked regions are replaced.
+import { clock, showTimes } from "./times.js";
+
+const page = document.querySelector("[data-task]");
+const REDRAW_AFTER_MS = 250;
+const MAX_LINES = 500;
+
+const part = (name) => document.querySelector(`[data-live-${name}]`);
+const words = (name) => name.replaceAll("_", " ").replace(/^./, (first) => first.toUpperCase());
+
+let seen = new Set([...document.querySelectorAll("[data-event]")].map((line) => line.dataset.event));
+let redrawTimer = null;
+let lastStep = null;
+
+function write(text, message) {
+  const list = part("log").querySelector("ol");
+  list.querySelector("[data-log-empty]")?.remove();
+  const stays = part("log").scrollHeight - part("log").scrollTop - part("log").clientHeight < 40;
+  for (const line of text.split("\n").filter((one) => one.trim())) {
+    const item = document.createElement("li");
+    const time = document.createElement("time");
+    const at = new Date(message.timestamp);
+    time.dateTime = at.toISOString();
+    time.textContent = clock(at);
+    const said = document.createElement("span");
+    said.textContent = line;
+    item.append(time, said);
+    list.append(item);
+  }
+  while (list.children.length > MAX_LINES) list.firstElementChild.remove();
+  if (stays) part("log").scrollTop = part("log").scrollHeight;
+}
+
+function announce(text) {
+  part("announcement").textContent = text;
+}
+
+function update(message) {
+  const percentage = message.progress_percentage ?? message.percentage;
+  if (percentage !== undefined) {
+    part("bar").value = percentage;
+    part("percentage").textContent = `${percentage} %`;
+  }
+  if (message.current_step && message.current_step !== lastStep) {
+    lastStep = message.current_step;
+    part("message").textContent = words(lastStep);
+    announce(`${words(lastStep)}, ${percentage} percent`);
+  }
+}
+
+function drawn(fresh) {
+  for (const region of document.querySelectorAll("[data-region]")) {
+    const other = fresh.querySelector(`[data-region="${region.dataset.region}"]`);
+    if (!other || other.innerHTML === region.innerHTML) continue;
+    // A person who is about to answer a question keeps it under the hand.
+    if (region.querySelector("details[data-closes][open]")) continue;
+    const open = new Map([...region.querySelectorAll("details.diff-file")].map((file) => [file.querySelector("summary .mono").textContent, file.open]));
+    region.replaceChildren(...other.childNodes);
+    for (const file of region.querySelectorAll("details.diff-file")) {
+      const was = open.get(file.querySelector("summary .mono").textContent);
+      if (was !== undefined) file.open = was;
+    }
+    showTimes(region);
+  }
+}
+
+async function redraw() {
+  redrawTimer = null;
+  const answer = await fetch(location.href, { headers: { Accept: "text/html" }, credentials: "same-origin" });
+  if (!answer.ok || answer.redirected) return;
+  drawn(new DOMParser().parseFromString(await answer.text(), "text/html"));
+}
+
+function redrawSoon() {
+  redrawTimer ??= setTimeout(redraw, REDRAW_AFTER_MS);
+}
+
+function hear(event) {
+  const message = JSON.parse(event.data);
+  update(message);
+  const told = message.log ?? (message.type === "progress" ? message.message : undefined);
+  if (told && !seen.has(message.event_id)) write(told, message);
+  seen.add(message.event_id);
+  if (message.type !== "task_update" && !message.log) redrawSoon();
+  if (message.type === "completion" || message.type === "error") finish(message);
+}
+
+let source = null;
+
+async function finish(message) {
+  source.close();
+  clearTimeout(redrawTimer);
+  await redraw();
+  part("state")?.remove();
+  announce(message.type === "completion" ? "The task is completed." : `The task has ended: ${message.status ?? "failed"}.`);
+}
+
+function listen() {
+  source = new EventSource(`/v1/tasks/${page.dataset.task}/events`);
+  const state = part("state");
+  source.addEventListener("open", () => { state.textContent = "Live"; });
+  source.addEventListener("error", () => {
+    // The browser reconnects by itself with Last-Event-ID, unless the server refused for good.
+    state.textContent = source.readyState === EventSource.CLOSED ? "Live updates ended; reload to see news" : "Reconnecting…";
+  });
+  for (const type of ["message", "task_update", "progress", "completion"]) source.addEventListener(type, hear);
+  source.addEventListener("error", (event) => { if (event.data) hear(event); });
+}
+
+if (page.dataset.finished === "no") {
+  part("log").scrollTop = part("log").scrollHeight;
+  listen();
+}

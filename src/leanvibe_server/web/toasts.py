@@ -1,0 +1,28 @@
+"""Short news on the next page. The cookie names the news, so nobody can plant a text in it."""
+
+TOAST_COOKIE = "lv_toast"
+
+TOASTS = {
+    "signed-in": "You are signed in.",
+    "signed-out": "You are signed out.",
+    "password-set": "Your password is set. You can sign in now.",
+    "email-verified": "Your e-mail address is verified.",
+    "project-created": "The project is added.",
+    "project-saved": "The project is saved.",
+    "project-deleted": "The project is deleted.",
+    "task-created": "The task is queued.",
+    "task-cancelled": "The task is being cancelled.",
+    "task-retried": "A new attempt is queued.",
+    "branch-deleted": "The branch is deleted.",
+    "key-revoked": "The API key is revoked.",
+    "user-invited": "The invitation is on its way.",
+    "user-saved": "The change is saved.",
+    "tenant-saved": "The change is saved.",
+    "tenant-switched": "You are in another organisation now.",
+    "theme-saved": "The appearance is changed.",
+}
+
+
+def toast_text(name: str | None) -> str | None:
+    """The text behind a name; None for no name and for names that are not ours."""
+    return None if name is None else TOASTS.get(name)
