@@ -23,11 +23,13 @@ from leanvibe_server.kernel.jobs import HANDLE_EVENT, Jobs, handle_event
 from leanvibe_server.kernel.middleware import Doorman
 from leanvibe_server.metering import api as metering_api
 from leanvibe_server.metering.calls import CallMeter
+from leanvibe_server.notifications import jobs as notification_jobs
 from leanvibe_server.openapi import describe
 from leanvibe_server.projects import api as projects_api
 from leanvibe_server.projects import service as projects
 from leanvibe_server.realtime import api as realtime_api
 from leanvibe_server.realtime.hub import Hub
+from leanvibe_server.web import pages as web_pages
 
 API_ROUTERS = (
     identity_api.router,
@@ -54,6 +56,7 @@ def jobs() -> Jobs:
     every = Jobs()
     every.add(HANDLE_EVENT, handle_event)
     engine_jobs.register(every)
+    notification_jobs.register(every)
     return every
 
 
@@ -83,6 +86,7 @@ async def build_app(house: House) -> Doors:
             api.include_router(router, prefix=prefix, include_in_schema=prefix == PREFIXES[0])
     for router in STREET_ROUTERS:
         api.include_router(router)
+    web_pages.register(api)
     calls, hub = CallMeter(house), Hub(house)
     house.place(hub)
     api.state.gate = HouseGate(await keys.load(house), calls)
