@@ -34,6 +34,8 @@ class Refusing(click.Group):
                 _refuse(str(disk_full(Path(error.filename or Path.cwd()))))
             if isinstance(error, PermissionError):
                 _refuse(f"Not permitted: {error.filename}. Does it belong to another user?")
+            if isinstance(error, FileExistsError | NotADirectoryError):
+                _refuse(f"{error.filename} cannot be a directory: a file is in its place.")
             raise
 
 

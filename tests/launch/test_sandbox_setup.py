@@ -48,11 +48,9 @@ def test_a_missing_bubblewrap_is_named_with_the_command_that_installs_it(
 ) -> None:
     add_program("apt-get", "exit 1")
 
-    assert check_sandbox(tmp_path) == SandboxState(
-        ready=False,
-        reason="bubblewrap is not installed",
-        command="sudo apt-get install -y bubblewrap",
-    )
+    state = check_sandbox(tmp_path)
+    assert (state.ready, state.reason) == (False, "bubblewrap is not installed")
+    assert state.command.endswith("apt-get install -y bubblewrap")
 
 
 def test_nothing_is_installed_where_a_sandbox_runs(add_program: AddProgram, tmp_path: Path) -> None:

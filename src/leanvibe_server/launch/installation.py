@@ -7,8 +7,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import partial
-from threading import Thread
 from typing import Final
 
 import click
@@ -20,7 +18,7 @@ from leanvibe_server.launch.checks import check_database, check_disk, check_port
 from leanvibe_server.launch.children import Program
 from leanvibe_server.launch.errors import LaunchError
 from leanvibe_server.launch.postgres import EmbeddedPostgres, make_home
-from leanvibe_server.launch.sandbox_setup import SandboxState, check_sandbox, ensure_sandbox
+from leanvibe_server.launch.sandbox_setup import SandboxSetUp
 from leanvibe_server.launch.supervisor import (
     StopRequested,
     Supervisor,
@@ -51,23 +49,29 @@ def start(settings: Settings, env: Mapping[str, str]) -> None:
             check_disk(home)
             postgres = None if settings.database_url else EmbeddedPostgres(home)
             supervisor = Supervisor(home, postgres=postgres)
+            sandbox = SandboxSetUp(home, wanted=settings.sandbox == "bubblewrap")
             try:
                 supervisor.clear_strays((API, WORKER))
                 check_port(settings.host, settings.port)
-                _bring_up(supervisor, settings, env, began_s=began_s)
+                sandbox.start()
+                _bring_up(supervisor, settings, env, sandbox=sandbox, began_s=began_s)
                 supervisor.run()
             finally:
                 ignore_stop_signals()
+                sandbox.wait()
                 supervisor.stop()
                 processes.kill_orphans()
     click.echo("Stopped.")
 
 
 def _bring_up(
-    supervisor: Supervisor, settings: Settings, env: Mapping[str, str], *, began_s: float
+    supervisor: Supervisor,
+    settings: Settings,
+    env: Mapping[str, str],
+    *,
+    sandbox: SandboxSetUp,
+    began_s: float,
 ) -> None:
-    sandbox = SandboxSetUp(settings)
-    sandbox.start()
     settings = _open_database(supervisor, settings)
     with stage("Schema"):
         bring_up_to_date(settings)
@@ -78,25 +82,8 @@ def _bring_up(
         supervisor.start_children((API, WORKER), env=child_environment(settings, env))
         _wait_ready(supervisor, settings)
     with stage("Sandbox"):
-        supervisor.run_until(lambda: not sandbox.is_alive())
-    greet(settings, sandbox=sandbox.state, took_s=time.monotonic() - began_s)
-
-
-class SandboxSetUp(Thread):
-    """Sets the sandbox up beside everything else: installing a package takes a while.
-
-    A daemon, so that a stop does not wait for a package manager.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(daemon=True)
-        self._home = settings.home
-        self._wanted = settings.sandbox == "bubblewrap"
-        self.state = SandboxState(ready=not self._wanted, reason="the set-up failed; see above")
-
-    def run(self) -> None:
-        if self._wanted:
-            self.state = ensure_sandbox(partial(check_sandbox, self._home))
+        supervisor.run_until(sandbox.is_done)
+    greet(settings, sandbox=sandbox.read_state(), took_s=time.monotonic() - began_s)
 
 
 def _open_database(supervisor: Supervisor, settings: Settings) -> Settings:

@@ -1,12 +1,15 @@
 """Sets up bubblewrap, the sandbox tasks run in, where this process may install packages."""
 
 import asyncio
+import json
 import os
 import platform
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -58,6 +61,52 @@ def ensure_sandbox(check: Callable[[], SandboxState]) -> SandboxState:
     return check()
 
 
+class SandboxSetUp:
+    """The set-up as a process beside everything else: installing a package takes a while."""
+
+    def __init__(self, home: Path, *, wanted: bool) -> None:
+        self._home = home
+        self._wanted = wanted
+        self._answer_path = home / "run" / "sandbox.json"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Begin. A Ctrl-C in the terminal does not reach it."""
+        self._answer_path.unlink(missing_ok=True)
+        if not self._wanted:
+            return
+        with (self._home / "logs" / "sandbox.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", __name__, str(self._home), str(self._answer_path)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def is_done(self) -> bool:
+        """Whether the answer is there."""
+        return self._process is None or self._process.poll() is not None
+
+    def wait(self) -> None:
+        """Wait for its end. It is never killed: a package manager leaves a broken system then."""
+        if self._process is not None:
+            self._process.wait()
+
+    def read_state(self) -> SandboxState:
+        """What came out of it."""
+        if not self._wanted:
+            return SandboxState(ready=True)
+        try:
+            return SandboxState(**json.loads(self._answer_path.read_text()))
+        except (OSError, ValueError):
+            return SandboxState(
+                ready=False,
+                reason=f"the trial failed, see {self._home}/logs/sandbox.log",
+                command="leanvibe-server doctor",
+            )
+
+
 def _find_privilege() -> list[str] | None:
     """The words that let a command run as root without a question, or None."""
     if os.geteuid() == 0:
@@ -80,3 +129,13 @@ def _runs_well(command: Sequence[str]) -> bool:
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0
+
+
+def main(home: Path, answer: Path) -> None:
+    """Set the sandbox up and write the state to a file."""
+    state = ensure_sandbox(partial(check_sandbox, home))
+    answer.write_text(json.dumps(asdict(state)))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
