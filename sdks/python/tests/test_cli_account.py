@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from loopback import LoopbackApi, Reply, refusal
+from loopback import REQUEST_ID, LoopbackApi, Reply, refusal
 
 from conftest import PROGRAM, Run
 
@@ -125,3 +125,13 @@ def test_a_login_that_fits_several_tenants_names_them(api: LoopbackApi, leanvibe
 
     assert done.returncode == 1
     assert "--tenant-id with the slug or id of one: acme (t1), globex (t2)" in done.stderr
+
+
+def test_a_wrong_password_is_not_answered_with_advice_to_log_in(
+    api: LoopbackApi, leanvibe: Run
+) -> None:
+    api.answer("POST", "/v1/auth/login", refusal(401, "unauthorized", "It is wrong."))
+
+    done = leanvibe("login", "--email", "dev@acme.test", "--password-stdin", stdin="wrong\n")
+
+    assert done.stderr == f"Error: It is wrong. [{REQUEST_ID}]\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import click
@@ -30,6 +31,7 @@ class App:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.base_url: str | None = None
         self.json = False
+        self.logging_in = False
         self.config = Config(config_path(environ))
         self._environ = environ
         self._client: LeanVibeClientSync | None = None
@@ -136,6 +138,8 @@ def plain(value: object) -> str:
     """The value as text that cannot command the terminal."""
     if value is None:
         return "-"
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):

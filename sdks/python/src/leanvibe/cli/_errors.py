@@ -12,7 +12,6 @@ from leanvibe.cli._app import App, plain
 
 # The narrower kind comes first.
 _STEPS: tuple[tuple[type[errors.LeanVibeError], str], ...] = (
-    (errors.MfaRequiredError, "Log in again with --mfa-code."),
     (errors.AuthenticationError, "Run: leanvibe login"),
     (
         errors.TenantSuspendedError,
@@ -56,6 +55,10 @@ def _next_step(error: errors.LeanVibeError, app: App) -> str:
             return _wrong_fields(error)
         case errors.SandboxUnavailableError() if error.details.get("command"):
             return f"Run on the server: {error.details['command']}"
+        case errors.MfaRequiredError():
+            return "Log in again with --mfa-code."
+        case errors.AuthenticationError() if app.logging_in:
+            return ""
         case errors.AuthenticationError() if app.api_key:
             return "Check LEANVIBE_API_KEY."
     return next((step for kind, step in _STEPS if isinstance(error, kind)), "")

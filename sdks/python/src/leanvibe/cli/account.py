@@ -23,6 +23,7 @@ def login(
     app: App, email: str, password_stdin: bool, tenant_id: str | None, mfa_code: str | None
 ) -> None:
     """Log in and keep the session for the commands that follow."""
+    app.logging_in = True
     if password_stdin:
         password = sys.stdin.readline().rstrip("\r\n")
     else:

@@ -39,7 +39,7 @@ def list_entries(
     app.show_page(
         page,
         {
-            "TIME": lambda entry: f"{entry.timestamp:%Y-%m-%d %H:%M:%S}Z",
+            "TIME": lambda entry: entry.timestamp,
             "EVENT": lambda entry: entry.event_type,
             "ACTOR": lambda entry: entry.actor.label or entry.actor.id or entry.actor.kind,
             "FROM": lambda entry: entry.ip_address,
