@@ -15,7 +15,9 @@ _ROUTE = re.compile(rb"^\s*@(\w+(?:\.\w+)*)\.(?:get|post|put|patch|delete)\(\s*(
 
 
 class Deliverables(msgspec.Struct, frozen=True, kw_only=True):
-    """Counts of one diff. Renamed files count as changed; binary files count as files without lines."""
+    """Counts of one diff. Renamed files count as changed; binary files count as files without
+    lines.
+    """
 
     files_created: int
     files_changed: int

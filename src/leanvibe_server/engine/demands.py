@@ -1,4 +1,6 @@
-"""What a task demands beside its recipe: frameworks, security, tests, compliance. Honoured, or listed as unmet."""
+"""What a task demands beside its recipe: frameworks, security, tests, compliance. Honoured, or
+listed as unmet.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,10 @@ from leanvibe_server.engine.parameters import unmet_item
 # Keys that choose a recipe or fill its slots; `parameters` reads them.
 SLOT_KEYS = frozenset(
     {"recipe", "component_type", "specification", "fields", "module", "paths", "rules"}
+)
+# Read as slots where the endpoint is specified without a `specification` of its own.
+ENDPOINT_KEYS = frozenset(
+    {"endpoint", "methods", "authentication", "database", "validation", "unique"}
 )
 # Keys that describe the task without asking anything of the code.
 SOFT_KEYS = frozenset(
@@ -69,8 +75,7 @@ def read_demands(
         elif key in _LIST_KEYS:
             for one in value if isinstance(value, list) else [value]:
                 _read_one(key, one, recipe, filled, survey, demands)
-        elif not (recipe == "crud_endpoint" and key in {"endpoint", "methods", "authentication",
-                                                        "database", "validation", "unique"}):  # fmt: skip
+        elif not (recipe == "crud_endpoint" and key in ENDPOINT_KEYS):
             demands.unmet.append(
                 unmet_item(f"requirements.{key}", "No recipe knows this requirement.", _REMEDY)
             )
@@ -150,7 +155,9 @@ def _read_one(
 
 
 def _read_deployment(value: Any, demands: Demands) -> None:
-    """A task delivers a branch for a person to merge: it deploys nothing and always waits for approval."""
+    """A task delivers a branch for a person to merge: it deploys nothing and always waits for
+    approval.
+    """
     settings = value if isinstance(value, dict) else {"deployment": value}
     for name, asked in sorted(settings.items()):
         held = (name == "auto_deploy" and asked is False) or (

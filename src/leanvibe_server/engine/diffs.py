@@ -1,4 +1,6 @@
-"""A unified diff as git writes it, read into files and lines. Bytes in, since names and content may be any."""
+"""A unified diff as git writes it, read into files and lines. Bytes in, since names and content
+may be any.
+"""
 
 from __future__ import annotations
 
@@ -130,7 +132,9 @@ def _read_hunk(
 
 
 def _header_paths(line: bytes) -> tuple[bytes, bytes]:
-    """Both names of `diff --git a/x b/x`. Unquoted names with spaces are split where both halves agree."""
+    """Both names of `diff --git a/x b/x`. Unquoted names with spaces are split where both halves
+    agree.
+    """
     rest = line[len(b"diff --git ") :]
     quoted = re.match(rb'^("(?:[^"\\]|\\.)*"|\S+) ("(?:[^"\\]|\\.)*"|\S+)$', rest)
     if quoted:

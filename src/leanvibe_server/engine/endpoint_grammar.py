@@ -17,8 +17,8 @@ _ASKS = re.compile(
 )
 _PATH = re.compile(r"(?<![\w/.])(/[A-Za-z0-9_.~-]+)+/?(?:\{\w+\}/?)?")
 _FOR = re.compile(
-    r"\b(?:for|to manage|managing|of|called|named)\s+(?:the\s+|our\s+|a\s+|an\s+|all\s+)?(?P<noun>[A-Za-z][\w-]*"
-    r"(?:[ -][A-Za-z][\w-]*)?)",
+    r"\b(?:for|to manage|managing|of|called|named)\s+(?:the\s+|our\s+|a\s+|an\s+|all\s+)?"
+    r"(?P<noun>[A-Za-z][\w-]*(?:[ -][A-Za-z][\w-]*)?)",
     re.IGNORECASE,
 )
 _BEFORE = re.compile(

@@ -1,4 +1,6 @@
-"""The quality gates as the engine sees them: what to ask the sandboxed program, how to read its answer."""
+"""The quality gates as the engine sees them: what to ask the sandboxed program, how to read its
+answer.
+"""
 
 from __future__ import annotations
 
@@ -55,8 +57,8 @@ def build_request(
 ) -> dict[str, Any]:
     """The request for one gate.
 
-    `base_directory` is where the program finds the tree before the change; `earlier` holds raw answers of
-    gates that ran before (the coverage gate reads the measurement of the tests gate).
+    `base_directory` is where the program finds the tree before the change; `earlier` holds raw
+    answers of gates that ran before (the coverage gate reads the measurement of the tests gate).
     """
     return {
         "gate": gate,
@@ -99,7 +101,7 @@ def mark_not_run(gate: str, reason: str, *, required: bool) -> Gate:
 
 
 def list_blocking(gates: Sequence[Gate]) -> list[Gate]:
-    """The required gates that failed. One that did not run doesn't block: it makes the score null."""
+    """The required gates that failed. One that did not run makes the score null instead."""
     return [gate for gate in gates if gate.required and gate.status == "failed"]
 
 

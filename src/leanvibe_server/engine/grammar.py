@@ -1,7 +1,8 @@
 """The grammar of tasks: free text to a recipe and its slots, and whatever words are left over.
 
-Deterministic: fixed patterns over clauses. A clause that fits a recipe gives up the words that fill a slot;
-words that remain and mean something are unmet. Other clauses are background unless they demand something.
+Deterministic: fixed patterns over clauses. A clause that fits a recipe gives up the words that fill
+a slot; words that remain and mean something are unmet. Other clauses are background unless they
+demand something.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _CLAUSE = re.compile(r"(?<=[.!?;])\s+|\n+|\s+-\s+|(?<=\w),?\s+and then\s+|;\s*")
 _WORD = re.compile(r"[A-Za-z0-9_/#+@.'-]*[A-Za-z0-9_#+]")
 _LINT = re.compile(
     r"\b(?:fix|clean(?:\s*-?up)?|resolve|remove|repair|address|correct|tidy|autofix|auto-fix|apply|"
-    r"eliminate|run)\b.*?\b(?:lint\w*|ruff|flake8|pyflakes|unused imports?|import order|imports?)\b|"
+    r"eliminate|run)\b.*?\b(?:lint\w*|ruff|flake8|pyflakes|unused imports?|import order)\b|"
     r"\blint[ -](?:autofix|fix|cleanup|clean-up|findings|errors|issues)\b|"
     r"^\s*lint (?:the )?(?:code|project|repository|repo)\b",
     re.IGNORECASE,
@@ -47,7 +48,9 @@ _REMEDY = "Leave it out of this task, give it a task of its own, or configure a 
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """What the text says: a recipe, slots, words nothing honours, and sentences read as background."""
+    """What the text says: a recipe, slots, words nothing honours, and sentences read as
+    background.
+    """
 
     recipe: str | None
     parameters: dict[str, Any]
@@ -57,7 +60,9 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_text(text: str, *, chosen: str | None = None) -> Reading:
-    """Read a task's text. With a recipe already `chosen` only technologies it demands are looked for."""
+    """Read a task's text. With a recipe already `chosen` only technologies it demands are looked
+    for.
+    """
     clauses = [one.strip() for one in _CLAUSE.split(text) if one and one.strip()]
     if chosen is not None:
         named = [item for clause in clauses for item in _named_technologies(clause, chosen)]

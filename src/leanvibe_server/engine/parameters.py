@@ -1,4 +1,6 @@
-"""The parameters of a recipe, read from a task's structured keys; what is malformed is named by its path."""
+"""The parameters of a recipe, read from a task's structured keys; what is malformed is named by
+its path.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,12 @@ _PATH_PARAMETER = re.compile(r"/\{[A-Za-z_]\w*\}/?$")
 _FIELD_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _RULE = re.compile(r"[A-Z]{1,5}[0-9]{0,4}")
 # Names that the generated classes use themselves.
-_RESERVED_FIELDS = frozenset({"id", "metadata", "registry", "dt", "copy", "json", "dict", "schema",
-                              "construct", "validate", *FIELD_TYPES} - {"date", "datetime", "uuid"})  # fmt: skip
+_RESERVED_FIELDS = frozenset(
+    {
+        *("id", "metadata", "registry", "dt", "copy", "json", "dict", "schema", "construct"),
+        *("validate", "str", "int", "float", "bool"),
+    }
+)
 _ALIASES = {
     "string": "str", "text": "str", "integer": "int", "number": "float", "boolean": "bool",
     "timestamp": "datetime",

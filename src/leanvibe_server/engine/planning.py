@@ -1,7 +1,8 @@
 """From the words and keys of a task to a recipe, or to what stands in the way of one.
 
-Pure: text and a survey in, a plan out. Structured keys come first; free text goes through a fixed grammar.
-Whatever a recipe does not honour is listed as unmet, and an unmet item fails the task: never half of it.
+Pure: text and a survey in, a plan out. Structured keys come first; free text goes through a fixed
+grammar. Whatever a recipe does not honour is listed as unmet, and an unmet item fails the task:
+never half of it.
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ class Unmet(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What will be done, or why nothing is. `final` is False while the repository has not been looked at."""
+    """What will be done, or why nothing is. `final` is False while the repository has not been
+    looked at.
+    """
 
     recipe: str | None
     parameters: dict[str, Any]
@@ -105,7 +108,9 @@ def plan(task: TaskText, survey: dict[str, Any] | None = None) -> Plan:
 
 
 def _read_words(text: str, structured: ReadParameters) -> Reading:
-    """The text's reading. Beside structured keys it is a label: only what it asks beyond them counts."""
+    """The text's reading. Beside structured keys it is a label: only what it asks beyond them
+    counts.
+    """
     reading = read_text(text, chosen=structured.recipe)
     if structured.recipe is None:
         return reading
@@ -129,7 +134,7 @@ def _distinct(unmet: list[Unmet]) -> list[Unmet]:
 
 
 def _nearest(text: str, but: set[str]) -> list[dict[str, Any]]:
-    """The recipes by how many words of the task they share, with what the task would have to say."""
+    """The recipes, nearest first, with what the task would have to say for each."""
     words = set(text.casefold().split())
     hints = {
         "crud_endpoint": {

@@ -1,4 +1,6 @@
-"""The recipes: what each needs to know, which program does each step, which gates its work must pass."""
+"""The recipes: what each needs to know, which program does each step, which gates its work must
+pass.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ import msgspec
 FIELD_TYPES = ("str", "int", "float", "bool", "datetime", "date", "uuid")
 HTTP_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 SURVEY_PROGRAM = "survey.py"
-# Files that decide what runs where, or what is installed: a recipe edits none of them but those it names.
+# Files that decide what runs where, or what is installed: a recipe edits none of them but those it
+# names.
 PROTECTED_PATHS = (
     ".github/**",
     ".gitlab-ci.yml",
@@ -49,7 +52,7 @@ _ALWAYS = frozenset({"lint", "security", "tampering", "tests"})
 CRUD_ENDPOINT = Recipe(
     name="crud_endpoint",
     title="CRUD endpoint",
-    description="Adds REST routes for one resource to a FastAPI service, with storage, tests and documentation.",
+    description="Adds REST routes for one resource to a FastAPI service, with tests and docs.",
     parameters={
         "type": "object",
         "additionalProperties": False,
@@ -91,7 +94,7 @@ CRUD_ENDPOINT = Recipe(
 LINT_AUTOFIX = Recipe(
     name="lint_autofix",
     title="Fix lint findings",
-    description="Applies ruff's safe fixes under the repository's own rules and keeps its tests green.",
+    description="Applies ruff's safe fixes under the repository's own rules; its tests stay green.",
     parameters={
         "type": "object",
         "additionalProperties": False,
@@ -118,7 +121,7 @@ LINT_AUTOFIX = Recipe(
 CHARACTERISATION_TESTS = Recipe(
     name="characterisation_tests",
     title="Characterisation tests",
-    description="Writes tests for an untested module by running it, and keeps those that raise branch coverage.",
+    description="Pins what an untested module does, by tests that raise its branch coverage.",
     parameters={
         "type": "object",
         "additionalProperties": False,
@@ -147,16 +150,21 @@ STEP_NAMES = {
     "test_generation": "tests",
     "documentation": "docs",
 }
+WORKING_STEPS = frozenset(STEP_NAMES) - {"requirements_analysis"}
 
 
 def build_request(
     step: str, parameters: dict[str, Any], answers: dict[str, dict[str, Any]]
 ) -> dict[str, Any]:
-    """The request of a recipe's program for a step; `answers` holds the earlier steps' answers by step."""
+    """The request of a recipe's program for a step; `answers` holds the earlier steps' answers by
+    step.
+    """
     return {
         "step": STEP_NAMES[step],
         "parameters": parameters,
-        "previous": {STEP_NAMES[name]: one for name, one in answers.items() if name in STEP_NAMES},
+        "previous": {
+            STEP_NAMES[name]: one for name, one in answers.items() if name in WORKING_STEPS
+        },
     }
 
 

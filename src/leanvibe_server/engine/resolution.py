@@ -1,4 +1,6 @@
-"""A recipe's parameters held against the repository: names resolved, clashes found, assumptions stated."""
+"""A recipe's parameters held against the repository: names resolved, clashes found, assumptions
+stated.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The quality score, version qs-1: one number from the gates that ran, and every number it came from."""
+"""The quality score, version qs-1: one number from the gates that ran, and every number it came
+from.
+"""
 
 from __future__ import annotations
 
@@ -51,8 +53,8 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
 def calculate_score(gates: Sequence[Gate]) -> Score:
     """Work the score out from the gates' numbers.
 
-    A failed required gate caps it at 0.49; a required gate that did not run makes it null. What another
-    gate did not measure counts as zero: it can't count as passed.
+    A failed required gate caps it at 0.49; a required gate that did not run makes it null. What
+    another gate did not measure counts as zero: it can't count as passed.
     """
     by_name = {gate.name: gate for gate in gates}
     numbers = {gate.name: gate.numbers for gate in gates if gate.status != "not_run"}
@@ -80,7 +82,7 @@ def calculate_score(gates: Sequence[Gate]) -> Score:
 
 
 def _tests(numbers: Mapping[str, Mapping[str, Any]]) -> Decimal:
-    """Share of base-passing and new tests that pass, times the diff's coverage against its target."""
+    """Share of base-passing and new tests that pass, times the diff's share of its target."""
     tests = numbers.get("tests")
     if tests is None:
         return _ZERO
@@ -109,7 +111,9 @@ def _security(numbers: Mapping[str, Mapping[str, Any]]) -> Decimal:
 
 
 def _maintainability(numbers: Mapping[str, Mapping[str, Any]]) -> Decimal:
-    """One at a debt of 5 % or less, falling evenly to zero at 50 %, less 0.1 per new complex function."""
+    """One at a debt of 5 % or less, falling evenly to zero at 50 %, less 0.1 per new complex
+    function.
+    """
     complexity = numbers.get("complexity")
     if complexity is None:
         return _ZERO

@@ -7,7 +7,6 @@ import tomllib
 from collections.abc import Sequence
 
 import libcst as cst
-
 from worktree import Refused
 
 
@@ -64,12 +63,14 @@ def _with_inclusion(
     statement: cst.BaseStatement | cst.SimpleStatementLine,
     app: str,
 ) -> list[cst.BaseStatement | cst.BaseSmallStatement] | None:
-    """The body with the statement after the last inclusion on this app, else after its assignment."""
+    """The body with the statement after the app's last inclusion, else after its assignment."""
     place = None
     for index, one in enumerate(body):
-        if _assigns(one, app) or _calls(one, app, "include_router"):
-            place = index
-        elif place is not None and _calls(one, app, "add_middleware"):
+        if (
+            _assigns(one, app)
+            or _calls(one, app, "include_router")
+            or (place is not None and _calls(one, app, "add_middleware"))
+        ):
             place = index
     if place is None:
         return None
@@ -113,47 +114,27 @@ def _with_import(
     """The body with the import in its place: sorted among its neighbours of the same package."""
     code = cst.Module(body=[]).code_for_node
     wanted = _source_of(code(imported))
-    last, place = -1, None
-    for index, one in enumerate(body):
-        small = _small(one)
-        if not isinstance(small, cst.Import | cst.ImportFrom):
-            continue
-        last = index
-        other = _source_of(code(one))
-        if _same_package(other, wanted) and other <= wanted:
-            place = index + 1
-        elif _same_package(other, wanted) and place is None:
-            place = index
-    if place is None:
-        place = last + 1 if last >= 0 else (1 if body and _is_docstring(body[0]) else 0)
-        return [*body[:place], _separated(imported), *body[place:]]
-    if place < len(body) and _takes_lead(body[place]) and _is_import(body[place]):
+    places = [index for index, one in enumerate(body) if _is_import(one)]
+    group = [index for index in places if _same_package(_source_of(code(body[index])), wanted)]
+    before = [index for index in group if _source_of(code(body[index])) <= wanted]
+    if before:
+        place = before[-1] + 1
+        return [*body[:place], imported, *body[place:]]
+    if group:
+        place = group[0]
         first = body[place]
-        assert isinstance(first, cst.SimpleStatementLine)
-        assert isinstance(imported, cst.SimpleStatementLine)
-        if (
-            place == 0
-            or not _is_import(body[place - 1])
-            or not _same_package(_source_of(code(body[place - 1])), wanted)
-        ):
-            imported = imported.with_changes(leading_lines=first.leading_lines)
-            return [
-                *body[:place],
-                imported,
-                first.with_changes(leading_lines=[]),
-                *body[place + 1 :],
-            ]
-    return [*body[:place], imported, *body[place:]]
+        lead = getattr(first, "leading_lines", ())
+        imported = imported.with_changes(leading_lines=lead)
+        return [*body[:place], imported, first.with_changes(leading_lines=()), *body[place + 1 :]]
+    place = 1 if body and _is_docstring(body[0]) else 0
+    place = places[-1] + 1 if places else place
+    return [*body[:place], _separated(imported), *body[place:]]
 
 
 def _separated(
     imported: cst.BaseStatement | cst.SimpleStatementLine,
 ) -> cst.BaseStatement | cst.SimpleStatementLine:
     return imported.with_changes(leading_lines=[cst.EmptyLine(indent=False)])
-
-
-def _takes_lead(statement: cst.CSTNode) -> bool:
-    return isinstance(statement, cst.SimpleStatementLine) and bool(statement.leading_lines)
 
 
 def _is_import(statement: cst.CSTNode) -> bool:

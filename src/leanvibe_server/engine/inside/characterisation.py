@@ -1,8 +1,9 @@
 """Write characterisation tests for a module: what its functions do today, observed by running them.
 
-Request: `{"step": "check"|"code"|"tests"|"docs", "parameters": {"module": name or path, optional}}`. The work is the
-`tests` step. Answer: `{"ok", "changed", "files", "notes", "skipped": [{"function", "reason"}], "numbers":
-{"tests", "cases", "branch_coverage_before", "branch_coverage_after", …}, "module", "summary"}`.
+Request: `{"step": "check"|"code"|"tests"|"docs", "parameters": {"module": name or path,
+optional}}`. The work is the `tests` step. Answer: `{"ok", "changed", "files", "notes", "skipped":
+[{"function", "reason"}], "numbers": {"tests", "cases", "branch_coverage_before",
+"branch_coverage_after", …}, "module", "summary"}`.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ def _cover(
     if not cases:
         raise Refused("nothing_to_raise", _no_cases(module, skipped))
     path = _test_path(root, facts, module)
-    cases, suite = _keep_stable(root, module, path, cases)
+    cases = _keep_stable(root, module, path, cases)
     if not cases:
         raise Refused("nothing_to_raise", "No test passed in three fresh processes.")
     text = _formatted(root, facts, path, render_tests(module["name"], cases))
@@ -144,6 +145,7 @@ def _answer(
     tests = len(re.findall(r"^def test_", text, re.MULTILINE))
     branches = (_branch_share(before), _branch_share(after))
     shown = " to ".join("none" if one is None else f"{one:.0%}" for one in branches)
+    summary = f"Wrote {tests} tests for {module['name']}; branch coverage went from {shown}."
     return {
         "ok": True,
         "changed": True,
@@ -160,14 +162,16 @@ def _answer(
             "coverage_before": round(_coverage(before), 4),
             "coverage_after": round(_coverage(after), 4),
         },
-        "summary": f"Wrote {tests} tests for {module['name']}; its branch coverage went from {shown}.",
+        "summary": summary,
     }
 
 
 def _probe(
     root: Path, module: dict[str, Any], measured: dict[str, Any]
 ) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
-    """The cases a fresh process observes; a function that hangs it is left out and the rest goes on."""
+    """The cases a fresh process observes; a function that hangs it is left out and the rest goes
+    on.
+    """
     cases: list[dict[str, Any]] = []
     skipped: list[dict[str, str]] = []
     with tempfile.TemporaryDirectory(prefix="probe-") as scratch:
@@ -222,9 +226,8 @@ def _take(
 
 def _keep_stable(
     root: Path, module: dict[str, Any], path: str, cases: list[dict[str, Any]]
-) -> tuple[list[dict[str, Any]], Suite | None]:
+) -> list[dict[str, Any]]:
     """The cases whose tests pass in three fresh processes, each with another hash seed."""
-    suite: Suite | None = None
     for _ in range(FRESH_PROCESSES):
         if not cases:
             break
@@ -242,11 +245,11 @@ def _keep_stable(
                 raise Refused("failed", f"The new tests could not run: {suite.reason}")
             failing |= set(suite.outcomes) - suite.named("passed")
         if not failing:
-            return cases, suite
+            return cases
         names = {re.sub(r"\[.*", "", one.rpartition("::")[2], flags=re.DOTALL) for one in failing}
         kept = [one for one in cases if test_name(one["name"], one["outcome"]["kind"]) not in names]
         cases = kept if len(kept) < len(cases) else []
-    return cases, suite
+    return cases
 
 
 def _test_path(root: Path, facts: dict[str, Any], module: dict[str, Any]) -> str:

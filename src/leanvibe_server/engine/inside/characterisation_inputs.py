@@ -1,4 +1,4 @@
-"""Inputs worth trying on a function: by annotation, default, literals of its body, and boundaries."""
+"""Inputs worth trying on a function: by annotation, default, literals and boundaries."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TYPICAL: dict[type, list[Any]] = {
     str: ["abc", "12.50", "", "12", "-3", "Hello World", " padded ", "a,b", "ada@example.com"],
     bytes: [b"ab", b""],
     datetime.date: [datetime.date(2026, 1, 2), datetime.date(2024, 2, 29)],
-    datetime.datetime: [datetime.datetime(2026, 1, 2, 3, 4, 5)],
+    datetime.datetime: [datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)],
     datetime.timedelta: [datetime.timedelta(hours=1), datetime.timedelta(0)],
     decimal.Decimal: [decimal.Decimal("1.50"), decimal.Decimal(0), decimal.Decimal(-1)],
     uuid.UUID: [uuid.UUID("6f1f2b1e-8a57-4c1c-9f6d-0d4f5f2c7a11")],
@@ -69,7 +69,7 @@ def find_literals(node: ast.AST, namespace: dict[str, Any]) -> Literals:
 
 
 def _sort_in(value: Any, numbers: list[int | float], texts: list[str]) -> None:
-    if isinstance(value, bool) or isinstance(value, enum.Enum):
+    if isinstance(value, bool | enum.Enum):
         return
     if isinstance(value, int | float) and abs(value) <= 10**9:
         numbers.append(value)
@@ -87,18 +87,13 @@ def candidates(annotation: Any, literals: Literals, depth: int = 0) -> list[Any]
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if annotation is inspect.Parameter.empty or annotation is Any or annotation is object:
         return [*UNKNOWN, *literals.numbers[:4], *literals.texts[:6]]
-    if annotation is None or annotation is types.NoneType:
-        return [None]
-    if isinstance(annotation, typing.TypeVar):
-        return list(UNKNOWN)
     if origin is typing.Annotated:
         return candidates(arguments[0], literals, depth)
-    if origin is typing.Literal:
-        return list(arguments)
     if origin in {typing.Union, types.UnionType}:
         return _of_union(arguments, literals, depth)
-    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
-        return list(annotation)
+    listed = _of_listed(annotation, origin, arguments)
+    if listed is not None:
+        return listed
     if annotation in TYPICAL:
         return _of_builtin(annotation, literals)
     container = _of_container(annotation, origin, arguments, literals, depth)
@@ -107,6 +102,19 @@ def candidates(annotation: Any, literals: Literals, depth: int = 0) -> list[Any]
     if isinstance(annotation, type):
         return _of_record(annotation, literals, depth)
     raise NoInputs(f"no values are known for {annotation}")
+
+
+def _of_listed(annotation: Any, origin: Any, arguments: tuple[Any, ...]) -> list[Any] | None:
+    """Every value of an annotation that lists its values."""
+    if annotation is None or annotation is types.NoneType:
+        return [None]
+    if isinstance(annotation, typing.TypeVar):
+        return list(UNKNOWN)
+    if origin is typing.Literal:
+        return list(arguments)
+    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
+        return list(annotation)
+    return None
 
 
 def _of_union(arguments: tuple[Any, ...], literals: Literals, depth: int) -> list[Any]:
@@ -124,11 +132,11 @@ def _of_union(arguments: tuple[Any, ...], literals: Literals, depth: int) -> lis
 def _of_builtin(annotation: type, literals: Literals) -> list[Any]:
     typical = TYPICAL[annotation]
     if annotation is int:
-        near = [int(n) + step for n in literals.numbers for step in (0, -1, 1) if n == int(n)]
-        return [*typical[:2], *near, *typical[2:]]
+        whole = [int(n) for n in literals.numbers if n == int(n)]
+        return [*typical[:2], *(n + step for n in whole for step in (0, -1, 1)), *typical[2:]]
     if annotation is float:
-        near = [float(n) + step for n in literals.numbers for step in (0, -1, 1)]
-        return [*typical[:1], *near, *typical[1:]]
+        parts = [float(n) for n in literals.numbers]
+        return [*typical[:1], *(n + step for n in parts for step in (0, -1, 1)), *typical[1:]]
     if annotation is str:
         around = [f"1{text}25" for text in literals.texts if len(text) <= 2]
         around += [f"1{text}234" for text in literals.texts if len(text) <= 2]
@@ -171,7 +179,9 @@ def _of_container(
 
 
 def _of_record(annotation: type, literals: Literals, depth: int) -> list[Any]:
-    """Instances of a dataclass, a named tuple or a Pydantic model, made from values of their fields."""
+    """Instances of a dataclass, a named tuple or a Pydantic model, made from values of their
+    fields.
+    """
     known = (
         dataclasses.is_dataclass(annotation)
         or hasattr(annotation, "model_fields")
@@ -183,8 +193,7 @@ def _of_record(annotation: type, literals: Literals, depth: int) -> list[Any]:
     for _, keywords in argument_rows(annotation, literals, depth=depth + 1, limit=12):
         try:
             made.append(annotation(**keywords))
-        except Exception:
-            # A record may refuse a made-up value; another row may do.
+        except Exception:  # noqa: S112 - a record may refuse a made-up value; another row may do
             continue
     if not made:
         raise NoInputs(f"{annotation.__name__} took none of the values tried")
@@ -234,19 +243,22 @@ def argument_rows(
 def read_hints(function: Any) -> dict[str, Any]:
     """The resolved annotations; of a class those of its constructor or its fields."""
     found: dict[str, Any] = {}
-    targets = [function, function.__init__] if isinstance(function, type) else [function]
+    targets = [function]
+    if isinstance(function, type):
+        targets.append(inspect.getattr_static(function, "__init__"))
     for target in targets:
         try:
             found.update(typing.get_type_hints(target, include_extras=True))
-        except Exception:
-            # Annotations of foreign code may name anything; without them the values are guesses.
+        except Exception:  # noqa: S112 - foreign annotations may name anything; then we guess
             continue
     found.pop("return", None)
     return found
 
 
 def combine(columns: list[list[Any]], *, limit: int) -> list[tuple[Any, ...]]:
-    """Rows over the columns: all of them if they are few, else each value once against several bases."""
+    """Rows over the columns: all of them if they are few, else each value once against several
+    bases.
+    """
     if not columns:
         return [()]
     total = 1
@@ -260,7 +272,7 @@ def combine(columns: list[list[Any]], *, limit: int) -> list[tuple[Any, ...]]:
         rows.append(tuple(base))
         for index, column in enumerate(columns):
             for value in column:
-                rows.append(tuple([*base[:index], value, *base[index + 1 :]]))
+                rows.append((*base[:index], value, *base[index + 1 :]))
     for left, right in itertools.combinations(range(len(columns)), 2):
         for one, other in itertools.product(columns[left][:6], columns[right][:6]):
             row = [column[0] for column in columns]

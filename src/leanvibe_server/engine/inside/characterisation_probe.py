@@ -1,12 +1,15 @@
-"""Run a module's functions on candidate inputs and write down what they do. Runs in a process of its own.
+"""Run a module's functions on candidate inputs and write down what they do. Runs in a process of
+its own.
 
-Request on standard input: `{"module", "path", "missing_lines", "missing_arcs", "skip", "results"}`; one JSON
-line per event goes to the file `results`: `{"start": name}`, `{"skipped": name, "reason"}`, `{"cases": […]}`.
+Request on standard input: `{"module", "path", "missing_lines", "missing_arcs", "skip", "results"}`;
+one JSON line per event goes to the file `results`: `{"start": name}`, `{"skipped": name,
+"reason"}`, `{"cases": […]}`.
 """
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import copy
 import importlib
 import inspect
@@ -23,10 +26,21 @@ from characterisation_purity import Purity
 from characterisation_values import Renderer, Unrenderable
 
 CALL_TIMEOUT_S = 0.5
-FUNCTION_TIMEOUT_S = 10.0
-FORBIDDEN_EVENTS = ("open", "os.", "socket.", "subprocess.", "shutil.", "sqlite3.", "urllib.", "time.",
-                    "tempfile.", "ctypes.", "ftplib.", "smtplib.", "webbrowser.", "glob.", "pathlib.",
-                    "signal.", "builtins.input")  # fmt: skip
+FORBIDDEN_EVENTS = (
+    *(
+        "open",
+        "os.",
+        "socket.",
+        "subprocess.",
+        "shutil.",
+        "sqlite3.",
+        "urllib.",
+        "time.",
+        "signal.",
+    ),
+    *("tempfile.", "ctypes.", "ftplib.", "smtplib.", "webbrowser.", "glob.", "pathlib."),
+    "builtins.input",
+)
 CODE_SUFFIXES = (".py", ".pyc", ".so", ".pyi")
 # Raised by a made-up value of a wrong type rather than by a rule of the function.
 UNTELLING = (TypeError, AttributeError, NameError, RecursionError, MemoryError, ImportError,
@@ -154,15 +168,15 @@ class Probe:
         owner, _, member = name.rpartition(".")
         if not owner:
             function = inspect.unwrap(getattr(self._module, member))
-            rows = [({}, row) for row in inputs.argument_rows(function, literals)]
-            return self._try_rows(name, "function", rows)
+            calls = inputs.argument_rows(function, literals)
+            return self._try_rows(name, "function", [({}, row) for row in calls])
         kind = getattr(self._module, owner)
         if issubclass(kind, BaseException) or inspect.isabstract(kind):
             raise inputs.NoInputs("its class is not made by itself")
         raw = inspect.getattr_static(kind, member)
         if isinstance(raw, staticmethod | classmethod):
-            rows = [({}, row) for row in inputs.argument_rows(getattr(kind, member), literals)]
-            return self._try_rows(name, "static", rows)
+            calls = inputs.argument_rows(getattr(kind, member), literals)
+            return self._try_rows(name, "static", [({}, row) for row in calls])
         return self._probe_method(name, kind, raw, literals)
 
     def _probe_method(
@@ -179,8 +193,9 @@ class Probe:
             raise inputs.NoInputs("it is no plain method")
         calls: list[Any] = [((), {})]
         if not is_property:
-            calls = [row for row in self._method_rows(raw, literals)]
-        rows = [(maker, call) for _, maker in makers for call in calls][: inputs.MAX_COMBINATIONS]
+            calls = self._method_rows(raw, literals)
+        rows: list[Any] = [(maker, call) for _, maker in makers for call in calls]
+        rows = rows[: inputs.MAX_COMBINATIONS]
         return self._try_rows(name, "property" if is_property else "method", rows)
 
     def _method_rows(self, raw: Any, literals: inputs.Literals) -> list[Any]:
@@ -212,7 +227,9 @@ class Probe:
     def _observe(
         self, name: str, kind: str, maker: dict[str, Any], positional: Any, keywords: Any
     ) -> dict[str, Any] | None:
-        """One call as a case; None where it can't be written as a test or gives another result again."""
+        """One call as a case; None where it can't be written as a test or gives another result
+        again.
+        """
         source = Renderer(approximate=False)
         try:
             made = [[key, source.render(value)] for key, value in maker.items()]
@@ -298,11 +315,11 @@ def main() -> None:
     request = json.loads(sys.stdin.read())
     own = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [one for one in sys.path if os.path.abspath(one or ".") != own]
-    sys.stdout = open(os.devnull, "w", encoding="utf-8")
     with open(request["path"], encoding="utf-8") as file:
         text = file.read()
-    module = importlib.import_module(request["module"])
-    Probe(request, module, text).run()
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
+        module = importlib.import_module(request["module"])
+        Probe(request, module, text).run()
 
 
 if __name__ == "__main__":

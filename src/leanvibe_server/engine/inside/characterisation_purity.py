@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ast
+from typing import TypeGuard
 
 IMPURE_MODULES = frozenset(
     {
-        "aiohttp", "asyncio", "boto3", "concurrent", "ctypes", "ftplib", "getpass", "glob", "http",
+        "aiohttp", "asyncio", "boto3", "concurrent", "ctypes", "ftplib", "getpass", "glob",
+        "http",
         "httpx", "importlib", "multiprocessing", "os", "platform", "psycopg", "psycopg2", "random",
-        "redis", "requests", "secrets", "select", "shutil", "signal", "smtplib", "socket", "sqlite3",
-        "ssl", "subprocess", "sys", "tempfile", "threading", "time", "urllib3", "webbrowser",
+        "redis", "requests", "secrets", "select", "shutil", "signal", "smtplib", "socket",
+        "sqlite3", "ssl", "subprocess", "sys", "tempfile", "threading", "time", "urllib3",
+        "webbrowser",
     }
 )  # fmt: skip
 PURE_MEMBERS = frozenset(
@@ -83,15 +86,22 @@ class Purity:
         for inner in ast.walk(node):
             if isinstance(inner, ast.Global):
                 return "it changes module state"
-            if isinstance(inner, ast.Name) and inner.id in IMPURE_BUILTINS:
-                if inner.id not in self._origins and isinstance(inner.ctx, ast.Load):
-                    return f"it touches {IMPURE_BUILTINS[inner.id]}"
+            if self._is_impure_builtin(inner):
+                return f"it touches {IMPURE_BUILTINS[inner.id]}"
             if isinstance(inner, ast.Attribute) and inner.attr in IMPURE_METHODS:
                 return f"it touches {IMPURE_METHODS[inner.attr]}"
             reason = self._origin_reason(inner)
             if reason:
                 return reason
         return None
+
+    def _is_impure_builtin(self, node: ast.AST) -> TypeGuard[ast.Name]:
+        return (
+            isinstance(node, ast.Name)
+            and isinstance(node.ctx, ast.Load)
+            and node.id in IMPURE_BUILTINS
+            and node.id not in self._origins
+        )
 
     def _origin_reason(self, node: ast.AST) -> str | None:
         if not isinstance(node, ast.Name) or not isinstance(node.ctx, ast.Load):
@@ -139,9 +149,13 @@ def _called_names(node: ast.AST, owner: str | None) -> list[str]:
         if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Load):
             found.append(inner.id)
             found.append(f"{inner.id}.__init__")
-        elif isinstance(inner, ast.Attribute) and isinstance(inner.value, ast.Name):
-            if owner and inner.value.id in {"self", "cls"}:
-                found.append(f"{owner}.{inner.attr}")
+        elif (
+            owner
+            and isinstance(inner, ast.Attribute)
+            and isinstance(inner.value, ast.Name)
+            and inner.value.id in {"self", "cls"}
+        ):
+            found.append(f"{owner}.{inner.attr}")
     return sorted(set(found))
 
 

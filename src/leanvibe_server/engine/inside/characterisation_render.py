@@ -9,7 +9,9 @@ PLAIN = {"int", "str", "float", "bool"}
 
 
 def render_tests(module: str, cases: list[dict[str, Any]]) -> str:
-    """The whole test file: for each function one test of what it returns and one of what it refuses."""
+    """The whole test file: for each function one test of what it returns and one of what it
+    refuses.
+    """
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for case in cases:
         groups.setdefault((case["name"], case["outcome"]["kind"]), []).append(case)
@@ -20,8 +22,8 @@ def render_tests(module: str, cases: list[dict[str, Any]]) -> str:
     lines = [
         f'"""Characterisation of {module}: what the code does today, observed by running it.',
         "",
-        "These tests pin behaviour, right or wrong, so that a change of it is seen. Where one fails after an",
-        "intended change, update the expected value.",
+        "These tests pin behaviour, right or wrong, so that a change of it is seen.",
+        "Where one fails after an intended change, update the expected value.",
         '"""',
         "",
         *_imports(module, cases, text),

@@ -93,7 +93,7 @@ class Renderer:
 
     def _record(self, value: Any, depth: int) -> str:
         kind = type(value)
-        if dataclasses.is_dataclass(value) and kind.__eq__ is not object.__eq__:
+        if dataclasses.is_dataclass(value) and "__eq__" in vars(kind):
             pairs = [(one.name, getattr(value, one.name)) for one in dataclasses.fields(value)
                      if one.init]  # fmt: skip
         elif isinstance(value, tuple) and hasattr(value, "_fields"):
@@ -107,9 +107,10 @@ class Renderer:
 
     def _class(self, kind: type) -> str:
         module = sys.modules.get(kind.__module__)
-        if "." in kind.__qualname__ or getattr(module, kind.__name__, None) is not kind:
+        name: str = kind.__name__
+        if "." in kind.__qualname__ or getattr(module, name, None) is not kind:
             raise Unrenderable(f"{kind.__qualname__} can't be imported")
-        if kind.__name__.startswith("_"):
-            raise Unrenderable(f"{kind.__name__} is private")
-        self.imports.add((kind.__module__, kind.__name__))
-        return kind.__name__
+        if name.startswith("_"):
+            raise Unrenderable(f"{name} is private")
+        self.imports.add((kind.__module__, name))
+        return name

@@ -1,9 +1,9 @@
 """Add a CRUD endpoint to a FastAPI application: routes, shapes, storage, tests, documentation.
 
-Request: `{"step": "check"|"code"|"tests"|"docs", "parameters": {"endpoint", "methods", "authentication", "database",
-"fields", "unique"?}, "previous": {"code": <answer of the code step>}}`.
-Answer: `{"ok", "changed", "files": [{"path", "action"}], "notes", "assumptions", "numbers", "summary",
-"carry"}`; `carry` of the code step goes back in as it came.
+Request: `{"step": "check"|"code"|"tests"|"docs", "parameters": {"endpoint", "methods",
+"authentication", "database", "fields", "unique"?}, "previous": {"code": <answer of the code
+step>}}`. Answer: `{"ok", "changed", "files": [{"path", "action"}], "notes", "assumptions",
+"numbers", "summary", "carry"}`; `carry` of the code step goes back in as it came.
 """
 
 from __future__ import annotations

@@ -58,7 +58,8 @@ def router_text(spec: Spec, target: Target) -> str:
             "",
             "",
             "def _not_found() -> HTTPException:",
-            f'    return HTTPException(status.HTTP_404_NOT_FOUND, "There is no such {spec.words}.")',
+            f'    detail = "There is no such {spec.words}."',
+            "    return HTTPException(status.HTTP_404_NOT_FOUND, detail)",
         ]
     return "\n".join(lines) + "\n"
 

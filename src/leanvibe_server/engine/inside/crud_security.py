@@ -5,42 +5,8 @@ from __future__ import annotations
 from crud_names import optional
 from crud_target import Target
 
-_SECURITY_TAIL = '''
-
-def require_claims(
-    credentials: Annotated[OPTIONAL_CREDENTIALS, Depends(bearer)],
-) -> dict[str, Any]:
-    """Return the claims of the caller's token; without a valid one the call answers 401."""
-    secret = os.environ.get(KEY_VARIABLE)
-    if not secret:
-        raise HTTPException(
-            status.HTTP_503_SERVICE_UNAVAILABLE, f"{KEY_VARIABLE} is not configured."
-        )
-    if credentials is None:
-        raise _unauthorized("A bearer token is required.")
-    try:
-        return verify_token(credentials.credentials, secret)
-    except INVALID_TOKEN as error:
-        raise _unauthorized(str(error)) from error
-
-
-def _unauthorized(detail: str) -> HTTPException:
-    return HTTPException(
-        status.HTTP_401_UNAUTHORIZED, detail, headers={"WWW-Authenticate": "Bearer"}
-    )
-'''
-
-
-def _with_tail(head: str, error: str, target: Target) -> str:
-    tail = _SECURITY_TAIL.replace("INVALID_TOKEN", error)
-    tail = tail.replace("OPTIONAL_CREDENTIALS", optional("HTTPAuthorizationCredentials", target))
-    if target.old_python:
-        head = head.replace("import Annotated, Any", "import Annotated, Any, Optional")
-    return head + tail
-
-
-def security(target: Target) -> str:
-    head = '''"""Bearer tokens: JSON Web Tokens signed with HS256, verified with the standard library.
+_STANDARD_LIBRARY = '''\
+"""Bearer tokens: JSON Web Tokens signed with HS256, by the standard library.
 
 The algorithm is fixed, so a token can't choose its own. `exp` is required, `nbf` is honoured.
 """
@@ -103,11 +69,12 @@ def _decode_object(part: str) -> dict[str, Any]:
         raise InvalidTokenError("The token is malformed.")
     return value
 '''
-    return _with_tail(head, "InvalidTokenError", target)
 
+_PYJWT = '''\
+"""Bearer tokens: JSON Web Tokens signed with HS256.
 
-def security_pyjwt(target: Target) -> str:
-    head = '''"""Bearer tokens: JSON Web Tokens signed with HS256. The algorithm is fixed, `exp` is required."""
+The algorithm is fixed, so a token can't choose its own. `exp` is required.
+"""
 
 import os
 from typing import Annotated, Any
@@ -131,4 +98,46 @@ def verify_token(token: str, secret: str) -> dict[str, Any]:
     )
     return claims
 '''
-    return _with_tail(head, "jwt.InvalidTokenError", target)
+
+_DEPENDENCY = '''
+
+def require_claims(
+    credentials: Annotated[OPTIONAL_CREDENTIALS, Depends(bearer)],
+) -> dict[str, Any]:
+    """Return the claims of the caller's token; without a valid one the call answers 401."""
+    secret = os.environ.get(KEY_VARIABLE)
+    if not secret:
+        raise HTTPException(
+            status.HTTP_503_SERVICE_UNAVAILABLE, f"{KEY_VARIABLE} is not configured."
+        )
+    if credentials is None:
+        raise _unauthorized("A bearer token is required.")
+    try:
+        return verify_token(credentials.credentials, secret)
+    except INVALID_TOKEN as error:
+        raise _unauthorized(str(error)) from error
+
+
+def _unauthorized(detail: str) -> HTTPException:
+    return HTTPException(
+        status.HTTP_401_UNAUTHORIZED, detail, headers={"WWW-Authenticate": "Bearer"}
+    )
+'''
+
+
+def security(target: Target) -> str:
+    """A verifier made of nothing but the standard library."""
+    return _with_dependency(_STANDARD_LIBRARY, "InvalidTokenError", target)
+
+
+def security_pyjwt(target: Target) -> str:
+    """A verifier on PyJWT, for a repository that depends on it already."""
+    return _with_dependency(_PYJWT, "jwt.InvalidTokenError", target)
+
+
+def _with_dependency(head: str, error: str, target: Target) -> str:
+    tail = _DEPENDENCY.replace("INVALID_TOKEN", error)
+    tail = tail.replace("OPTIONAL_CREDENTIALS", optional("HTTPAuthorizationCredentials", target))
+    if target.old_python:
+        head = head.replace("import Annotated, Any", "import Annotated, Any, Optional")
+    return head + tail

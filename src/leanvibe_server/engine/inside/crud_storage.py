@@ -10,15 +10,7 @@ def memory_repository(spec: Spec, target: Target) -> str:
     """A repository that keeps the resource in the memory of the process."""
     name, one = spec.class_name, spec.singular
     lines = [
-        f'"""Storage of {spec.words_plural} in the memory of the process."""',
-        "",
-        *(["from itertools import count"] if spec.has("POST") else []),
-        "from threading import Lock",
-        *_optional_import(spec, target),
-        f"from {source(spec, target, 'schemas')} import {_shapes(spec)}",
-        "",
-        *_duplicate_error(spec),
-        "",
+        *_memory_head(spec, target),
         f"class {name}Repository:",
         f'    """Keeps {spec.words_plural} until the process ends."""',
         "",
@@ -69,12 +61,27 @@ def memory_repository(spec: Spec, target: Target) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _memory_head(spec: Spec, target: Target) -> list[str]:
+    return [
+        f'"""Storage of {spec.words_plural} in the memory of the process."""',
+        "",
+        *(["from itertools import count"] if spec.has("POST") else []),
+        "from threading import Lock",
+        *_optional_import(spec, target),
+        f"from {source(spec, target, 'schemas')} import {_shapes(spec)}",
+        "",
+        *_duplicate_error(spec),
+        "",
+    ]
+
+
 def _memory_changes(spec: Spec, target: Target) -> list[str]:
     name, one, lines = spec.class_name, spec.singular, list[str]()
+    found = optional(name, target)
     if spec.has("PUT"):
         lines += [
             "",
-            f"    def replace(self, {one}_id: int, new: {name}Replace) -> {optional(name, target)}:",
+            f"    def replace(self, {one}_id: int, new: {name}Replace) -> {found}:",
             *_docstring(
                 f"Give every field of the {spec.words} anew; None where there is none.", spec
             ),
@@ -89,7 +96,7 @@ def _memory_changes(spec: Spec, target: Target) -> list[str]:
     if spec.has("PATCH"):
         lines += [
             "",
-            f"    def update(self, {one}_id: int, changes: {name}Update) -> {optional(name, target)}:",
+            f"    def update(self, {one}_id: int, changes: {name}Update) -> {found}:",
             *_docstring(
                 f"Change the given fields of the {spec.words}; None where there is none.", spec
             ),
@@ -166,7 +173,8 @@ def sqlalchemy_repository(spec: Spec, target: Target) -> str:
             "",
             f"    def list_page(self, *, limit: int, offset: int) -> list[{name}]:",
             f'        """Return one page of {spec.words_plural} in the order of their ids."""',
-            f"        page = select({name}Record).order_by({name}Record.id).limit(limit).offset(offset)",
+            f"        ordered = select({name}Record).order_by({name}Record.id)",
+            "        page = ordered.limit(limit).offset(offset)",
             f"        return [{name}.model_validate(row) for row in self._session.scalars(page)]",
             "",
             "    def count(self) -> int:",

@@ -217,7 +217,9 @@ def _app_rank(app: dict[str, Any]) -> tuple[int, int, int, str]:
 
 
 def _imported_as(path: str, module: str, text: str, facts: dict[str, Any]) -> str:
-    """The name the application's module is imported by: the tests' word, else its siblings' imports."""
+    """The name the application's module is imported by: the tests' word, else its siblings'
+    imports.
+    """
     last = module.rpartition(".")[2]
     if last == module:
         return module

@@ -14,7 +14,7 @@ MAX_FINDINGS = 200
 
 @dataclass(frozen=True)
 class ChangedFile:
-    """One file of the change. `before` and `after` are its text, None where there is none to read."""
+    """One file of the change. `before` and `after` are its text, None where none can be read."""
 
     path: str
     old_path: str

@@ -17,7 +17,8 @@ from worktree import list_python_files, read_text
 
 MAX_COGNITIVE = 15
 MAX_CYCLOMATIC = 10
-# Development of a line is taken as 30 minutes and debt as the minutes to repay it, as the SQALE method does.
+# Development of a line is taken as 30 minutes and debt as the minutes to repay it, as the SQALE
+# method does.
 MINUTES_PER_LINE = 30
 REPAY_FUNCTION_MINUTES = 10
 REPAY_MODULE_MINUTES = {"A": 0, "B": 20, "C": 60}
@@ -175,7 +176,7 @@ def _public_symbols(text: str | None) -> dict[str, tuple[int, bool]]:
 
 
 def check_duplication(change: Change) -> dict[str, Any]:
-    """More than 3 % of the added lines repeating six or more lines from elsewhere fails the gate."""
+    """More than 3 % of the added lines repeating six lines from elsewhere fails the gate."""
     changed = {one.path: one for one in change.python if not is_test_file(one.path)}
     windows: dict[tuple[str, ...], list[tuple[str, list[int]]]] = {}
     paths, _ = list_python_files(change.root)
@@ -220,9 +221,8 @@ def _significant_lines(text: str | None) -> list[tuple[int, str]]:
     found = []
     for number, line in enumerate((text or "").split("\n"), start=1):
         stripped = line.strip()
-        if stripped and not stripped.startswith(("#", "import ", "from ", '"""')):
-            if stripped.strip("()[]{},:"):
-                found.append((number, stripped))
+        if stripped.strip("()[]{},:") and not stripped.startswith(("#", "import ", "from ", '"""')):
+            found.append((number, stripped))
     return found
 
 

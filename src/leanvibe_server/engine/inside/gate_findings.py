@@ -142,7 +142,8 @@ def _severity(rule: str) -> str:
 def _bandit(tree: Path, paths: list[str]) -> list[dict[str, Any]]:
     ran = run_tool(
         "bandit",
-        ["--format", "json", "--quiet", "--exit-zero", "--ini", "/dev/null", "--", *(f"./{one}" for one in paths)],
+        ["--format", "json", "--quiet", "--exit-zero", "--ini", "/dev/null", "--",
+         *(f"./{one}" for one in paths)],
         cwd=tree,
         timeout_s=TIMEOUT_S,
     )  # fmt: skip

@@ -1,10 +1,12 @@
-"""The gate against tests made weaker: removed tests, fewer checks, new skips, collection switched off."""
+"""The gate against tests made weaker: removed tests, fewer checks, new skips, collection switched
+off.
+"""
 
 from __future__ import annotations
 
 import ast
 import re
-from typing import Any
+from typing import Any, TypeGuard
 
 from gate_change import Change, ChangedFile, verdict
 from layout import is_test_file
@@ -67,10 +69,13 @@ def _tests_of(text: str | None) -> dict[str, dict[str, int]]:
         if isinstance(node, ast.ClassDef):
             own = skips + sum(_mentions_skip(one) for one in node.decorator_list)
             pending += [(f"{prefix}{node.name}.", own, inner) for inner in node.body]
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            if node.name.startswith("test"):
-                found[prefix + node.name] = _counts(node, skips)
+        elif _is_test(node):
+            found[prefix + node.name] = _counts(node, skips)
     return found
+
+
+def _is_test(node: ast.stmt) -> TypeGuard[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test")
 
 
 def _counts(node: ast.FunctionDef | ast.AsyncFunctionDef, skips: int) -> dict[str, int]:

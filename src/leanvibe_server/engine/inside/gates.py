@@ -1,8 +1,9 @@
 """Run one quality gate on the work tree, against the tree before the change.
 
-Request: `{"gate", "base": directory | null, "changed": [{"path", "old_path", "status", "binary", "lines":
-[[first, last]]}], "settings": {"coverage_target", "timeout_s"}, "earlier": {gate: answer}}`.
-Answer: `{"name", "status": "passed"|"failed"|"not_run", "reason", "findings", "numbers"}`.
+Request: `{"gate", "base": directory | null, "changed": [{"path", "old_path", "status", "binary",
+"lines": [[first, last]]}], "settings": {"coverage_target", "timeout_s"}, "earlier": {gate:
+answer}}`. Answer: `{"name", "status": "passed"|"failed"|"not_run", "reason", "findings",
+"numbers"}`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How a repository is laid out: import roots, module names, declared dependencies, tool settings."""
+"""How a repository is laid out: import roots, module names, dependencies, tool settings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ TEST_DIRECTORIES = frozenset({"test", "tests", "testing"})
 
 
 def import_roots(paths: list[str]) -> list[str]:
-    """The directories modules are imported from: `src` where it is a source root, always the tree itself."""
+    """The directories modules are imported from: `src` where it is a source root, always the tree
+    itself.
+    """
     has_source_root = any(path.startswith("src/") for path in paths)
     return ["src", "."] if has_source_root and "src/__init__.py" not in paths else ["."]
 

@@ -2,8 +2,8 @@
 
 Request: `{"step": "check"|"code"|"tests"|"docs", "parameters": {"paths": [str]?, "rules":
 [str]?}}`. Without `rules` the repository's own selection holds.
-Answer: `{"ok", "changed", "files", "notes", "numbers": {"found", "fixed", "remaining"}, "fixed": {rule: n},
-"remaining": {rule: n}, "summary"}`.
+Answer: `{"ok", "changed", "files", "notes", "numbers": {"found", "fixed", "remaining"}, "fixed":
+{rule: n}, "remaining": {rule: n}, "summary"}`.
 """
 
 from __future__ import annotations
@@ -129,7 +129,8 @@ def _summary(found: Counter[str], fixed: Counter[str], left: Counter[str], files
         return "There is nothing to fix: ruff finds nothing under the repository's rules."
     if not files:
         return f"There is nothing to fix: none of the {found.total()} findings has a safe fix."
-    return f"Fixed {fixed.total()} of {found.total()} findings in {files} files; {left.total()} remain."
+    done = f"Fixed {fixed.total()} of {found.total()} findings in {files} files"
+    return f"{done}; {left.total()} remain."
 
 
 def main() -> None:

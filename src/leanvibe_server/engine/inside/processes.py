@@ -1,4 +1,6 @@
-"""Tools run as child processes of a program: the same interpreter, bounded in time, output captured."""
+"""Tools run as child processes of a program: the same interpreter, bounded in time, output
+captured.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,7 @@ def run_tool(
     timeout_s: float,
     environment: Mapping[str, str] | None = None,
 ) -> Ran:
-    """Run a tool as `python -P -m module`, so that a file of the repository can't stand in for it."""
+    """Run a tool as `python -P -m module`, so that no file of the repository stands in for it."""
     return run(
         [sys.executable, "-P", "-m", module, *arguments],
         cwd=cwd,

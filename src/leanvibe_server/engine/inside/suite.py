@@ -1,7 +1,10 @@
-"""The project's own tests, run in a copy of its tree: each test's outcome, and coverage where asked for."""
+"""The project's own tests, run in a copy of its tree: each test's outcome, and coverage where
+asked for.
+"""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
@@ -25,7 +28,7 @@ RECORDER = "leanvibe_outcome_recorder"
 
 @dataclass(frozen=True)
 class Suite:
-    """One run of the suite. `outcomes` is None where it did not run to its end; `reason` says why."""
+    """One run of the suite. `outcomes` is None where it did not end; `reason` says why."""
 
     outcomes: dict[str, dict[str, str]] | None
     reason: str | None
@@ -131,20 +134,15 @@ def _run_in(
         else:
             ran = run_tool("pytest", command, cwd=place, timeout_s=timeout_s,
                            environment=environment)  # fmt: skip
-        if ran.exit_code != USAGE_ERROR or outcomes.exists() and outcomes.read_text() != "{}":
+        if ran.exit_code != USAGE_ERROR or (outcomes.exists() and outcomes.read_text() != "{}"):
             break
     files = _read_coverage(place, settings, data, scratch) if with_coverage else {}
     return _read_suite(ran, outcomes, files, timeout_s)
 
 
 def _coverage_settings(place: Path) -> str:
-    concurrency = "thread"
-    try:
-        import greenlet  # noqa: F401  # only whether it is there counts
-
-        concurrency = "thread, greenlet"
-    except ImportError:
-        pass
+    has_greenlet = importlib.util.find_spec("greenlet") is not None
+    concurrency = "thread, greenlet" if has_greenlet else "thread"
     return (
         "[run]\nbranch = True\nrelative_files = True\n"
         f"concurrency = {concurrency}\nsource = {place}\n"

@@ -171,10 +171,11 @@ def _read_dependency(node: ast.FunctionDef | ast.AsyncFunctionDef, facts: FileFa
     yields = any(isinstance(inner, ast.Yield) for inner in ast.walk(node))
     words = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
     returned = ast.unparse(node.returns) if node.returns else ""
-    if yields and ("Session" in returned or words & {"SessionLocal", "Session", "AsyncSession"}):
-        if "contextmanager" not in " ".join(ast.unparse(one) for one in node.decorator_list):
-            is_async = isinstance(node, ast.AsyncFunctionDef)
-            facts.session_source = {"name": node.name, "async": is_async, "line": node.lineno}
+    has_session = "Session" in returned or words & {"SessionLocal", "Session", "AsyncSession"}
+    decorated = "contextmanager" in " ".join(ast.unparse(one) for one in node.decorator_list)
+    if yields and has_session and not decorated:
+        is_async = isinstance(node, ast.AsyncFunctionDef)
+        facts.session_source = {"name": node.name, "async": is_async, "line": node.lineno}
     arguments = ast.unparse(node.args)
     guarded = "Depends(" in arguments or "Security(" in arguments
     named = any(word in node.name for word in ("user", "token", "auth", "principal", "jwt"))

@@ -1,8 +1,8 @@
 """The repository's files, read and written without leaving the tree.
 
-Every program of this directory runs inside the sandbox with the work tree as its current directory. The
-tree is hostile: links may point out of it, names may be binary, files may be huge. Walks are sorted, so
-the same tree always gives the same answer.
+Every program of this directory runs inside the sandbox with the work tree as its current directory.
+The tree is hostile: links may point out of it, names may be binary, files may be huge. Walks are
+sorted, so the same tree always gives the same answer.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-# A project's dependencies come by PYTHONPATH, for its tests. Our own imports must not find them: they may
+# A project's dependencies come by PYTHONPATH, for its tests. Our own imports must not find them:
+# they may
 # hold another version of a library, or a module that only has its name.
 DEPENDENCY_PATH = [one for one in os.environ.get("PYTHONPATH", "").split(os.pathsep) if one]
 sys.path[:] = [one for one in sys.path if one not in DEPENDENCY_PATH]
@@ -75,7 +76,9 @@ def refusal(refused: Refused) -> dict[str, Any]:
 
 
 def walk_files(root: Path) -> Iterator[str]:
-    """Relative posix paths of the regular files below `root`, sorted, links and tool directories left out."""
+    """Relative posix paths of the regular files below `root`, sorted, links and tool directories
+    left out.
+    """
     pending = [""]
     while pending:
         directory = pending.pop()
@@ -110,7 +113,9 @@ def list_python_files(root: Path) -> tuple[list[str], bool]:
 
 
 def read_text(root: Path, path: str) -> str | None:
-    """The file's text; None where it is missing, linked, larger than `MAX_FILE_BYTES` or not UTF-8."""
+    """The file's text; None where it is missing, linked, larger than `MAX_FILE_BYTES` or not
+    UTF-8.
+    """
     try:
         target = resolve_inside(root, path)
         info = target.lstat()
