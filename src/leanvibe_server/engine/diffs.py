@@ -45,7 +45,7 @@ def parse_diff(diff: bytes) -> list[FileDiff]:
     starts = list(_file_starts(lines))
     return [
         _read_file(lines[start:end])
-        for start, end in zip(starts, [*starts[1:], len(lines)], strict=True)
+        for start, end in zip(starts, [*starts[1:], len(lines)], strict=False)
     ]
 
 
