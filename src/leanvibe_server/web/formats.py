@@ -6,8 +6,6 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-UNLIMITED_FROM = 999_999
-
 
 def to_datetime(value: datetime | str) -> datetime:
     """A moment, from itself or from its RFC 3339 text."""
@@ -64,11 +62,6 @@ def number(value: int | float | Decimal | None) -> str:
     return f"{value:,.2f}".rstrip("0").rstrip(".")
 
 
-def limit(value: int) -> str:
-    """A limit; the largest ones mean that there is none."""
-    return "unlimited" if value >= UNLIMITED_FROM else number(value)
-
-
 def percent(ratio: float | Decimal | None) -> str:
     """A ratio of 0 to 1 in whole percent."""
     return "–" if ratio is None else f"{round(float(ratio) * 100)} %"
@@ -97,7 +90,6 @@ FILTERS: dict[str, Any] = {
     "time": time_tag,
     "duration": duration,
     "number": number,
-    "limit": limit,
     "percent": percent,
     "words": words,
     "initials": initials,
