@@ -1,28 +1,13 @@
 """The SDK's live stream against the product's WebSocket, over a real socket."""
 
-import asyncio
-import socket
 from collections.abc import AsyncIterator
 
 import pytest
-import uvicorn
 
 from leanvibe import LeanVibeClient, exceptions
 from leanvibe_server.kernel.ids import new_id
-from leanvibe_server.wiring import Doors
 from tests.conftest import FakeClock
 from tests.given import Organisation
-
-
-@pytest.fixture
-async def address(doors: Doors) -> AsyncIterator[str]:
-    """Where the product answers on a free port."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(doors.app, lifespan="off", log_config=None))
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-    server.should_exit = True
-    await serving
 
 
 @pytest.fixture
