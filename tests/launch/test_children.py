@@ -84,6 +84,20 @@ def test_a_child_that_someone_keeps_killing_is_never_given_up(make_child: MakeCh
         assert "killed by SIGKILL" in wait_for_news(child)
 
 
+def test_a_child_that_cannot_be_started_for_a_while_is_tried_again(
+    make_child: MakeChild, tmp_path: Path
+) -> None:
+    child = make_child(SLEEPS)
+    child.start()
+    os.kill(read_pid(child), signal.SIGKILL)
+    wait_for_news(child)
+    logs = tmp_path / "logs"
+    logs.rename(tmp_path / "away")
+    logs.symlink_to("/dev/full")
+
+    assert wait_for_news(child) == ("sample cannot be started (File exists); trying again in 10 s")
+
+
 def test_stopping_takes_the_grandchildren_along(make_child: MakeChild, tmp_path: Path) -> None:
     note = tmp_path / "grandchild"
     child = make_child(

@@ -94,9 +94,7 @@ class Child:
         """
         now_s = time.monotonic()
         if self._start_again_at_s is not None:
-            if now_s >= self._start_again_at_s:
-                self.start()
-            return None
+            return self._start_again() if now_s >= self._start_again_at_s else None
         if self._process is None:
             return None
         code = self._process.poll()
@@ -104,6 +102,18 @@ class Child:
             self._was_steady |= now_s - self._started_at_s > STEADY_AFTER_S
             return None
         return self._plan_restart(code, now_s=now_s)
+
+    def _start_again(self) -> str | None:
+        try:
+            self.start()
+        except OSError as error:
+            # A full disk, say: it may pass, and what still runs is of use meanwhile.
+            self._start_again_at_s = time.monotonic() + LONGEST_PAUSE_S
+            return (
+                f"{self.program.name} cannot be started ({error.strerror}); "
+                f"trying again in {LONGEST_PAUSE_S:g} s"
+            )
+        return None
 
     def _plan_restart(self, code: int, *, now_s: float) -> str:
         self._kill_group()

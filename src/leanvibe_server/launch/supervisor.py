@@ -14,7 +14,7 @@ import click
 
 from leanvibe_server.launch import processes
 from leanvibe_server.launch.children import Child, Program
-from leanvibe_server.launch.errors import AlreadyRunning, DatabaseFailed
+from leanvibe_server.launch.errors import AlreadyRunning, DatabaseFailed, LaunchError
 from leanvibe_server.launch.postgres import EmbeddedPostgres
 
 _TICK_S: Final = 0.1
@@ -180,7 +180,7 @@ class Supervisor:
         self._say("postgres ended; starting it again")
         try:
             self.start_database()
-        except (DatabaseFailed, OSError) as error:
+        except (LaunchError, OSError) as error:
             self._database_pause_s = min(
                 max(1.0, self._database_pause_s * 2), _LONGEST_DATABASE_PAUSE_S
             )

@@ -37,8 +37,9 @@ def greet(settings: Settings, *, sandbox: SandboxState, took_s: float) -> None:
     demo = read_facts(settings)
     if demo is not None:
         click.echo("\nDemo accounts (more in demo.json):")
+        width = max(len(user["email"]) for user in demo["users"].values())
         for role, user in demo["users"].items():
-            click.echo(f"  {role:<16}{user['email']:<32}{user['password']}")
+            click.echo(f"  {role:<16}{user['email']:<{width}}  {user['password']}")
     if not sandbox.ready:
         click.echo(f"\nNo sandbox: {sandbox.reason}. Tasks will fail with sandbox_unavailable.")
         click.echo(f"  To mend it, run: {sandbox.command}")
