@@ -140,26 +140,49 @@ async def test_a_process_left_behind_ends_with_its_run(sandbox: Sandbox, room: P
     assert count_processes(mark) == 0
 
 
-async def test_a_killed_worker_takes_its_sandboxes_along(room: Path, tmp_path: Path) -> None:
-    mark = f"mark-{uuid4()}"
-    worker = f"""
-import asyncio
+WORKER = """
+import asyncio, sys
 from pathlib import Path
 from leanvibe_server.engine.bubblewrap import BubblewrapSandbox
 from leanvibe_server.engine.sandbox import PYTHON, Limits
-run = BubblewrapSandbox(home=Path({str(tmp_path)!r})).run
-code = "import os, time; os.fork(); time.sleep(60)"
-asyncio.run(run([PYTHON, "-c", code, "{mark}"], workspace=Path({str(room)!r}), limits=Limits()))
+mark, room = sys.argv[1:]
+code = "import os, time; os.fork(); open('started', 'w'); time.sleep(60)"
+run = BubblewrapSandbox(home=Path("/nonexistent")).run
+asyncio.run(run([PYTHON, "-c", code, mark], workspace=Path(room), limits=Limits()))
 """
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", worker)
-    await wait_until_started(f"{mark}\0")
-    process.kill()
-    await process.wait()
-    for _ in range(50):
+
+
+async def is_gone(mark: str) -> bool:
+    """Whether nothing with `mark` is left, at the latest after two seconds."""
+    for _ in range(100):
         if count_processes(mark) == 0:
+            return True
+        await asyncio.sleep(0.02)
+    return False
+
+
+async def test_a_killed_worker_takes_its_sandboxes_along(room: Path) -> None:
+    mark = f"mark-{uuid4()}"
+    worker = await asyncio.create_subprocess_exec(sys.executable, "-c", WORKER, mark, str(room))
+    for _ in range(1000):
+        if (room / "started").exists():
             break
         await asyncio.sleep(0.02)
-    assert count_processes(mark) == 0
+    worker.kill()
+    await worker.wait()
+    assert await is_gone(mark)
+
+
+async def test_a_worker_killed_while_a_sandbox_starts_is_cleaned_up_after(room: Path) -> None:
+    for delay_s in (0, 0.002, 0.005, 0.01):
+        mark = f"mark-{uuid4()}"
+        worker = await asyncio.create_subprocess_exec(sys.executable, "-c", WORKER, mark, str(room))
+        await wait_until_started(f"LEANVIBE_WORKER\0{worker.pid}")
+        await asyncio.sleep(delay_s)
+        worker.kill()
+        await worker.wait()
+        BubblewrapSandbox(home=room)
+        assert await is_gone(mark)
 
 
 async def test_output_is_kept_up_to_its_limit(sandbox: Sandbox, room: Path) -> None:

@@ -25,8 +25,16 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from leanvibe_server.engine.cgroups import Groups, grouped, sweep
-from leanvibe_server.engine.enclosure import ENV, SHARED_MEMORY_MB, TMP_MB, Mount, toolbox, wall_in
+from leanvibe_server.engine.cgroups import Groups, grouped, sweep_groups
+from leanvibe_server.engine.enclosure import (
+    ENV,
+    SHARED_MEMORY_MB,
+    TMP_MB,
+    Mount,
+    kill_orphans,
+    toolbox,
+    wall_in,
+)
 from leanvibe_server.engine.remedies import find_remedy
 from leanvibe_server.engine.sandbox import PYTHON, WORKSPACE, Bind, Limits, Outcome
 from leanvibe_server.engine.step_down import STAGE
@@ -64,8 +72,9 @@ class BubblewrapSandbox:
         self._checking = asyncio.Lock()
         self._checked_until = 0.0
         self._refusal: SandboxUnavailable | None = None
+        kill_orphans()
         if self._steps_down:
-            sweep()
+            sweep_groups()
 
     async def check(self) -> None:
         """Make sure that a sandbox runs here, by running one. The answer is kept for a while.

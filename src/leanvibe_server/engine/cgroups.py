@@ -102,7 +102,7 @@ def _remove(folder: Path) -> bool:
     return not folder.exists()
 
 
-def sweep() -> None:
+def sweep_groups() -> None:
     """Remove the empty groups of workers that were killed."""
     for controller in ("pids", "memory", ""):
         parent = _own_group(controller)

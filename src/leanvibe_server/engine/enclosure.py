@@ -1,10 +1,13 @@
 """The walls and the furniture of the sandbox, as arguments of bubblewrap."""
 
+import os
 import re
+import signal
 import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -27,6 +30,7 @@ Mount = tuple[str, str, bool]
 """Host path, path inside, writable."""
 
 _MB = 1024 * 1024
+_WORKER = "LEANVIBE_WORKER"
 _INSIDE = Path(__file__).parent / "inside"
 _NAME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 _SYSTEM_LINKS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
@@ -56,6 +60,7 @@ def wall_in(
         # Without this the sandbox could fill the memory behind its own root directory.
         *("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", WORKSPACE),
         *chain.from_iterable(("--setenv", name, value) for name, value in env.items()),
+        *("--setenv", _WORKER, str(os.getpid())),
         *("--", "/usr/bin/prlimit", *_rlimits(limits), "--", *argv),
     ]
 
@@ -119,6 +124,21 @@ def _is_binary(program: Path) -> bool:
         return False
     with program.open("rb") as file:
         return file.read(4) == b"\x7fELF"
+
+
+def kill_orphans() -> None:
+    """Kill the sandboxes of workers that are gone.
+
+    A sandbox dies with its worker, but for one whose worker was killed in the few milliseconds in
+    which bubblewrap is setting it up.
+    """
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, ValueError):
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+            if b"bwrap" in words[0] and _WORKER.encode() in words:
+                worker = int(words[words.index(_WORKER.encode()) + 1])
+                if not Path("/proc", str(worker)).exists():
+                    os.kill(int(folder.name), signal.SIGKILL)
 
 
 def _rlimits(limits: Limits) -> Iterator[str]:

@@ -14,6 +14,10 @@ _INSTALLERS = {
     "pacman": "pacman -S --noconfirm bubblewrap",
     "apk": "apk add bubblewrap",
 }
+_IN_A_CONTAINER = (
+    "docker run --cap-add SYS_ADMIN --security-opt seccomp=unconfined"
+    " --security-opt apparmor=unconfined --security-opt systempaths=unconfined …"
+)
 _SYSCTLS = (
     ("kernel/apparmor_restrict_unprivileged_userns", "1", "0"),
     ("kernel/unprivileged_userns_clone", "0", "1"),
@@ -41,6 +45,8 @@ def _diagnose(complaint: str) -> tuple[str, str]:
             key = name.replace("/", ".", 1)
             keep = f"sh -c 'echo {key}={good} > /etc/sysctl.d/60-bubblewrap.conf; sysctl --system'"
             return f"user namespaces are closed by {key}", _as_root(keep)
+    if "Operation not permitted" in complaint or "cannot step down" in complaint:
+        return "this container or system forbids new namespaces", _IN_A_CONTAINER
     if "execute" in complaint or "execvp" in complaint or "encodings" in complaint:
         tree = f"{sys.prefix} {sys.base_prefix}"
         return "its user may not read the product's Python", _as_root(f"chmod -R go+rX {tree}")

@@ -2,13 +2,13 @@
 
 import asyncio
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
 from leanvibe_server.engine.sandbox import Limits
-from leanvibe_server.kernel.processes import StopReason, run_process
+from leanvibe_server.kernel.processes import StopReason, list_family, run_process
 
 _MEMORY_EVERY_S = 0.2
 _DISK_EVERY_S = 0.5
@@ -33,20 +33,9 @@ async def watch_limits(pid: int, *, limits: Limits, folders: Sequence[Path]) -> 
 
 async def _watch_memory(pid: int, limit: int) -> Literal["memory"]:
     while True:
-        if sum(_private_bytes(member) for member in _descendants(pid)) > limit:
+        if sum(_private_bytes(member) for member in list_family(pid)) > limit:
             return "memory"
         await asyncio.sleep(_MEMORY_EVERY_S)
-
-
-def _descendants(pid: int) -> Iterator[int]:
-    waiting = [pid]
-    while waiting:
-        parent = waiting.pop()
-        yield parent
-        with suppress(OSError):
-            for task in os.listdir(f"/proc/{parent}/task"):
-                children = Path(f"/proc/{parent}/task/{task}/children").read_text()
-                waiting += [int(child) for child in children.split()]
 
 
 def _private_bytes(pid: int) -> int:

@@ -5,14 +5,13 @@ import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
 StopReason = Literal["wall", "output", "memory", "disk"]
 Watch = Callable[[int], Awaitable[StopReason]]
 
-_CHUNK = 65_536
 _FLOOD_FACTOR = 4
 _FLOOD_SLACK = 16 * 1024 * 1024
 _DEATH_S = 5.0
@@ -49,92 +48,106 @@ async def run_process(
     """
     loop = asyncio.get_running_loop()
     started = loop.time()
-    process = await asyncio.create_subprocess_exec(
+    transport, running = await loop.subprocess_exec(
+        lambda: _Running(output_bytes),
         *argv,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
         env=dict(env),
         cwd=cwd,
         start_new_session=True,
     )
-    running = _Running(process, output_bytes)
     deadline = loop.call_later(timeout_s, running.stop, "wall")
     watcher = asyncio.ensure_future(_obey(watch, running)) if watch else None
-    whole = asyncio.ensure_future(running.communicate(stdin))
     try:
+        running.feed(stdin)
         # Not forever: a grandchild that left the group may hold a pipe open.
-        await asyncio.wait({whole}, timeout=timeout_s + _DEATH_S)
+        await asyncio.wait({running.ended}, timeout=timeout_s + _DEATH_S)
     finally:
         deadline.cancel()
         running.kill()
-        if not whole.done():
-            await asyncio.wait({whole}, timeout=_DEATH_S)
-            whole.cancel()
+        if not running.ended.done():
+            await asyncio.wait({running.ended}, timeout=_DEATH_S)
+        transport.close()
         if watcher:
             watcher.cancel()
             await asyncio.gather(watcher, return_exceptions=True)
     if watcher and not watcher.cancelled():
         watcher.result()
-    return Finished(
-        exit_code=process.returncode if process.returncode is not None else -signal.SIGKILL,
-        stdout=bytes(running.stdout),
-        stderr=bytes(running.stderr),
-        duration_ms=round((loop.time() - started) * 1000),
-        stopped_by=running.stopped_by,
-        truncated=running.truncated,
-    )
+    return running.finished(duration_ms=round((loop.time() - started) * 1000))
 
 
-@dataclass
-class _Running:
-    process: asyncio.subprocess.Process
-    output_bytes: int
-    stdout: bytearray = field(default_factory=bytearray)
-    stderr: bytearray = field(default_factory=bytearray)
-    stopped_by: StopReason | None = None
-    truncated: bool = False
+class _Running(asyncio.SubprocessProtocol):
+    """One running program: what it said so far, and why it was stopped."""
 
-    def kill(self) -> None:
-        # The group outlives its leader: a grandchild must go too, even after a clean exit.
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+    def __init__(self, output_bytes: int) -> None:
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._output_bytes = output_bytes
+        self._kept = {1: bytearray(), 2: bytearray()}
+        self._seen = 0
+        self._truncated = False
+        self._stopped_by: StopReason | None = None
 
-    def stop(self, reason: StopReason) -> None:
-        if self.process.returncode is None and self.stopped_by is None:
-            self.stopped_by = reason
-            self.kill()
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.SubprocessTransport, transport)
+        self.pid = self._transport.get_pid()
 
-    async def communicate(self, stdin: bytes) -> None:
-        # All three are pipes, since run_process asks for pipes.
-        await asyncio.gather(
-            self._feed(cast(asyncio.StreamWriter, self.process.stdin), stdin),
-            self._drain(cast(asyncio.StreamReader, self.process.stdout), self.stdout),
-            self._drain(cast(asyncio.StreamReader, self.process.stderr), self.stderr),
-            self._reap(),
-        )
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        kept = self._kept[fd]
+        room = self._output_bytes - len(kept)
+        kept += data[:room]
+        self._truncated = self._truncated or len(data) > room
+        self._seen += len(data)
+        if self._seen > self._output_bytes * _FLOOD_FACTOR + _FLOOD_SLACK:
+            self.stop("output")
 
-    async def _reap(self) -> None:
-        await self.process.wait()
+    def process_exited(self) -> None:
+        # The group outlives its leader: whatever it left behind holds the pipes open.
         self.kill()
 
-    async def _feed(self, pipe: asyncio.StreamWriter, data: bytes) -> None:
-        with suppress(BrokenPipeError, ConnectionResetError):
-            pipe.write(data)
-            await pipe.drain()
-        pipe.close()
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.ended.done():
+            self.ended.set_result(None)
 
-    async def _drain(self, pipe: asyncio.StreamReader, kept: bytearray) -> None:
-        seen = 0
-        while chunk := await pipe.read(_CHUNK):
-            seen += len(chunk)
-            room = self.output_bytes - len(kept)
-            kept += chunk[:room]
-            if len(chunk) > room:
-                self.truncated = True
-            if seen > self.output_bytes * _FLOOD_FACTOR + _FLOOD_SLACK:
-                self.stop("output")
+    def feed(self, data: bytes) -> None:
+        pipe = cast(asyncio.WriteTransport, self._transport.get_pipe_transport(0))
+        pipe.write(data)
+        pipe.write_eof()
+
+    def kill(self) -> None:
+        # Listed first: a child in a session of its own is out of reach once its parent is gone.
+        family = list_family(self.pid)
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        for member in family[1:]:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(member, signal.SIGKILL)
+
+    def stop(self, reason: StopReason) -> None:
+        if self._transport.get_returncode() is None and self._stopped_by is None:
+            self._stopped_by = reason
+            self.kill()
+
+    def finished(self, *, duration_ms: int) -> Finished:
+        code = self._transport.get_returncode()
+        return Finished(
+            exit_code=-signal.SIGKILL if code is None else code,
+            stdout=bytes(self._kept[1]),
+            stderr=bytes(self._kept[2]),
+            duration_ms=duration_ms,
+            stopped_by=self._stopped_by,
+            truncated=self._truncated,
+        )
+
+
+def list_family(pid: int) -> list[int]:
+    """A process and all that descend from it, as far as the system tells (Linux does)."""
+    family = [pid]
+    for parent in family:
+        with suppress(OSError):
+            for task in os.listdir(f"/proc/{parent}/task"):
+                children = Path(f"/proc/{parent}/task/{task}/children").read_text()
+                family += [int(child) for child in children.split()]
+    return family
 
 
 async def _obey(watch: Watch, running: _Running) -> None:
-    running.stop(await watch(running.process.pid))
+    running.stop(await watch(running.pid))

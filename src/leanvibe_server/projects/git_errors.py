@@ -84,6 +84,11 @@ _SYMPTOMS = (
         RepositoryUnreachable,
         "The server's host key is not the one it showed before. Ask its administrator.",
     ),
+    _symptom(
+        r"mismatched algorithms|unsupported object format|unknown object format",
+        RepositoryNotGit,
+        "It uses SHA-256 object names; only repositories with SHA-1 names are supported.",
+    ),
     _symptom(r"cannot run ssh", RepositoryUnreachable, "Install an SSH client on the server."),
     _symptom(
         r"could not resolve host|connection (refused|timed out|reset)|no route to host"
