@@ -120,6 +120,14 @@ class BreakGlassUsed(AuthEvent, frozen=True, kw_only=True):
     path: str
 
 
+class TokenForged(AuthEvent, frozen=True, kw_only=True):
+    """Something was shown as an access token that we never made. In the platform's log, at most
+    once a minute for an address."""
+
+    name: ClassVar[str] = "token.invalid"
+    reason: str
+
+
 class SigningKeyRotated(AuthEvent, frozen=True, kw_only=True):
     name: ClassVar[str] = "signing_key.rotated"
     kid: str

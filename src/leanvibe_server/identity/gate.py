@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from leanvibe_server.entitlements.plans import plan_of
-from leanvibe_server.identity import break_glass, opaque, tokens
+from leanvibe_server.identity import break_glass, forgeries, opaque, tokens
 from leanvibe_server.identity.keys import KeyRing
 from leanvibe_server.identity.permissions import permissions_of
 from leanvibe_server.identity.refusals import invalid_token, no_credentials, wrong_tenant
@@ -18,7 +18,6 @@ from leanvibe_server.kernel.crypto import hash_token
 from leanvibe_server.kernel.db import Connection, Transaction
 from leanvibe_server.kernel.errors import Unauthorized
 from leanvibe_server.kernel.house import House
-from leanvibe_server.kernel.log import logger
 from leanvibe_server.kernel.ratelimit import Rate
 from leanvibe_server.kernel.request import Credentials, Visit
 from leanvibe_server.kernel.scope import Actor
@@ -90,9 +89,7 @@ class HouseGate:
             claims = await self._verify(house, credentials.bearer or "")
         except tokens.InvalidToken as error:
             if error.forged:
-                logger("identity").warning(
-                    "token.invalid", reason=str(error), address=credentials.visit.address
-                )
+                await forgeries.note(credentials.visit, str(error))
             raise invalid_token() from None
 
         async def look(conn: Connection) -> Standing | None:

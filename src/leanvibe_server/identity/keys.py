@@ -58,10 +58,18 @@ class KeyRing:
         now = house.clock.now()
         if now - self.loaded_at < REFETCH_INTERVAL or self.signer.algorithm == SHARED_ALGORITHM:
             return False
+        # Set before the look, so that those who come meanwhile do not look too.
         self.loaded_at = now
-        fresh = await _fetch(house)
-        self.signer, self.by_kid, self.public_keys = fresh.signer, fresh.by_kid, fresh.public_keys
+        self._take(await _fetch(house))
         return True
+
+    async def reload(self, house: House) -> None:
+        """Read the keys anew."""
+        self._take(await _fetch(house))
+
+    def _take(self, fresh: "KeyRing") -> None:
+        self.signer, self.by_kid, self.public_keys = fresh.signer, fresh.by_kid, fresh.public_keys
+        self.loaded_at = fresh.loaded_at
 
 
 async def load(house: House) -> KeyRing:
@@ -77,6 +85,8 @@ async def load(house: House) -> KeyRing:
 async def rotate(house: House) -> str:
     """Sign with a new key from now on; tokens of the old one hold until they expire.
 
+    Without effect on an installation with a JWT_SECRET.
+
     Returns the new key's id. Other processes learn of it when they first meet it.
     """
     now = house.clock.now()
@@ -86,7 +96,8 @@ async def rotate(house: House) -> str:
         await rows.retire_other_keys(conn, key.kid, retires_at=now + OVERLAP)
         scope = Scope(conn, PLATFORM_TENANT, SYSTEM, house.clock, house)
         await scope.emit(SigningKeyRotated(kid=key.kid))
-    await load(house)
+    if KeyRing in house.parts:
+        await house.part(KeyRing).reload(house)
     return key.kid
 
 

@@ -28,7 +28,6 @@ __all__ = [
     "invite_owner",
     "issue_api_key",
     "open_web_session",
-    "remove_user",
     "require_user",
 ]
 
@@ -75,11 +74,6 @@ async def issue_api_key(
     user = await require_user(scope, user_id)
     _, key = await api_keys.issue(scope, user, name=name, scopes=scopes, environment=environment)
     return key
-
-
-async def remove_user(scope: Scope, email: str) -> None:
-    """Take a user away with sessions and keys, for the house itself; the log keeps what they did."""
-    await people.delete_user(scope.conn, scope.tenant_id, addresses.require_address(email))
 
 
 async def create_platform_admin(

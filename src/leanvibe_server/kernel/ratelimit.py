@@ -35,6 +35,7 @@ class Verdict:
         return pairs
 
 
+ROUNDING_S = 1e-3
 ANONYMOUS = Rate(per_minute=300, burst=300)
 
 
@@ -56,8 +57,9 @@ class RateLimiter:
         arrival = max(self._arrival.get(key, now_s), now_s)
         next_arrival = arrival + interval * cost
         wait = next_arrival - tolerance - now_s
-        # A cell that fills the bucket exactly conforms; allow for rounding of the float.
-        allowed = wait <= 1e-9
+        # A cell that fills the bucket exactly conforms. Floats of epoch seconds are coarse (a
+        # quarter of a microsecond), and the error adds up over a bucket.
+        allowed = wait <= ROUNDING_S
         if allowed:
             self._make_room(key, now_s)
             self._arrival[key] = arrival = next_arrival
@@ -65,7 +67,7 @@ class RateLimiter:
         return Verdict(
             allowed=allowed,
             limit=rate.per_minute,
-            remaining=max(0, int((tolerance - used_s + 1e-9) / interval)),
+            remaining=max(0, int((tolerance - used_s + ROUNDING_S) / interval)),
             reset_s=used_s,
             retry_after_s=max(0.0, wait),
         )

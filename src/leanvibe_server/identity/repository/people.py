@@ -255,10 +255,3 @@ async def accept_invitation(
 async def withdraw_invitations(conn: Connection, tenant_id: UUID, user_id: UUID) -> None:
     """Links that were not followed yet lead nowhere any more."""
     await conn.execute(WITHDRAW_INVITATIONS, tenant_id, user_id)
-
-
-DELETE_USER = "DELETE FROM users WHERE tenant_id = $1 AND email = $2"
-
-
-async def delete_user(conn: Connection, tenant_id: UUID, email: str) -> None:
-    await conn.execute(DELETE_USER, tenant_id, email)
