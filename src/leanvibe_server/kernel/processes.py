@@ -109,8 +109,10 @@ class _Running(asyncio.SubprocessProtocol):
 
     def feed(self, data: bytes) -> None:
         pipe = cast(asyncio.WriteTransport, self._transport.get_pipe_transport(0))
-        pipe.write(data)
-        pipe.write_eof()
+        # A quick program may be over before it was fed.
+        if not pipe.is_closing():
+            pipe.write(data)
+            pipe.write_eof()
 
     def kill(self) -> None:
         # Listed first: a child in a session of its own is out of reach once its parent is gone.
