@@ -18,6 +18,8 @@ TMP_MB = 256
 SHARED_MEMORY_MB = 64
 ENV = {
     "PATH": "/opt/venv/bin:/usr/local/bin:/usr/bin:/bin",
+    # A Python with a shared library looks for it where it was built; inside it has moved.
+    "LD_LIBRARY_PATH": "/opt/python/lib",
     "HOME": "/tmp/home",  # noqa: S108 - the sandbox's own /tmp, gone with it
     "LC_ALL": "C.UTF-8",
     "TZ": "UTC",
