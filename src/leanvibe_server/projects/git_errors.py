@@ -98,7 +98,8 @@ _SYMPTOMS = (
         _LATER,
     ),
     _symptom(
-        r"invalid gitfile|not found|not valid: is this a git repository|does not appear to be a git repository"
+        r"invalid gitfile|not found|not valid: is this a git repository"
+        r"|does not appear to be a git repository"
         r"|does not exist|not a git repository|invalid (server|pkt|protocol)|bad line length"
         r"|protocol error|expected flush|returned error: 4\d\d",
         RepositoryNotGit,
