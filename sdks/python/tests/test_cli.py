@@ -143,7 +143,7 @@ def test_a_watched_task_shows_its_steps_and_its_outcome(api: LoopbackApi, leanvi
         "[100%] completed",
     ]
     assert "Branch: leanvibe/task-1" in done.stdout
-    assert "Deliverables: 2 files created, 5 tests written" in done.stdout
+    assert "Deliverables: files created: 2, tests written: 5" in done.stdout
 
 
 def test_a_failed_task_ends_the_watch_with_one_and_its_reason(
@@ -214,13 +214,14 @@ def test_ctrl_c_leaves_the_task_running_and_says_how_to_stop_it(
 
 def test_a_terminal_gets_a_progress_bar(api: LoopbackApi, environment: dict[str, str]) -> None:
     api.answer("GET", f"/v1/tasks/{TASK}", Reply(200, DONE))
+    api.events[1]["message"] = "Fixed 3 of 3 findings."
 
     shown, code = on_a_terminal(["tasks", "watch", TASK], environment)
 
     assert code == 0
     assert "━" in shown
     assert "100%" in shown
-    assert "code generation" in shown
+    assert "  code generation: Fixed 3 of 3 findings." in shown
 
 
 def diff_reply(text: str) -> Callable[[Seen], Reply]:

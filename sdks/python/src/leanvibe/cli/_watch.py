@@ -15,6 +15,7 @@ from leanvibe.models import Deliverables, Task, TaskUpdate
 
 INTERRUPTED = 130
 _LOG_INDENT = " " * 7
+_KINDS = ("files_created", "files_changed", "tests_written", "api_endpoints")
 
 
 def watch(app: App, client: LeanVibeClientSync, task_id: str, *, logs: bool) -> int:
@@ -62,10 +63,11 @@ def show_outcome(app: App, task: Task) -> None:
 
 
 def counted(deliverables: Deliverables) -> str:
-    """What there is of each kind, such as "2 files created, 5 tests written"."""
-    kinds = [
-        f"{amount} {name.replace('_', ' ')}" for name, amount in deliverables.items() if amount
-    ]
+    """How much there is of each kind, such as "files created: 2, tests written: 5"."""
+    known = [name for name in _KINDS if name in deliverables]
+    others = [name for name in deliverables if name not in _KINDS]
+    amounts = ((name, deliverables[name]) for name in known + others)
+    kinds = [f"{name.replace('_', ' ')}: {plain(amount)}" for name, amount in amounts if amount]
     return ", ".join(plain(kind) for kind in kinds)
 
 
@@ -160,10 +162,10 @@ class _Bar:
 
     def show(self, update: TaskUpdate) -> None:
         text = headline(update)
-        if text != self._headline and self._headline:
-            self._progress.console.print(f"  {self._headline}", markup=False, highlight=False)
-        self._headline = text
-        self._progress.update(self._bar, description=text, completed=_share(update))
+        if update.message and text != self._headline:
+            self._progress.console.print(f"  {text}", markup=False, highlight=False)
+            self._headline = text
+        self._progress.update(self._bar, description=step_of(update), completed=_share(update))
 
     def show_log(self, text: str) -> None:
         lines = textwrap.indent(text, _LOG_INDENT)
@@ -182,11 +184,16 @@ class _Bar:
         self._progress.stop()
 
 
-def headline(update: TaskUpdate) -> str:
-    """What the task is at, in a few words."""
+def step_of(update: TaskUpdate) -> str:
+    """The step the task is at, or how it stands."""
     words = update.current_step if update.status == "in_progress" else update.status
-    text = plain(words or update.status or update.type).replace("_", " ")
-    return f"{text}: {plain(update.message)}" if update.message else text
+    return plain(words or update.status or update.type).replace("_", " ")
+
+
+def headline(update: TaskUpdate) -> str:
+    """The step, and what is told about it."""
+    step = step_of(update)
+    return f"{step}: {plain(update.message)}" if update.message else step
 
 
 def _share(update: TaskUpdate) -> int:

@@ -144,7 +144,8 @@ def diff(app: App, task_id: str) -> None:
         app.print_json(client.tasks.diff(task_id).to_dict())
     elif sys.stdout.isatty():
         for line in client.tasks.diff(task_id).diff.splitlines():
-            click.secho(plain(line), fg=_diff_colour(line))
+            colour = _diff_colour(line)
+            click.echo(click.style(plain(line), fg=colour) if colour else plain(line))
     else:
         click.echo(client.tasks.raw_diff(task_id), nl=False)
 
