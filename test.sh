@@ -25,4 +25,4 @@ stage "Lint" ruff check .
 stage "Format" ruff format --check .
 stage "Types" mypy
 stage "Architecture" lint-imports
-exec python -m pytest
+exec python -m pytest -n 2 --dist loadfile

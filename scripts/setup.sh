@@ -25,6 +25,7 @@ now() {
 }
 
 # stage NAME COMMAND...: one line of progress; the command's output is shown only when it fails.
+# bash does not stop at a failure inside COMMAND, so functions chain their steps with &&.
 stage() {
     local name="$1" began status=0
     shift
@@ -139,10 +140,10 @@ require_uv() {
 }
 
 install_uv() {
-    rm -rf "$TOOLS/uv"
-    "$PYTHON" -m venv "$TOOLS/uv"
-    "$TOOLS/uv/bin/python" -m pip install --quiet --disable-pip-version-check --no-cache-dir \
-        --require-hashes --requirement scripts/installer.lock
+    rm -rf "$TOOLS/uv" &&
+        "$PYTHON" -m venv "$TOOLS/uv" &&
+        "$TOOLS/uv/bin/python" -m pip install --quiet --disable-pip-version-check --no-cache-dir \
+            --require-hashes --requirement scripts/installer.lock
 }
 
 require_space() {
@@ -159,9 +160,9 @@ describe_sources() {
 }
 
 install_locked() {
-    "$UV" pip sync --quiet --python .venv/bin/python --require-hashes scripts/build.lock "$@"
-    "$UV" pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation \
-        --editable . --editable sdks/python
+    "$UV" pip sync --quiet --python .venv/bin/python --require-hashes scripts/build.lock "$@" &&
+        "$UV" pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation \
+            --editable . --editable sdks/python
 }
 
 # make_environment LOCK...: .venv with exactly the locked packages, and our own.

@@ -176,6 +176,14 @@ def test_a_stage_that_fails_shows_why_and_where_the_rest_is(run: Run, system: Pa
     assert done.stderr.splitlines()[1].startswith("leanvibe: Packages failed; all of its output")
 
 
+def test_packages_that_cannot_be_had_stop_the_start(run: Run, system: Path) -> None:
+    add(system, "uv", 'case "$2" in sync) echo "no route to host"; exit 2 ;; esac')
+
+    done = run("UV=uv; stage Packages install_locked some.lock; echo unreachable")
+    assert "unreachable" not in done.stdout
+    assert done.stderr.startswith("no route to host\n")
+
+
 def test_an_environment_is_made_anew_only_when_its_sources_change(run: Run, system: Path) -> None:
     assert os.access(SETUP.parent.parent / "start.sh", os.X_OK)
     clone = system.parent / "clone"
