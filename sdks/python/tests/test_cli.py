@@ -152,7 +152,15 @@ def test_a_failed_task_ends_the_watch_with_one_and_its_reason(
     problem = {
         "code": "no_recipe",
         "message": "No recipe fits.",
-        "details": {"unmet": ["payment with Stripe"]},
+        "details": {
+            "unmet": [
+                {
+                    "requirement": "Payment with Stripe",
+                    "reason": "No recipe does this.",
+                    "would_make_possible": "Configure a model.",
+                }
+            ]
+        },
     }
     failed = task_shape(status="failed", error=problem)
     api.events = task_events(last="error")
@@ -162,7 +170,7 @@ def test_a_failed_task_ends_the_watch_with_one_and_its_reason(
 
     assert done.returncode == 1
     assert "Reason: No recipe fits. (no_recipe)" in done.stdout
-    assert "unmet: payment with Stripe" in done.stdout
+    assert "unmet: Payment with Stripe. No recipe does this. Configure a model." in done.stdout
 
 
 def test_what_the_steps_print_is_shown_where_asked_for(api: LoopbackApi, leanvibe: Run) -> None:
@@ -347,7 +355,7 @@ def test_the_audit_log_is_listed(api: LoopbackApi, leanvibe: Run) -> None:
         "event_type": "user.login",
         "timestamp": "2026-01-09T10:30:00Z",
         "actor": {"kind": "user", "id": "u1", "label": "dev@acme.test"},
-        "details": {"provider": "local", "reason": None},
+        "details": {"provider": "local", "reason": None, "error": {"code": "x"}},
         "ip_address": "192.0.2.7",
     }
     api.answer("GET", "/v1/admin/audit/auth", Reply(200, {"data": [entry], "has_more": False}))

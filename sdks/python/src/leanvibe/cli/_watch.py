@@ -72,9 +72,11 @@ def counted(deliverables: Deliverables) -> str:
 
 
 def _unmet(item: object) -> str:
-    if isinstance(item, dict):
-        return str(item.get("message") or item.get("item") or item.get("text") or item)
-    return str(item)
+    """What could not be met, why, and what would make it possible."""
+    if not isinstance(item, dict):
+        return str(item)
+    parts = (item.get(name) for name in ("requirement", "reason", "would_make_possible"))
+    return " ".join(f"{str(part).rstrip('.')}." for part in parts if part)
 
 
 def _say_if(app: App, label: str, value: object) -> None:

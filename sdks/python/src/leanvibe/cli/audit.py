@@ -49,7 +49,11 @@ def list_entries(
 
 
 def _details(entry: AuditEntry) -> str:
-    """The details that fit on a line."""
-    told = (f"{name}={value}" for name, value in entry.details.items() if value is not None)
+    """The plain details that fit on a line; `--json` shows all of them."""
+    told = (
+        f"{name}={value}"
+        for name, value in entry.details.items()
+        if isinstance(value, str | int | float)
+    )
     text = " ".join(told)
     return text if len(text) <= _DETAILS_WIDTH else text[: _DETAILS_WIDTH - 1] + "…"
