@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from leanvibe_server.engine.diffs import FileDiff, parse_diff
 
 MAX_LINES_OF_FILE = 600
-MAX_LINES_OPEN = 1_200
+MAX_LINES_OPEN = 100
 MAX_LINE_LENGTH = 1_000
 
 _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@ ?(.*)")

@@ -35,6 +35,7 @@ _NEWS = {
     "task.branch_deleted": "The branch was deleted.",
 }
 SHOWN_LOG_LINES = 500
+MAX_TEXT = 600
 
 
 @dataclass(frozen=True)
@@ -56,25 +57,6 @@ class LogLine:
     id: str
     at: datetime
     text: str
-
-
-@dataclass(frozen=True)
-class ScorePart:
-    """One part of the quality score, its value and weight between 0 and 1."""
-
-    label: str
-    value: float
-    weight: float
-
-
-@dataclass(frozen=True)
-class GateLine:
-    """One gate, with what it found in a sentence."""
-
-    name: str
-    status: str
-    required: bool
-    note: str
 
 
 def step_lines(steps: Sequence[StepView]) -> list[StepLine]:
@@ -121,53 +103,6 @@ def headline(task: TaskView) -> str:
     }.get(task.status, "")
 
 
-def score_parts(quality: Mapping[str, Any] | None) -> list[ScorePart]:
-    """The parts of the score, heaviest first."""
-    if not quality:
-        return []
-    weights = quality.get("weights", {})
-    return [
-        ScorePart(words(name), float(value), float(weights.get(name, 0)))
-        for name, value in sorted(
-            quality.get("components", {}).items(), key=lambda part: -weights.get(part[0], 0)
-        )
-    ]
-
-
-def score_note(task: TaskView) -> str:
-    """What to make of the score."""
-    quality = task.quality or {}
-    missing, failed = quality.get("null_because") or [], quality.get("capped_by") or []
-    if task.quality_score is None and missing:
-        return f"No score: {_listed(missing)} did not run."
-    if failed:
-        return f"Capped: {_listed(failed)} failed."
-    return "Of 1, from the gates that ran on this change."
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(words(name).lower() for name in names)
-
-
-def gate_lines(quality: Mapping[str, Any] | None) -> list[GateLine]:
-    """Every gate and how it ended."""
-    return [
-        GateLine(
-            str(gate["name"]),
-            str(gate["status"]),
-            bool(gate.get("required")),
-            str(gate.get("reason") or _counted(gate.get("findings") or [])),
-        )
-        for gate in (quality or {}).get("gates", [])
-    ]
-
-
-def _counted(findings: Sequence[Any]) -> str:
-    if not findings:
-        return ""
-    return f"{len(findings)} finding{'s' if len(findings) > 1 else ''}"
-
-
 def delivered(task: TaskView) -> list[tuple[str, str]]:
     """The counts from the diff, those that are not zero."""
     counts = task.deliverables or {}
@@ -176,6 +111,28 @@ def delivered(task: TaskView) -> list[tuple[str, str]]:
         for name, label in _DELIVERABLES.items()
         if isinstance(counts.get(name), int) and counts[name]
     ]
+
+
+def plan_lists(plan: Mapping[str, Any] | None) -> list[tuple[str, list[str]]]:
+    """What the plan rests on, list by list."""
+    if not plan:
+        return []
+    settings = [f"{label.lower()}: {text}" for label, text in flat_lines(plan.get("parameters"))]
+    lists = [
+        ("Assumed", texts(plan.get("assumptions"))),
+        ("Matched", texts(plan.get("matched"))),
+        ("Settings", settings),
+    ]
+    return [(label, items) for label, items in lists if items]
+
+
+def texts(value: Any) -> list[str]:
+    """A foreign value as short texts."""
+    if value in (None, "", [], {}):
+        return []
+    if isinstance(value, list | tuple):
+        return [_short(item) for item in value[:20]]
+    return [_short(value)]
 
 
 def flat_lines(values: Mapping[str, Any] | None) -> list[tuple[str, str]]:
@@ -189,20 +146,10 @@ def flat_lines(values: Mapping[str, Any] | None) -> list[tuple[str, str]]:
 
 def _short(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key}: {_short(item)}" for key, item in list(value.items())[:20])[:600]
+        parts = (f"{key}: {_short(item)}" for key, item in list(value.items())[:20])
+        return ", ".join(parts)[:MAX_TEXT]
     if isinstance(value, list | tuple):
-        return ", ".join(_short(item) for item in value[:20])[:600]
+        return ", ".join(_short(item) for item in value[:20])[:MAX_TEXT]
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return str(value)[:600]
-
-
-def problem_lines(task: TaskView) -> list[str]:
-    """What the engine says would help with a failed task, as sentences."""
-    if task.error is None:
-        return []
-    return [
-        f"{label}: {text}"
-        for label, text in flat_lines(task.error.details)
-        if label.lower() not in ("command", "field")
-    ]
+    return str(value)[:MAX_TEXT]

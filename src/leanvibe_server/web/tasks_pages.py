@@ -16,10 +16,11 @@ from leanvibe_server.kernel.http import PathId
 from leanvibe_server.kernel.pagination import PageRequest
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.projects import service as projects
-from leanvibe_server.web import task_view
+from leanvibe_server.web import quality_view, task_view
 from leanvibe_server.web.diff_view import view_diff
 from leanvibe_server.web.page import ErrandPage, ScopedPage, errand_page, page
 from leanvibe_server.web.paging import page_links, page_request
+from leanvibe_server.web.problem_view import problem_of
 from leanvibe_server.web.routes import PageRouter
 from leanvibe_server.web.statuses import STATUSES, UNFINISHED
 from leanvibe_server.web.task_form import KINDS, METHODS, TaskInput
@@ -91,6 +92,7 @@ async def show_task(task_id: PathId, opened: Annotated[ScopedPage, READ]) -> Res
         branch_deletable=_has_branch(task),
         steps=task_view.step_lines(status.steps),
         log=task_view.log_lines(events),
+        last_event=str(events[-1].id) if events else "",
         diff_files=view_diff(raw),
         **_texts(task),
     )
@@ -138,13 +140,13 @@ def _has_branch(task: TaskView) -> bool:
 def _texts(task: TaskView) -> dict[str, Any]:
     return {
         "headline": task_view.headline(task),
-        "problem_lines": task_view.problem_lines(task),
+        "problem": problem_of(task),
         "deliverables": task_view.delivered(task),
-        "score_parts": task_view.score_parts(task.quality),
-        "score_note": task_view.score_note(task),
-        "gates": task_view.gate_lines(task.quality),
+        "score_parts": quality_view.score_parts(task.quality),
+        "score_note": quality_view.score_note(task),
+        "gates": quality_view.gate_lines(task.quality),
         "asked": task_view.flat_lines(task.requirements),
-        "plan_lines": task_view.flat_lines(task.plan),
+        "plan_lists": task_view.plan_lists(task.plan),
     }
 
 

@@ -11,6 +11,11 @@ const MAX_LINES = 500;
 const part = (name) => document.querySelector(`[data-live-${name}]`);
 const words = (name) => name.replaceAll("_", " ").replace(/^./, (first) => first.toUpperCase());
 
+const ENDINGS = {
+  completion: () => "Completed.",
+  error: (message) => (message.status === "cancelled" ? "Cancelled." : `Failed: ${message.error_message ?? ""}`),
+};
+
 let seen = new Set([...document.querySelectorAll("[data-event]")].map((line) => line.dataset.event));
 let redrawTimer = null;
 let lastStep = null;
@@ -44,7 +49,7 @@ function update(message) {
     part("bar").value = percentage;
     part("percentage").textContent = `${percentage} %`;
   }
-  if (message.current_step && message.current_step !== lastStep) {
+  if (message.status === "in_progress" && message.current_step && message.current_step !== lastStep) {
     lastStep = message.current_step;
     part("message").textContent = words(lastStep);
     announce(`${words(lastStep)}, ${percentage} percent`);
@@ -81,7 +86,7 @@ function redrawSoon() {
 function hear(event) {
   const message = JSON.parse(event.data);
   update(message);
-  const told = message.log ?? (message.type === "progress" ? message.message : undefined);
+  const told = message.log ?? message.message ?? ENDINGS[message.type]?.(message);
   if (told && !seen.has(message.event_id)) write(told, message);
   seen.add(message.event_id);
   if (message.type !== "task_update" && !message.log) redrawSoon();
@@ -99,15 +104,15 @@ async function finish(message) {
 }
 
 function listen() {
-  source = new EventSource(`/v1/tasks/${page.dataset.task}/events`);
+  const after = page.dataset.after ? `?after=${page.dataset.after}` : "";
+  source = new EventSource(`/v1/tasks/${page.dataset.task}/events${after}`);
   const state = part("state");
   source.addEventListener("open", () => { state.textContent = "Live"; });
   source.addEventListener("error", () => {
     // The browser reconnects by itself with Last-Event-ID, unless the server refused for good.
     state.textContent = source.readyState === EventSource.CLOSED ? "Live updates ended; reload to see news" : "Reconnecting…";
   });
-  for (const type of ["message", "task_update", "progress", "completion"]) source.addEventListener(type, hear);
-  source.addEventListener("error", (event) => { if (event.data) hear(event); });
+  source.addEventListener("message", hear);
 }
 
 if (page.dataset.finished === "no") {
