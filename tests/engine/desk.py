@@ -105,6 +105,20 @@ def sample_files() -> dict[str, str | bytes]:
     return dict(sample_project.files())
 
 
+def small_files() -> dict[str, str | bytes]:
+    """As little as lets every step of a lint task do something."""
+    return {
+        "pyproject.toml": '[tool.pytest.ini_options]\npythonpath = ["."]\n',
+        "calc.py": (
+            '"""Sums."""\n\nimport os\n\n\ndef add(a: int, b: int) -> int:\n'
+            '    """Add."""\n    return a + b\n'
+        ),
+        "tests/test_calc.py": (
+            "from calc import add\n\n\ndef test_add() -> None:\n    assert add(1, 2) == 3\n"
+        ),
+    }
+
+
 def branches_of(repository: Repository) -> set[str]:
     """The branches that are there."""
     return set(repository.git("for-each-ref", "--format=%(refname:short)", "refs/heads").split())

@@ -24,7 +24,7 @@ from leanvibe_server.engine.models import (
     Step,
     Task,
 )
-from leanvibe_server.engine.service import RUN_STEP, settle, told
+from leanvibe_server.engine.service import RUN_STEP, look_after_push, settle, told
 from leanvibe_server.kernel import metrics
 from leanvibe_server.kernel.jobs import Work
 from leanvibe_server.kernel.scope import Scope
@@ -58,7 +58,7 @@ class Claimed:
 
 @dataclass(frozen=True)
 class Withdrawal:
-    """A cancelled task that may have pushed its branch just before."""
+    """A task that came to nothing, and may have pushed its branch just before."""
 
     task: Task
     project: Project
@@ -89,12 +89,10 @@ async def claim_step(
     """Take the step up, in one transaction; None when there is nothing to do."""
     async with work.scope() as scope:
         task = await repository.lock(scope.conn, scope.tenant_id, task_id)
-        if task is None or task.run != run:
+        if task is None:
             return None
-        if task.status == CANCELLED and position == DELIVERY:
-            return await find_withdrawal(scope, task)
-        if task.status not in (QUEUED, IN_PROGRESS):
-            return None
+        if task.run != run or task.finished:
+            return await find_withdrawal(scope, task, run) if position == DELIVERY else None
         now = scope.now
         step = await repository.claim_step(
             scope.conn,
@@ -143,10 +141,12 @@ async def _begin(scope: Scope, task: Task, step: Step) -> Task:
     return task
 
 
-async def find_withdrawal(scope: Scope, task: Task) -> Withdrawal | None:
-    """What a cancelled task had announced to push, if it came that far."""
-    step = await repository.find_step(scope.conn, scope.tenant_id, task.id, task.run, DELIVERY)
-    if step is None or not step.output or "pushing" not in step.output:
+async def find_withdrawal(scope: Scope, task: Task, run: int) -> Withdrawal | None:
+    """What a run that came to nothing had announced to push, if it came that far."""
+    step = await repository.find_step(scope.conn, scope.tenant_id, task.id, run, DELIVERY)
+    if step is None or step.status not in (CANCELLED, FAILED):
+        return None
+    if not step.output or "pushing" not in step.output:
         return None
     pushing = step.output["pushing"]
     project = await projects.require_project(scope, task.project_id)
@@ -253,6 +253,8 @@ async def _write_failure(
         completed_at=scope.now,
         updated_at=scope.now,
     )
+    if step.position == DELIVERY:
+        await look_after_push(scope, task)
     await scope.emit(TaskFailed(**told(task), error=error, error_message=failure.message))
     metrics.TASKS.labels(FAILED, task.recipe or "none").inc()
     return True

@@ -86,8 +86,9 @@ WHERE tenant_id = $1 AND task_id = $2 AND run = $3 AND position = $4 AND claim =
 RETURNING position
 """
 FINISH_STEP = """
-UPDATE task_steps SET status = $6, output = $7, tool_calls = $8, error = $9, snapshot = $10,
-    completed_at = $11, duration_ms = $12
+UPDATE task_steps SET status = $6,
+    output = nullif(coalesce(output, '{}') || coalesce($7::jsonb, '{}'), '{}'),
+    tool_calls = $8, error = $9, snapshot = $10, completed_at = $11, duration_ms = $12
 WHERE tenant_id = $1 AND task_id = $2 AND run = $3 AND position = $4 AND claim = $5
     AND status = 'running'
 RETURNING position

@@ -24,7 +24,7 @@ from leanvibe_server.engine.claims import (
 from leanvibe_server.engine.delivery import DeliveryStopped, withdraw
 from leanvibe_server.engine.errors import TaskFailure
 from leanvibe_server.engine.live import StepLog
-from leanvibe_server.engine.models import CANCELLED, Step, Task
+from leanvibe_server.engine.models import Step, Task
 from leanvibe_server.engine.steps import WORK
 from leanvibe_server.kernel.errors import AppError
 from leanvibe_server.kernel.jobs import Work
@@ -142,13 +142,12 @@ async def _watch(work: Work, task: Task, step: Step) -> None:
 
 
 async def _leave(work: Work, claimed: Claimed) -> None:
-    """Tidy up after a step that was taken from us. What was pushed for a cancelled task goes."""
+    """Tidy up after a step that was taken from us. What it pushed for nothing goes."""
     async with work.scope() as scope:
         task = await repository.find(scope.conn, scope.tenant_id, claimed.task.id)
-        cancelled = task is not None and task.status == CANCELLED
         found = None
-        if task is not None and cancelled and claimed.step.position == DELIVERY:
-            found = await find_withdrawal(scope, task)
+        if task is not None and claimed.step.position == DELIVERY:
+            found = await find_withdrawal(scope, task, claimed.step.run)
     if found is not None:
         await _withdraw(work, found)
     elif task is None or task.finished:

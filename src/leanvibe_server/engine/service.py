@@ -1,6 +1,7 @@
 """Use cases of tasks: submit, look at, cancel, retry."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +33,7 @@ from leanvibe_server.projects import service as projects
 RUN_STEP = "engine.run_step"
 CONCURRENT_TASKS = "concurrent_tasks"
 AGENT = "leanvibe-recipes"
+LOOKS_AFTER = (timedelta(seconds=3), timedelta(seconds=60))
 CANCELLED_ERROR: dict[str, Any] = {
     "code": "cancelled",
     "message": "The task was cancelled. Nothing was delivered.",
@@ -166,9 +168,27 @@ async def cancel_task(scope: Scope, task_id: UUID) -> TaskView:
         completed_at=now,
         updated_at=now,
     )
+    if task.current_step == STEPS[-1]:
+        await look_after_push(scope, task)
     await scope.emit(TaskCancelled(**told(task), error=CANCELLED_ERROR))
     metrics.TASKS.labels(CANCELLED, task.recipe or "none").inc()
     return await view(scope, task)
+
+
+async def look_after_push(scope: Scope, task: Task) -> None:
+    """Have a push that was under way when its task ended taken back.
+
+    The repository may complete it after its sender is gone, so a worker looks twice. The job is
+    that of the delivery step, which knows what was announced.
+    """
+    for wait in LOOKS_AFTER:
+        await scope.enqueue(
+            RUN_STEP,
+            run_at=scope.now + wait,
+            task_id=task.id,
+            run=task.run,
+            position=len(STEPS) - 1,
+        )
 
 
 async def _take_place(scope: Scope) -> None:
