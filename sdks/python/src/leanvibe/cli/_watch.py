@@ -170,8 +170,10 @@ class _Bar:
         self._progress.update(self._bar, description=step_of(update), completed=_share(update))
 
     def show_log(self, text: str) -> None:
-        lines = textwrap.indent(text, _LOG_INDENT)
-        self._progress.console.print(lines, style="dim", markup=False, highlight=False)
+        from rich.text import Text
+
+        # A style given to print() would dim the bar below, too.
+        self._progress.console.print(Text(textwrap.indent(text, _LOG_INDENT), style="dim"))
 
     def __enter__(self) -> Self:
         self._progress.start()
