@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 
 import uvicorn
 import uvloop
+from starlette.types import ASGIApp
 
 from leanvibe_server import wiring
 from leanvibe_server.kernel.config import Settings
@@ -36,6 +37,25 @@ async def flushing(calls: CallMeter) -> AsyncIterator[None]:
         await calls.flush()
 
 
+def server(app: ASGIApp, settings: Settings) -> uvicorn.Server:
+    """The HTTP server, set up as the product runs it."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            http="httptools",
+            lifespan="off",
+            proxy_headers=False,
+            server_header=False,
+            access_log=False,
+            log_config=None,
+            ws_max_size=65_536,
+            timeout_graceful_shutdown=STOP_WITHIN_S,
+        )
+    )
+
+
 async def serve(settings: Settings) -> None:
     """Answer requests until a signal asks to stop."""
     configure_logging(settings)
@@ -43,20 +63,7 @@ async def serve(settings: Settings) -> None:
     try:
         doors = await wiring.build_app(house)
         async with flushing(doors.calls), doors.live:
-            config = uvicorn.Config(
-                doors.app,
-                host=settings.host,
-                port=settings.port,
-                http="httptools",
-                lifespan="off",
-                proxy_headers=False,
-                server_header=False,
-                access_log=False,
-                log_config=None,
-                ws_max_size=65_536,
-                timeout_graceful_shutdown=STOP_WITHIN_S,
-            )
-            await uvicorn.Server(config).serve()
+            await server(doors.app, settings).serve()
     finally:
         await house.database.close()
 
