@@ -7,7 +7,7 @@ set -euo pipefail
 TOOLS="$PWD/.tools"
 LOG="$TOOLS/setup.log"
 OLDEST_UV=0.8
-NEEDED_KB=1200000
+NEEDED_KB=700000
 
 export UV_CACHE_DIR="${UV_CACHE_DIR:-$TOOLS/cache}"
 export UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1 UV_NO_CONFIG=1
@@ -169,7 +169,7 @@ install_locked() {
 make_environment() {
     local locks=("$@") stamp=.venv/made-from
     # Who also runs the tests keeps their packages when only the product is started.
-    if [ "$#" -eq 1 ] && [ -f .venv/made-from ] && grep -q requirements-dev.lock "$stamp"; then
+    if [ "$#" -eq 1 ] && [ -f "$stamp" ] && grep -q requirements-dev.lock "$stamp"; then
         locks=("$1" requirements-dev.lock)
     fi
     if [ -f "$stamp" ] && is_new_enough .venv/bin/python &&
@@ -181,7 +181,9 @@ make_environment() {
     require_git
     require_python
     require_uv
-    if ! is_new_enough .venv/bin/python; then
+    # The scripts of an environment name its place: a clone that was moved needs a new one.
+    if ! is_new_enough .venv/bin/python ||
+        { [ -f "$stamp" ] && [ "$(head -n 1 "$stamp")" != "$PWD" ]; }; then
         rm -rf .venv
         stage "Environment" "$UV" venv --quiet --python "$PYTHON" .venv
     fi

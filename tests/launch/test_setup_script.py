@@ -155,7 +155,7 @@ def test_a_full_disk_is_one_clear_line(run: Run, system: Path) -> None:
 
     done = run("require_space")
     assert done.stderr.startswith("leanvibe: No space left on the disk of ")
-    assert done.stderr.endswith("1200 MB are needed, 10 MB are free.\n")
+    assert done.stderr.endswith("700 MB are needed, 10 MB are free.\n")
 
 
 def test_a_disk_that_fills_up_during_a_stage_is_named_as_the_cause(run: Run, system: Path) -> None:
