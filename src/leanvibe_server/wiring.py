@@ -29,11 +29,13 @@ from leanvibe_server.projects import api as projects_api
 from leanvibe_server.projects import service as projects
 from leanvibe_server.realtime import api as realtime_api
 from leanvibe_server.realtime.hub import Hub
+from leanvibe_server.tenancy import api as tenancy_api
 from leanvibe_server.web import pages as web_pages
 
 API_ROUTERS = (
     identity_api.router,
     metering_api.router,
+    tenancy_api.router,
     projects_api.router,
     engine_api.router,
     realtime_api.router,
@@ -48,7 +50,14 @@ async def open_house(settings: Settings) -> House:
     if not settings.database_url:
         raise ConfigError("DATABASE_URL is empty: use `leanvibe-server start`, or set it.")
     vault = load_vault(settings)
-    return House(settings, await Database.open(settings, vault), vault)
+    house = House(settings, await Database.open(settings, vault), vault)
+    house.gauges |= {
+        "users": identity.count_users,
+        "concurrent_sessions": identity.count_sessions,
+        "projects": projects.count_projects,
+        "concurrent_tasks": engine.count_tasks_at_once,
+    }
+    return house
 
 
 def jobs() -> Jobs:

@@ -107,6 +107,11 @@ def _step(row: Any) -> Step | None:
     return None if row is None else Step(**row)
 
 
+SNAPSHOT_BYTES = """
+SELECT coalesce(sum(octet_length(snapshot)), 0) FROM task_steps WHERE tenant_id = $1
+"""
+
+
 async def insert(conn: Connection, task: Task) -> None:
     await conn.execute(INSERT, *(getattr(task, name) for name in TASK_NAMES))
 
@@ -255,3 +260,8 @@ async def finish_step(
 async def stop_steps(conn: Connection, task: Task, *, status: str, now: datetime) -> None:
     """End whatever step of the task's run is under way."""
     await conn.execute(STOP_STEPS, task.tenant_id, task.id, task.run, status, now)
+
+
+async def measure_snapshots(conn: Connection, tenant_id: UUID) -> int:
+    """The bytes of all kept snapshots."""
+    return int(await conn.fetchval(SNAPSHOT_BYTES, tenant_id))

@@ -205,6 +205,11 @@ async def settle(scope: Scope, task: Task) -> Task:
     return await repository.update(scope.conn, task, reserved_at=None)
 
 
+async def measure_storage_mb(scope: Scope) -> int:
+    """What the tenant's results take, in MiB begun."""
+    return -(-await repository.measure_snapshots(scope.conn, scope.tenant_id) // 1_048_576)
+
+
 async def count_tasks_at_once(scope: Scope) -> int:
     """How many tasks are queued or in progress."""
     return await repository.count_at_once(scope.conn, scope.tenant_id)

@@ -196,7 +196,12 @@ def _git(words: list[str], folder: Path) -> None:
     environment |= {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null"}
     try:
         subprocess.run(
-            ["git", *words], cwd=folder, env=environment, check=True, capture_output=True, timeout=60
+            ["git", *words],
+            cwd=folder,
+            env=environment,
+            check=True,
+            capture_output=True,
+            timeout=60,
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise LaunchError(f"The sample repository could not be made with git: {error}") from None

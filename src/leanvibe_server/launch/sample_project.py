@@ -1,4 +1,7 @@
-"""The sample project of the demo: a small order service with tests, lint findings and an untested module."""
+"""The sample project of the demo: a small order service.
+
+It has tests, lint findings and an untested module.
+"""
 
 from __future__ import annotations
 
@@ -317,7 +320,10 @@ __pycache__/
 
 
 def files() -> dict[str, str]:
-    """The sample's files by path. All tests pass; ruff finds three things; `app/pricing.py` has no test."""
+    """The sample's files by path.
+
+    All tests pass, ruff finds three things, and `app/pricing.py` has no test.
+    """
     return {
         ".gitignore": _GITIGNORE,
         "README.md": _README,

@@ -17,6 +17,12 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 INSERT_ONCE = f"{INSERT} ON CONFLICT (id) DO NOTHING"
 FIND = f"SELECT {COLUMNS} FROM tenants WHERE id = $1"
 FIND_BY_SLUG = f"SELECT {COLUMNS} FROM tenants WHERE slug = $1"
+LIST = f"""
+SELECT {COLUMNS} FROM tenants
+WHERE ($1::text IS NULL OR status = $1) AND ($2::text IS NULL OR plan = $2)
+  AND ($3::uuid IS NULL OR id < $3)
+ORDER BY id DESC LIMIT $4 OFFSET $5
+"""
 TAKEN_SLUGS = "SELECT slug FROM tenants WHERE slug = $1 OR slug LIKE $1 || '-%'"
 UPDATE_SETTINGS = f"""
 UPDATE tenants SET display_name = $2, configuration = $3, updated_at = $4 WHERE id = $1
@@ -60,6 +66,19 @@ async def find(conn: Connection, tenant_id: UUID) -> Tenant | None:
 
 async def find_by_slug(conn: Connection, slug: str) -> Tenant | None:
     return _tenant(await conn.fetchrow(FIND_BY_SLUG, slug))
+
+
+async def list_page(
+    conn: Connection,
+    *,
+    status: str | None,
+    plan: str | None,
+    after: UUID | None,
+    limit: int,
+    offset: int,
+) -> list[Tenant]:
+    rows = await conn.fetch(LIST, status, plan, after, limit, offset)
+    return [Tenant(**row) for row in rows]
 
 
 async def list_taken_slugs(conn: Connection, stem: str) -> set[str]:

@@ -7,8 +7,11 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from leanvibe_server.kernel.access import Permission
 from leanvibe_server.kernel.errors import Conflict, InvalidRequest, NotFound
-from leanvibe_server.kernel.platform import PLATFORM_TENANT
+from leanvibe_server.kernel.events import Event
+from leanvibe_server.kernel.pagination import PageRequest
+from leanvibe_server.kernel.platform import PLATFORM_TENANT, Reason, across_tenants
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.tenancy import repository
 from leanvibe_server.tenancy.events import (
@@ -149,32 +152,73 @@ async def update_tenant(
     return updated
 
 
+async def list_tenants(
+    scope: Scope, *, status: str | None, plan: str | None, page: PageRequest, offset: int
+) -> list[Tenant]:
+    """Every tenant, newest first, one more than the page shows. For platform admins."""
+    async with across_tenants(scope.house.database, Reason.TENANT_ADMIN) as conn:
+        return await repository.list_page(
+            conn,
+            status=status,
+            plan=plan,
+            after=page.after,
+            limit=page.limit + 1,
+            offset=offset,
+        )
+
+
+async def show_tenant(scope: Scope, tenant_id: UUID) -> Tenant:
+    """One tenant: for its own people that of their token, for platform admins any.
+
+    Raises: NotFound: there is none that the caller may see.
+    """
+    if Permission.TENANT_ADMIN not in scope.permissions:
+        return await require_tenant(scope, tenant_id)
+    async with across_tenants(scope.house.database, Reason.TENANT_ADMIN) as conn:
+        return await require_tenant(replace(scope, conn=conn), tenant_id)
+
+
 async def suspend(scope: Scope, tenant_id: UUID, *, reason: str) -> Tenant:
-    """Stop a tenant's writes; reading and paying go on. Suspending twice changes nothing."""
-    tenant = await require_tenant(scope, tenant_id)
-    if tenant.id == PLATFORM_TENANT:
+    """Stop a tenant's writes; reading and paying go on. Suspending twice changes nothing.
+
+    Raises: NotFound. Conflict: it is the platform's own tenant.
+    """
+    if tenant_id == PLATFORM_TENANT:
         raise Conflict("The platform's own tenant cannot be suspended.")
-    if tenant.suspended:
-        return tenant
-    updated = await repository.update_status(
-        scope.conn, tenant_id, status="suspended", reason=reason, now=scope.now
+    return await _set_status(
+        scope,
+        tenant_id,
+        status="suspended",
+        reason=reason,
+        event=TenantSuspended(tenant_id=tenant_id, reason=reason),
     )
-    inside = await enter_tenant(scope, tenant_id)
-    await inside.emit(TenantSuspended(tenant_id=tenant_id, reason=reason))
-    return updated or tenant
 
 
 async def reactivate(scope: Scope, tenant_id: UUID) -> Tenant:
-    """End a suspension."""
-    tenant = await require_tenant(scope, tenant_id)
-    if not tenant.suspended:
-        return tenant
-    updated = await repository.update_status(
-        scope.conn, tenant_id, status="active", reason=None, now=scope.now
+    """End a suspension. Raises: NotFound."""
+    return await _set_status(
+        scope,
+        tenant_id,
+        status="active",
+        reason=None,
+        event=TenantReactivated(tenant_id=tenant_id),
     )
-    inside = await enter_tenant(scope, tenant_id)
-    await inside.emit(TenantReactivated(tenant_id=tenant_id))
-    return updated or tenant
+
+
+async def _set_status(
+    scope: Scope, tenant_id: UUID, *, status: str, reason: str | None, event: Event
+) -> Tenant:
+    async with across_tenants(scope.house.database, Reason.TENANT_ADMIN) as conn:
+        platform = replace(scope, conn=conn)
+        tenant = await require_tenant(platform, tenant_id)
+        if tenant.status == status:
+            return tenant
+        updated = await repository.update_status(
+            conn, tenant_id, status=status, reason=reason, now=scope.now
+        )
+        inside = await enter_tenant(platform, tenant_id)
+        await inside.emit(event)
+        return updated or tenant
 
 
 async def delete_tenant(scope: Scope, tenant_id: UUID) -> None:

@@ -1,0 +1,52 @@
+"""Tenants over HTTP: what the platform's administrators do."""
+
+from typing import Annotated, Literal
+
+from fastapi import Query
+
+from leanvibe_server.kernel.access import Permission, may
+from leanvibe_server.kernel.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from leanvibe_server.kernel.http import PathId, Router, refuses
+from leanvibe_server.kernel.pagination import Page, PageQuery, page_of
+from leanvibe_server.kernel.scope import Scope
+from leanvibe_server.tenancy import service
+from leanvibe_server.tenancy.schemas import Suspension, TenantView
+
+router = Router(tags=["Tenants"])
+
+Administrator = Annotated[Scope, may(Permission.TENANT_ADMIN)]
+
+
+@router.get("/tenants", responses=refuses(InvalidRequest, Forbidden))
+async def list_tenants(
+    scope: Administrator,
+    page: PageQuery,
+    status: Annotated[Literal["active", "suspended"] | None, Query()] = None,
+    plan: Annotated[str | None, Query(max_length=100)] = None,
+    offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+) -> Page[TenantView]:
+    """Every tenant, newest first. For platform administrators."""
+    rows = await service.list_tenants(scope, status=status, plan=plan, page=page, offset=offset)
+    return page_of(rows, page, TenantView.of, lambda tenant: tenant.id)
+
+
+@router.get("/tenants/{tenant_id}", responses=refuses(NotFound))
+async def get_tenant(
+    tenant_id: PathId, scope: Annotated[Scope, may(Permission.TENANT_READ)]
+) -> TenantView:
+    """The tenant of this token; platform administrators see any."""
+    return TenantView.of(await service.show_tenant(scope, tenant_id))
+
+
+@router.post("/tenants/{tenant_id}/suspend", responses=refuses(Forbidden, NotFound, Conflict))
+async def suspend_tenant(
+    tenant_id: PathId, suspension: Suspension, scope: Administrator
+) -> TenantView:
+    """Stop a tenant's writes. Reading and paying go on."""
+    return TenantView.of(await service.suspend(scope, tenant_id, reason=suspension.reason))
+
+
+@router.post("/tenants/{tenant_id}/reactivate", responses=refuses(Forbidden, NotFound))
+async def reactivate_tenant(tenant_id: PathId, scope: Administrator) -> TenantView:
+    """End a suspension."""
+    return TenantView.of(await service.reactivate(scope, tenant_id))
