@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from leanvibe_server.identity import service
+from leanvibe_server.identity.housekeeping import sweep
 from leanvibe_server.identity.models import User
 from leanvibe_server.identity.schemas import LoginRequest
 from leanvibe_server.kernel.access import may
@@ -346,6 +347,28 @@ async def test_sec_session_refresh_07_a_planted_cookie_is_worth_nothing_after_si
     credentials = Credentials(browser(house, {}), None, planted, None, None, None)
     with pytest.raises(Unauthorized):
         await doors.api.state.gate.admit(house, credentials)
+
+
+async def test_what_is_over_for_long_is_forgotten(
+    client: httpx.AsyncClient,
+    house: House,
+    acme: Organisation,
+    clock: FakeClock,
+    admin: asyncpg.Connection,
+) -> None:
+    over, held = await sign_in(client, acme), await sign_in(client, acme)
+    await client.post("/v1/auth/logout", headers=bearer(over))
+    await client.post("/v1/auth/login", json={"email": "x@y.example", "password": "wrong one"})
+    clock.advance(days=29)
+    held = (await refresh(client, held["refresh_token"])).json()
+    count = "SELECT count(*) FROM sessions WHERE tenant_id = $1"
+    await sweep(house)
+    assert await admin.fetchval(count, acme.id) == 2
+    assert await admin.fetchval("SELECT count(*) FROM login_failures") == 0
+    clock.advance(days=2)
+    await sweep(house)
+    assert await admin.fetchval(count, acme.id) == 1
+    assert (await refresh(client, held["refresh_token"])).status_code == 200
 
 
 def test_endpoints_take_no_cookie_unless_they_say_so() -> None:

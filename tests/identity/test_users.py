@@ -1,5 +1,6 @@
 """People of a tenant: added, changed, disabled, and never above one's own role."""
 
+import asyncio
 from typing import Any
 from uuid import uuid4
 
@@ -14,7 +15,7 @@ from leanvibe_server.kernel.errors import Conflict
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.platform import PLATFORM_TENANT
 from tests.conftest import FakeClock
-from tests.given import PASSWORD, Organisation
+from tests.given import PASSWORD, Organisation, organisation
 from tests.identity.given_people import add_person, system_scope
 
 
@@ -195,6 +196,33 @@ async def test_an_owner_who_never_accepted_does_not_count(
     assert answer.status_code == 409
 
 
+async def test_two_owners_who_demote_each_other_do_not_both_succeed(
+    client: httpx.AsyncClient, acme: Organisation, house: House
+) -> None:
+    email = fresh_email()
+    other = await add_person(house, acme, email=email, role="owner")
+    login = await client.post("/v1/auth/login", json={"email": email, "password": PASSWORD})
+    first = await acme.headers(client)
+    second = {"Authorization": f"Bearer {login.json()['access_token']}"}
+    answers = await asyncio.gather(
+        client.patch(f"/v1/users/{other.id}", json={"role": "viewer"}, headers=first),
+        client.patch(
+            f"/v1/users/{acme.people['owner'].id}", json={"role": "viewer"}, headers=second
+        ),
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
+
+
+async def test_people_added_side_by_side_do_not_pass_the_limit(
+    client: httpx.AsyncClient, house: House
+) -> None:
+    team = await organisation(house, plan="team", name="Team")
+    headers = await team.headers(client)
+    answers = await asyncio.gather(*(add(client, headers) for _ in range(6)))
+    statuses = sorted(answer.status_code for answer in answers)
+    assert statuses == [201] * 4 + [429] * 2
+
+
 async def test_disabling_ends_sessions_and_keys_at_once(
     client: httpx.AsyncClient, acme: Organisation, admin: asyncpg.Connection
 ) -> None:
@@ -302,3 +330,13 @@ async def test_platform_admins_are_made_by_the_command_line(
     )
     assert accepted.status_code == 200
     assert accepted.json()["id"] == str(invited.id)
+
+
+async def test_people_and_sessions_show_in_the_tenant_s_usage(
+    client: httpx.AsyncClient, acme: Organisation
+) -> None:
+    headers = await acme.headers(client)
+    await acme.headers(client, "viewer")
+    usage = (await client.get("/v1/tenants/me/usage", headers=headers)).json()
+    assert usage["users_count"] == len(acme.people)
+    assert usage["concurrent_sessions"] == 2

@@ -26,7 +26,8 @@ from leanvibe_server.kernel.idempotency import begin_idempotent
 from leanvibe_server.kernel.platform import PLATFORM_TENANT, Reason, across_tenants
 from leanvibe_server.kernel.request import Visit
 
-MAX_CANDIDATES = 50
+# Each one costs a comparison; the oldest come first, so that newcomers push nobody out.
+MAX_CANDIDATES = 20
 
 
 @dataclass(frozen=True)

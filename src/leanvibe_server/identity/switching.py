@@ -8,7 +8,6 @@ from leanvibe_server.identity.events import TenantSwitched
 from leanvibe_server.identity.login import SignedIn
 from leanvibe_server.identity.models import Candidate, User
 from leanvibe_server.identity.repository import people
-from leanvibe_server.identity.repository import sessions as session_rows
 from leanvibe_server.identity.schemas import SwitchRequest, TokenAnswer
 from leanvibe_server.identity.sessions import TOKEN, end_session, open_session
 from leanvibe_server.kernel.errors import Forbidden, NotFound
@@ -73,9 +72,3 @@ def _session_id(scope: Scope) -> UUID:
     if scope.actor.session_id is None:
         raise Forbidden("Only a signed-in user can move to another tenant.")
     return scope.actor.session_id
-
-
-async def session_kind(scope: Scope) -> str:
-    """Whether the caller's session is one of the API or of the dashboard."""
-    session = await session_rows.find_session(scope.conn, scope.tenant_id, _session_id(scope))
-    return TOKEN if session is None else session.kind

@@ -112,6 +112,8 @@ async def change_user(scope: Scope, user_id: UUID, change: UserChange) -> User:
 
     Raises: NotFound, Forbidden: above one's own role. Conflict: the last owner would be gone.
     """
+    # Always before the user's own row: two owners who change each other then queue here.
+    chiefs = await rows.lock_active_of_role(scope.conn, scope.tenant_id, _chief(scope).value)
     user = await rows.lock_user(scope.conn, scope.tenant_id, user_id)
     if user is None:
         raise NotFound("No such user.")
@@ -119,7 +121,10 @@ async def change_user(scope: Scope, user_id: UUID, change: UserChange) -> User:
     if not may_grant(scope.actor.role, user.role):
         raise Forbidden("You cannot change somebody whose role is above your own.")
     status = _next_status(user, change.status)
-    await _keep_an_owner(scope, user, role=role, status=status)
+    if chiefs == [user.id] and (role != _chief(scope) or status != "active"):
+        raise Conflict(
+            f"This is the last active {user.role}. Make somebody else {user.role} first."
+        )
     if user.status == "disabled" and status != "disabled":
         await require_room(scope, "users", count=count_users)
     updated = await rows.update_user(
@@ -179,16 +184,9 @@ def _next_status(user: User, wanted: str | None) -> str:
     return wanted
 
 
-async def _keep_an_owner(scope: Scope, user: User, *, role: Role, status: str) -> None:
-    """Refuse what would leave the tenant without an active owner (the platform: an admin)."""
-    chief = Role.PLATFORM_ADMIN if scope.tenant_id == PLATFORM_TENANT else Role.OWNER
-    if user.role != chief or not user.active or (role == chief and status == "active"):
-        return
-    chiefs = await rows.lock_active_of_role(scope.conn, scope.tenant_id, chief.value)
-    if chiefs == [user.id]:
-        raise Conflict(
-            f"This is the last active {chief.value}. Make somebody else {chief.value} first."
-        )
+def _chief(scope: Scope) -> Role:
+    """The role without which a tenant, or the platform, would have nobody in charge."""
+    return Role.PLATFORM_ADMIN if scope.tenant_id == PLATFORM_TENANT else Role.OWNER
 
 
 async def _shut_out(scope: Scope, user: User) -> None:

@@ -47,7 +47,8 @@ USE_REFRESH = """
 UPDATE refresh_tokens SET used_at = $3, client_hash = $4 WHERE tenant_id = $1 AND id = $2
 """
 # A used token is kept as long as its session lives, so that a thief's copy is recognised.
-SWEEP_SESSIONS = "DELETE FROM sessions WHERE tenant_id = $1 AND (expires_at < $2 OR ended_at < $2)"
+# Only of the platform login: sessions of every tenant.
+SWEEP_SESSIONS = "DELETE FROM sessions WHERE expires_at < $1 OR ended_at < $1"
 
 
 def _session(row: Any) -> Session | None:
@@ -150,6 +151,6 @@ async def use_refresh_token(
     await conn.execute(USE_REFRESH, tenant_id, token_id, now, client_hash)
 
 
-async def sweep_sessions(conn: Connection, tenant_id: UUID, *, before: datetime) -> None:
+async def sweep_sessions(conn: Connection, *, before: datetime) -> None:
     """Forget sessions that ended before a moment, with their tokens."""
-    await conn.execute(SWEEP_SESSIONS, tenant_id, before)
+    await conn.execute(SWEEP_SESSIONS, before)

@@ -1,0 +1,20 @@
+"""What nobody will ask for again is forgotten: personal data is not kept for its own sake."""
+
+from datetime import timedelta
+
+from leanvibe_server.identity.repository import sessions, sign_in
+from leanvibe_server.kernel.house import House
+from leanvibe_server.kernel.platform import Reason, across_tenants
+
+# Ended sessions hold addresses and browsers; the log tells what happened for as long as it is
+# kept itself.
+KEEP_SESSIONS = timedelta(days=30)
+KEEP_FAILURES = timedelta(days=2)
+
+
+async def sweep(house: House) -> None:
+    """Remove sessions that ended a month ago and failed sign-ins of days past."""
+    now = house.clock.now()
+    async with across_tenants(house.database, Reason.WORKER) as conn:
+        await sessions.sweep_sessions(conn, before=now - KEEP_SESSIONS)
+        await sign_in.sweep_throttles(conn, before=now - KEEP_FAILURES)
