@@ -29,9 +29,11 @@ def test_a_later_id_sorts_after_an_earlier_one(moment: datetime, milliseconds: i
     assert new_id(moment) < new_id(moment + timedelta(milliseconds=milliseconds + 1))
 
 
-def test_a_thousand_ids_of_one_millisecond_are_all_different() -> None:
+def test_a_thousand_ids_of_one_millisecond_differ_and_sort_in_the_order_they_were_made() -> None:
     moment = datetime(2026, 1, 1, tzinfo=UTC)
-    assert len({new_id(moment) for _ in range(1000)}) == 1000
+    made = [new_id(moment) for _ in range(1000)]
+    assert made == sorted(set(made))
+    assert {one.version for one in made} == {7}
 
 
 @pytest.mark.parametrize("text", ["", "x", "1", "../../etc", "é" * 40, "0" * 500])
