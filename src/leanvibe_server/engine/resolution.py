@@ -112,6 +112,16 @@ def _check_repository(resolved: Resolved, survey: dict[str, Any]) -> None:
                 "Choose a FastAPI project, or configure a model.",
             )
         )
+    minimum = survey.get("minimum_python")
+    if minimum and tuple(minimum) < (3, 10):
+        shown = ".".join(map(str, minimum))
+        resolved.unmet.append(
+            unmet_item(
+                "requires-python",
+                f"The project runs on Python {shown}; the recipe writes for 3.10 and later.",
+                "Raise requires-python to 3.10 or later.",
+            )
+        )
     for route in survey.get("routes", []):
         if route["path"].rstrip("/") == parameters["endpoint"] and (
             route["method"] in parameters["methods"]

@@ -118,14 +118,27 @@ def _cover(
     text = _formatted(root, facts, path, render_tests(module["name"], cases))
     after = run_suite(root, timeout_s=SUITE_TIMEOUT_S, with_coverage=True, extra_files={path: text})
     raised = after.files.get(module["path"])
-    if raised is None or _coverage(raised) <= _coverage(measured):
+    if raised is None or not _is_raised(measured, raised):
         raise Refused(
             "nothing_to_raise", f"The tests would not raise the coverage of {module['name']}."
         )
     if before.named("passed") - after.named("passed"):
         raise Refused("failed", "The new tests disturb tests that passed before.")
+    created = [path]
+    directory = path.rpartition("/")[0]
+    if directory and not (root / directory).exists() and not module["path"].startswith("src/"):
+        # With a package of tests plain pytest finds the modules beside it.
+        write_text(root, f"{directory}/__init__.py", "")
+        created.append(f"{directory}/__init__.py")
     write_text(root, path, text)
-    return _answer(module, path, text, cases, skipped, measured, raised)
+    return _answer(module, created, text, cases, skipped, measured, raised)
+
+
+def _is_raised(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    """Whether branch coverage rose; of a module without branches, whether line coverage did."""
+    if before["branches"]:
+        return bool(after["covered_branches"] > before["covered_branches"])
+    return _coverage(after) > _coverage(before)
 
 
 def _no_cases(module: dict[str, Any], skipped: list[dict[str, str]]) -> str:
@@ -135,7 +148,7 @@ def _no_cases(module: dict[str, Any], skipped: list[dict[str, str]]) -> str:
 
 def _answer(
     module: dict[str, Any],
-    path: str,
+    created: list[str],
     text: str,
     cases: list[dict[str, Any]],
     skipped: list[dict[str, str]],
@@ -151,7 +164,7 @@ def _answer(
         "changed": True,
         "code": None,
         "module": module["name"],
-        "files": [{"path": path, "action": "created"}],
+        "files": [{"path": path, "action": "created"} for path in sorted(created)],
         "notes": [f"Left out {one['function']}: {one['reason']}." for one in skipped],
         "skipped": skipped,
         "numbers": {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crud_names import article, base_source, capital, optional, source
+from crud_names import article, base_source, capital, source
 from crud_routes import router_text
 from crud_security import security, security_pyjwt
 from crud_storage import memory_repository, sqlalchemy_repository
@@ -24,7 +24,7 @@ def files_of(spec: Spec, target: Target) -> dict[str, str]:
     home = f"{target.directory}/{spec.plural}".lstrip("/")
     files = {
         f"{home}/__init__.py": f'"""{capital(spec.words_plural)}: routes, shapes and storage."""\n',
-        f"{home}/schemas.py": schemas(spec, target),
+        f"{home}/schemas.py": schemas(spec),
         f"{home}/repository.py": repository(spec, target),
         f"{home}/router.py": router_text(spec, target),
     }
@@ -33,7 +33,7 @@ def files_of(spec: Spec, target: Target) -> dict[str, str]:
         if target.session is None:
             files[f"{target.directory}/{target.database_module}.py".lstrip("/")] = database()
     if spec.authentication == "jwt" and target.auth is None:
-        text = security_pyjwt(target) if target.auth_library == "pyjwt" else security(target)
+        text = security_pyjwt() if target.auth_library == "pyjwt" else security()
         files[f"{target.directory}/{target.security_module}.py".lstrip("/")] = text
     if target.new_app:
         files[f"{target.directory}/__init__.py"] = '"""The HTTP interface."""\n'
@@ -47,7 +47,7 @@ def type_imports(spec: Spec) -> list[str]:
     return lines + (["from uuid import UUID"] if "uuid" in kinds else [])
 
 
-def schemas(spec: Spec, target: Target) -> str:
+def schemas(spec: Spec) -> str:
     name, words = spec.class_name, spec.words
     bounded = any(one.type in {"str", "int", "float"} for one in spec.fields)
     pydantic = ["BaseModel"]
@@ -56,14 +56,10 @@ def schemas(spec: Spec, target: Target) -> str:
     required = [one.name for one in spec.fields if not one.optional]
     refuses_null = spec.has("PATCH") and bool(required)
     pydantic += ["field_validator"] if refuses_null else []
-    needs_optional = target.old_python and (
-        spec.has("PATCH") or any(one.optional for one in spec.fields)
-    )
     lines = [
         f'"""The shapes of {spec.words_plural} on the wire."""',
         "",
         *type_imports(spec),
-        *(["from typing import Optional"] if needs_optional else []),
         f"from pydantic import {', '.join(pydantic)}",
         "",
         *(["MAX_INTEGER = 2**31 - 1", ""] if any(o.type == "int" for o in spec.fields) else []),
@@ -71,7 +67,7 @@ def schemas(spec: Spec, target: Target) -> str:
         f"class {name}Fields(BaseModel):",
         f'    """What a client decides about {article(words)}."""',
         "",
-        *(f"    {field_line(one, target)}" for one in spec.fields),
+        *(f"    {field_line(one)}" for one in spec.fields),
     ]
     if spec.has("POST"):
         lines += ["", "", f"class {name}Create({name}Fields):", f'    """A new {words}."""']
@@ -79,7 +75,7 @@ def schemas(spec: Spec, target: Target) -> str:
         lines += ["", "", f"class {name}Replace({name}Fields):"]
         lines += [f'    """Every field of {article(words)}, given anew."""']
     if spec.has("PATCH"):
-        lines += _update_schema(spec, target, required)
+        lines += _update_schema(spec, required)
     lines += [
         "",
         "",
@@ -97,11 +93,11 @@ def schemas(spec: Spec, target: Target) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _update_schema(spec: Spec, target: Target, required: list[str]) -> list[str]:
+def _update_schema(spec: Spec, required: list[str]) -> list[str]:
     lines = ["", "", f"class {spec.class_name}Update(BaseModel):"]
     lines += [f'    """The fields of {article(spec.words)} to change; one left out stays."""', ""]
     for one in spec.fields:
-        lines.append(f"    {field_line(one, target, all_optional=True)}")
+        lines.append(f"    {field_line(one, all_optional=True)}")
     if required:
         names = ", ".join(f'"{name}"' for name in required)
         lines += [
@@ -117,7 +113,7 @@ def _update_schema(spec: Spec, target: Target, required: list[str]) -> list[str]
     return lines
 
 
-def field_line(one: Field, target: Target, all_optional: bool = False) -> str:
+def field_line(one: Field, all_optional: bool = False) -> str:
     """One field of a Pydantic model, with its bounds."""
     kind = TYPES[one.type]
     bounds = {
@@ -127,7 +123,7 @@ def field_line(one: Field, target: Target, all_optional: bool = False) -> str:
     }.get(one.type)
     if one.optional or all_optional:
         default = f"Field(default=None, {bounds})" if bounds else "None"
-        return f"{one.name}: {optional(kind, target)} = {default}"
+        return f"{one.name}: {kind} | None = {default}"
     return f"{one.name}: {kind}" + (f" = Field({bounds})" if bounds else "")
 
 
@@ -137,7 +133,7 @@ def models(spec: Spec, target: Target) -> str:
     imported = set()
     for one in spec.fields:
         kind = TYPES[one.type]
-        inner = optional(kind, target) if one.optional else kind
+        inner = f"{kind} | None" if one.optional else kind
         arguments = []
         if one.type == "str":
             arguments.append("String(255)")
@@ -149,12 +145,10 @@ def models(spec: Spec, target: Target) -> str:
             arguments.append("unique=True")
         assigned = f" = mapped_column({', '.join(arguments)})" if arguments else ""
         columns.append(f"    {one.name}: Mapped[{inner}]{assigned}")
-    needs_optional = target.old_python and any(one.optional for one in spec.fields)
     lines = [
         f'"""The table of {spec.words_plural}."""',
         "",
         *type_imports(spec),
-        *(["from typing import Optional"] if needs_optional else []),
         *([f"from sqlalchemy import {', '.join(sorted(imported))}"] if imported else []),
         "from sqlalchemy.orm import Mapped, mapped_column",
         f"from {module} import {base}",

@@ -114,6 +114,7 @@ def readme_with_link(text: str, spec: Spec, page_path: str) -> str | None:
     section = text[:end].rstrip("\n")
     link = f"[{capital(spec.words_plural)}]({page_path}): `{spec.endpoint}`"
     last = section.rsplit("\n", 1)[-1]
-    joint = "\n" if last.startswith("- [") else "\n\n"
+    bullet = last[:2] if last[:2] in {"- ", "* "} else "- "
+    joint = "\n" if last.startswith(bullet) else "\n\n"
     rest = text[end:]
-    return f"{section}{joint}- {link}\n" + (f"\n{rest}" if rest else "")
+    return f"{section}{joint}{bullet}{link}\n" + (f"\n{rest}" if rest else "")

@@ -18,6 +18,7 @@ from crud_docs import page, readme_with_link
 from crud_target import Spec, Target, choose_target, read_spec
 from crud_tests import test_text
 from formatting import format_files
+from layout import read_dependencies, read_project
 from worktree import Refused, print_answer, read_request, read_text, refusal, write_text
 
 IMPORT_NAMES = {"sqlalchemy": "sqlalchemy>=2.0", "fastapi": "fastapi>=0.115"}
@@ -38,10 +39,11 @@ def write_code(root: Path, spec: Spec) -> dict[str, Any]:
     for path, text in files.items():
         write_text(root, path, text)
     format_files(root, sorted(files))
+    new = [path for path in changed if not (root / path).exists()]
     for path, text in changed.items():
         write_text(root, path, text)
     return {
-        **_answer(sorted(files), sorted(changed), notes),
+        **_answer(sorted([*files, *new]), sorted(set(changed) - set(new)), notes),
         "assumptions": target.assumptions,
         "numbers": {"routes": _count_routes(spec)},
         "summary": f"Added {_count_routes(spec)} routes under {spec.endpoint}.",
@@ -60,10 +62,17 @@ def write_tests(root: Path, spec: Spec, target: Target) -> dict[str, Any]:
     format_files(root, sorted(files))
     written = len(re.findall(r"^\s*def test_", files[target.test_path], re.MULTILINE))
     return {
-        **_answer(sorted(files), [], []),
+        **_answer(sorted(files), [], _test_notes(root)),
         "numbers": {"tests": written},
         "summary": f"Wrote {written} tests in {target.test_path}.",
     }
+
+
+def _test_notes(root: Path) -> list[str]:
+    declared = read_dependencies(root, read_project(root))
+    if any("httpx" in names or "httpx2" in names for names in declared.values()):
+        return []
+    return ["The tests call the service through httpx: declare it for development."]
 
 
 def write_docs(root: Path, spec: Spec, target: Target) -> dict[str, Any]:
@@ -137,6 +146,9 @@ def _declare_dependencies(
             joint = "" if not requirements or requirements.endswith("\n") else "\n"
             requirements = changed["requirements.txt"] = f"{requirements}{joint}{requirement}\n"
             notes.append(f"Declared {requirement} in requirements.txt.")
+        elif project is None and not (root / "setup.py").exists():
+            requirements = changed["requirements.txt"] = f"{requirement}\n"
+            notes.append(f"Declared {requirement} in a new requirements.txt.")
         else:
             notes.append(f"Declare {requirement} where the project lists its dependencies.")
     return notes, changed

@@ -40,7 +40,3 @@ def base_source(target: Target) -> tuple[str, str]:
     if target.base is not None:
         return target.base["module"], target.base["name"]
     return parent_source(target, target.database_module), "Base"
-
-
-def optional(kind: str, target: Target) -> str:
-    return f"Optional[{kind}]" if target.old_python else f"{kind} | None"

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from crud_names import optional
-from crud_target import Target
-
 _STANDARD_LIBRARY = '''\
 """Bearer tokens: JSON Web Tokens signed with HS256, by the standard library.
 
@@ -46,9 +43,9 @@ def verify_token(token: str, secret: str) -> dict[str, Any]:
     claims = _decode_object(payload)
     now = time.time()
     expires, starts = claims.get("exp"), claims.get("nbf", 0)
-    if not (isinstance(expires, (int, float)) and expires > now):
+    if not (isinstance(expires, int | float) and expires > now):
         raise InvalidTokenError("The token has expired.")
-    if not (isinstance(starts, (int, float)) and starts <= now):
+    if not (isinstance(starts, int | float) and starts <= now):
         raise InvalidTokenError("The token is not valid yet.")
     return claims
 
@@ -102,7 +99,7 @@ def verify_token(token: str, secret: str) -> dict[str, Any]:
 _DEPENDENCY = '''
 
 def require_claims(
-    credentials: Annotated[OPTIONAL_CREDENTIALS, Depends(bearer)],
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
 ) -> dict[str, Any]:
     """Return the claims of the caller's token; without a valid one the call answers 401."""
     secret = os.environ.get(KEY_VARIABLE)
@@ -125,19 +122,11 @@ def _unauthorized(detail: str) -> HTTPException:
 '''
 
 
-def security(target: Target) -> str:
+def security() -> str:
     """A verifier made of nothing but the standard library."""
-    return _with_dependency(_STANDARD_LIBRARY, "InvalidTokenError", target)
+    return _STANDARD_LIBRARY + _DEPENDENCY.replace("INVALID_TOKEN", "InvalidTokenError")
 
 
-def security_pyjwt(target: Target) -> str:
+def security_pyjwt() -> str:
     """A verifier on PyJWT, for a repository that depends on it already."""
-    return _with_dependency(_PYJWT, "jwt.InvalidTokenError", target)
-
-
-def _with_dependency(head: str, error: str, target: Target) -> str:
-    tail = _DEPENDENCY.replace("INVALID_TOKEN", error)
-    tail = tail.replace("OPTIONAL_CREDENTIALS", optional("HTTPAuthorizationCredentials", target))
-    if target.old_python:
-        head = head.replace("import Annotated, Any", "import Annotated, Any, Optional")
-    return head + tail
+    return _PYJWT + _DEPENDENCY.replace("INVALID_TOKEN", "jwt.InvalidTokenError")

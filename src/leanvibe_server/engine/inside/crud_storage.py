@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crud_names import article, optional, session_source, source
+from crud_names import article, session_source, source
 from crud_target import Spec, Target
 
 
@@ -31,7 +31,7 @@ def memory_repository(spec: Spec, target: Target) -> str:
             f'        """Return how many {spec.words_plural} there are."""',
             f"        return len(self._{spec.plural})",
             "",
-            f"    def find(self, {one}_id: int) -> {optional(name, target)}:",
+            f"    def find(self, {one}_id: int) -> {name} | None:",
             f'        """Return the {spec.words}, or None where there is none."""',
             f"        return self._{spec.plural}.get({one}_id)",
         ]
@@ -46,8 +46,8 @@ def memory_repository(spec: Spec, target: Target) -> str:
             f"            self._{spec.plural}[{one}.id] = {one}",
             f"            return {one}",
         ]
-    lines += _memory_changes(spec, target)
-    lines += _memory_unique(spec, target)
+    lines += _memory_changes(spec)
+    lines += _memory_unique(spec)
     lines += [
         "",
         "",
@@ -67,7 +67,6 @@ def _memory_head(spec: Spec, target: Target) -> list[str]:
         "",
         *(["from itertools import count"] if spec.has("POST") else []),
         "from threading import Lock",
-        *_optional_import(spec, target),
         f"from {source(spec, target, 'schemas')} import {_shapes(spec)}",
         "",
         *_duplicate_error(spec),
@@ -75,9 +74,9 @@ def _memory_head(spec: Spec, target: Target) -> list[str]:
     ]
 
 
-def _memory_changes(spec: Spec, target: Target) -> list[str]:
+def _memory_changes(spec: Spec) -> list[str]:
     name, one, lines = spec.class_name, spec.singular, list[str]()
-    found = optional(name, target)
+    found = f"{name} | None"
     if spec.has("PUT"):
         lines += [
             "",
@@ -120,12 +119,12 @@ def _memory_changes(spec: Spec, target: Target) -> list[str]:
     return lines
 
 
-def _memory_unique(spec: Spec, target: Target) -> list[str]:
+def _memory_unique(spec: Spec) -> list[str]:
     if not spec.unique or not spec.has("POST", "PUT", "PATCH"):
         return []
     shapes = [f"{spec.class_name}{end}" for end in _writing_shapes(spec)]
-    kind = f"Union[{', '.join(shapes)}]" if target.old_python and shapes[1:] else " | ".join(shapes)
-    but = f", but: {optional('int', target)} = None" if spec.has("PUT", "PATCH") else ""
+    kind = " | ".join(shapes)
+    but = ", but: int | None = None" if spec.has("PUT", "PATCH") else ""
     held = f"for {spec.singular} in self._{spec.plural}.values():"
     skip = [f"            if {spec.singular}.id == but:", "                continue"]
     lines = [
@@ -151,7 +150,7 @@ def sqlalchemy_repository(spec: Spec, target: Target) -> str:
     lines = [
         f'"""Storage of {spec.words_plural} in the database."""',
         "",
-        "from typing import Annotated" + (", Optional" if _optional_import(spec, target) else ""),
+        "from typing import Annotated",
         "from fastapi import Depends",
         *([f"from sqlalchemy import {', '.join(sqlalchemy)}"] if sqlalchemy else []),
         *(["from sqlalchemy.exc import IntegrityError"] if writes_unique else []),
@@ -182,12 +181,12 @@ def sqlalchemy_repository(spec: Spec, target: Target) -> str:
             f"        counted = select(func.count()).select_from({name}Record)",
             "        return self._session.scalars(counted).one()",
             "",
-            f"    def find(self, {one}_id: int) -> {optional(name, target)}:",
+            f"    def find(self, {one}_id: int) -> {name} | None:",
             f'        """Return the {spec.words}, or None where there is none."""',
             f"        row = self._session.get({name}Record, {one}_id)",
             f"        return None if row is None else {name}.model_validate(row)",
         ]
-    lines += _sqlalchemy_changes(spec, target)
+    lines += _sqlalchemy_changes(spec)
     if spec.has("POST", "PUT", "PATCH"):
         lines += _sqlalchemy_store(spec)
     lines += [
@@ -202,7 +201,7 @@ def sqlalchemy_repository(spec: Spec, target: Target) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _sqlalchemy_changes(spec: Spec, target: Target) -> list[str]:
+def _sqlalchemy_changes(spec: Spec) -> list[str]:
     name, one, lines = spec.class_name, spec.singular, list[str]()
     if spec.has("POST"):
         lines += [
@@ -219,7 +218,7 @@ def _sqlalchemy_changes(spec: Spec, target: Target) -> list[str]:
         if spec.has(method):
             lines += [
                 "",
-                f"    def {verb}(self, {one}_id: int, {parameter}) -> {optional(name, target)}:",
+                f"    def {verb}(self, {one}_id: int, {parameter}) -> {name} | None:",
                 *_docstring(
                     f"{words} the {spec.words}{' anew' if method == 'PUT' else ''}; "
                     "None where there is none.",
@@ -307,11 +306,3 @@ def _shapes(spec: Spec) -> str:
     return ", ".join(
         sorted([spec.class_name, *(spec.class_name + e for e in _writing_shapes(spec))])
     )
-
-
-def _optional_import(spec: Spec, target: Target) -> list[str]:
-    """The import an older Python needs where the repository's text says `Optional` or `Union`."""
-    if not target.old_python or not spec.has("GET", "PUT", "PATCH"):
-        return []
-    union = spec.database == "memory" and spec.unique and len(_writing_shapes(spec)) > 1
-    return ["from typing import Optional" + (", Union" if union else "")]

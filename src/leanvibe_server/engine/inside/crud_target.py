@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from layout import read_minimum_python, read_project
 from survey import survey_repository
 from worktree import Refused, read_text
 
+OLDEST_PYTHON = (3, 10)
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 UNIQUE_NAMES = ("email", "username", "slug", "sku", "code")
 AUTH_LIBRARIES = ("pyjwt",)
@@ -75,7 +75,6 @@ class Target:
     test_path: str
     test_runner: str
     new_test_directory: bool
-    old_python: bool
     auth: dict[str, Any] | None = None
     auth_library: str | None = None
     base: dict[str, Any] | None = None
@@ -143,6 +142,7 @@ def choose_target(root: Path, spec: Spec) -> Target:
     Raises: Refused: it is there already, or the repository has no place for it.
     """
     facts = survey_repository(root)
+    _require_current_python(facts)
     _require_free_routes(facts, spec)
     place = _place_app(root, facts)
     package_path = f"{place['directory']}/{spec.plural}".lstrip("/")
@@ -154,12 +154,10 @@ def choose_target(root: Path, spec: Spec) -> Target:
         raise _already(f"the table {spec.plural} is declared in {path}", "Choose another endpoint.")
     shown = _import_names(facts, place)
     base, session = _database_of(facts, spec)
-    minimum = read_minimum_python(read_project(root))
     tests = _place_tests(root, facts, spec)
     return Target(
         **place,
         **tests,
-        old_python=minimum is not None and minimum < (3, 10),
         auth=shown(_auth_of(facts, spec)),
         auth_library=_auth_library(facts),
         base=shown(base),
@@ -176,6 +174,23 @@ def _already(what: str, remedy: str) -> Refused:
         f"The endpoint can't be added: {what}.",
         [{"requirement": "specification.endpoint", "reason": what, "would_make_possible": remedy}],
     )
+
+
+def _require_current_python(facts: dict[str, Any]) -> None:
+    minimum = facts["minimum_python"]
+    if minimum is not None and tuple(minimum) < OLDEST_PYTHON:
+        shown = ".".join(map(str, minimum))
+        raise Refused(
+            "unmet",
+            f"The project promises to run on Python {shown}.",
+            [
+                {
+                    "requirement": "requires-python",
+                    "reason": f"the project runs on Python {shown}, the recipe writes for 3.10",
+                    "would_make_possible": "Raise requires-python to 3.10 or later.",
+                }
+            ],
+        )
 
 
 def _require_free_routes(facts: dict[str, Any], spec: Spec) -> None:
@@ -354,6 +369,8 @@ def _assumptions(facts: dict[str, Any], spec: Spec, place: dict[str, Any]) -> li
         )
     if len(apps) > 1:
         found.append(f"Of {len(apps)} applications, {place['app_path']} takes the routes.")
+    if spec.database == "sqlalchemy" and facts["sqlalchemy"]["session"] is not None:
+        found.append(f"The table {spec.plural} is created by the project's own means.")
     for one in spec.unique:
         found.append(f"Two {spec.words_plural} never share the same {one.name}: that answers 409.")
     return found

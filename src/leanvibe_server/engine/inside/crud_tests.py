@@ -204,8 +204,8 @@ def _serving(spec: Spec, target: Target) -> list[str]:
     headers = ""
     if spec.authentication == "jwt" and target.auth is not None:
         guard = auth_source(target)[1]
-        lines.append(f"    {app}.dependency_overrides[{guard}] = dict")
-        overridden.append((guard, "dict"))
+        lines.append(f"    {app}.dependency_overrides[{guard}] = lambda: None")
+        overridden.append((guard, "None"))
     if _own_guard(spec, target):
         headers = ', headers={"Authorization": f"Bearer {make_token()}"}'
     lines.append("    try:")

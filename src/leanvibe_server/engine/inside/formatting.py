@@ -11,7 +11,7 @@ TIMEOUT_S = 60.0
 
 
 def format_files(root: Path, paths: list[str]) -> None:
-    """Sort the imports and lay out the files.
+    """Sort the imports, apply safe fixes and lay out the files.
 
     Raises: Refused: ruff can't read them.
     """
@@ -19,7 +19,9 @@ def format_files(root: Path, paths: list[str]) -> None:
     error = ""
     for isolated in ([], ["--isolated"]):
         common = ["--no-cache", "--quiet", *isolated]
-        sort = ["check", "--fix", "--exit-zero", "--select", "I", *common, "--", *python]
+        fix = ["check", "--fix", "--no-unsafe-fixes", "--exit-zero", *common]
+        sort = [*fix, "--select", "I", "--", *python]
+        run_tool("ruff", [*fix, "--", *python], cwd=root, timeout_s=TIMEOUT_S)
         if run_tool("ruff", sort, cwd=root, timeout_s=TIMEOUT_S).exit_code == 0:
             layout = ["format", *common, "--", *python]
             ran = run_tool("ruff", layout, cwd=root, timeout_s=TIMEOUT_S)

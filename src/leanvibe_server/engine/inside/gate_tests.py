@@ -6,10 +6,12 @@ import re
 from typing import Any
 
 from gate_change import Change, not_run, verdict
-from layout import module_name
+from layout import module_name, read_dependencies, read_project
 from suite import Suite, run_suite
 from worktree import list_python_files
 
+# Packages that install a module of another name.
+PACKAGES = {"jwt": "pyjwt", "yaml": "pyyaml", "jose": "python-jose", "dateutil": "python-dateutil"}
 MISSING_MODULE = re.compile(r"No module named '([\w.]+)'")
 
 
@@ -40,7 +42,7 @@ def _compare(change: Change, before: Suite, after: Suite) -> dict[str, Any]:
     failing = sorted(new - passing)
     findings = [_finding(name, "regression", after) for name in lost]
     findings += [_finding(name, "new_test_fails", after) for name in failing]
-    missing = _missing_module(change, after, failing)
+    missing = _missing_module(change, before, after, lost)
     numbers = {
         "base_passing": len(standing),
         "held": len(held),
@@ -50,8 +52,8 @@ def _compare(change: Change, before: Suite, after: Suite) -> dict[str, Any]:
         "base": _totals(before),
         "head": _totals(after),
     }
-    if missing and not lost:
-        answer = not_run(f"The new tests need {missing}, which is not installed.")
+    if missing:
+        answer = not_run(f"The tests need {missing}, which is not installed.")
         return {**answer, "findings": findings, "numbers": numbers}
     answer = verdict(
         bool(lost or failing),
@@ -66,23 +68,37 @@ def _compare(change: Change, before: Suite, after: Suite) -> dict[str, Any]:
 def _nothing_ran(change: Change, after: Suite) -> dict[str, Any]:
     if not after.outcomes:
         return not_run("The repository has no tests.")
-    failing = sorted(after.named("error") | after.named("failed"))
-    missing = _missing_module(change, after, failing)
+    missing = _missing_module(change, Suite({}, None, {}), after, [])
     if missing:
         return not_run(f"No test could run: {missing} is not installed.")
     return not_run("No test passed before the change, and the change adds none that does.")
 
 
-def _missing_module(change: Change, after: Suite, names: list[str]) -> str | None:
-    """The package that tests lack, where it is no module of the repository itself."""
+def _missing_module(change: Change, before: Suite, after: Suite, lost: list[str]) -> str | None:
+    """The package whose absence explains what fails now and did not fail before.
+
+    It is no module of the repository. Where it also stops tests that stood, the project must
+    declare it: else the change itself is at fault.
+    """
     paths, _ = list_python_files(change.root)
     own = {(module_name(path, ["src", "."]) or "").partition(".")[0] for path in paths}
-    for name in names:
-        message = (after.outcomes or {}).get(name, {}).get("message", "")
-        found = MISSING_MODULE.search(message)
-        if found and found[1].partition(".")[0] not in own:
-            return found[1]
-    return None
+    broken = (after.named("error") | after.named("failed")) - before.named("error")
+    absent: dict[str, str] = {}
+    for name in sorted(broken - before.named("failed")):
+        found = MISSING_MODULE.search((after.outcomes or {})[name]["message"])
+        if found is None or found[1].partition(".")[0] in own:
+            return None
+        absent[name.partition("::")[0]] = found[1].partition(".")[0]
+    if not absent or any(name.partition("::")[0] not in absent for name in lost):
+        return None
+    first = absent[min(absent)]
+    return first if not lost or _is_declared(change, set(absent.values())) else None
+
+
+def _is_declared(change: Change, modules: set[str]) -> bool:
+    declared = read_dependencies(change.root, read_project(change.root))
+    names = {name for group in declared.values() for name in group}
+    return all(PACKAGES.get(one, one.replace("_", "-").lower()) in names for one in modules)
 
 
 def _finding(name: str, rule: str, after: Suite) -> dict[str, Any]:

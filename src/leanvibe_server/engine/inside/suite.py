@@ -123,7 +123,15 @@ def _run_in(
     }
     settings = scratch / "coveragerc"
     settings.write_text(_coverage_settings(place), encoding="utf-8")
-    base = ["-p", RECORDER, "-p", "no:cacheprovider", "-q", "--tb=short"]
+    base = [
+        "-p",
+        RECORDER,
+        "-p",
+        "no:cacheprovider",
+        "-q",
+        "--tb=short",
+        "--continue-on-collection-errors",
+    ]
     ran = Ran(None, "", "")
     for options in ([], ["-o", "addopts="]):
         command = [*base, *options, *only]
@@ -137,7 +145,7 @@ def _run_in(
         if ran.exit_code != USAGE_ERROR or (outcomes.exists() and outcomes.read_text() != "{}"):
             break
     files = _read_coverage(place, settings, data, scratch) if with_coverage else {}
-    return _read_suite(ran, outcomes, files, timeout_s)
+    return _read_suite(ran, place, outcomes, files, timeout_s)
 
 
 def _coverage_settings(place: Path) -> str:
@@ -178,14 +186,16 @@ def _read_coverage(
 
 
 def _read_suite(
-    ran: Ran, outcomes: Path, files: dict[str, dict[str, Any]], timeout_s: float
+    ran: Ran, place: Path, outcomes: Path, files: dict[str, dict[str, Any]], timeout_s: float
 ) -> Suite:
     if ran.timed_out:
         return Suite(None, f"The tests did not end within {timeout_s:.0f} s.", files)
     if not outcomes.exists():
-        tail = " ".join((ran.stdout + " " + ran.stderr).split())[-300:]
+        said = f"{ran.stdout} {ran.stderr}".replace(f"{place}/", "")
+        tail = " ".join(said.split())[-300:]
         return Suite(None, f"pytest could not run: {tail}", files)
-    found = json.loads(outcomes.read_text(encoding="utf-8"))
+    # The copy's own place changes with every run.
+    found = json.loads(outcomes.read_text(encoding="utf-8").replace(f"{place}/", ""))
     if not found:
         return Suite({}, "The repository has no tests.", files)
     return Suite(found, None, files)
