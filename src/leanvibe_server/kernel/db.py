@@ -196,6 +196,9 @@ async def begin(pool: Pool, statement: str) -> Transaction:
     try:
         await conn.execute(statement)
     except BaseException:
+        # Whoever was cancelled here may have begun: the pool takes back idle connections only.
+        if not conn.is_closed() and conn.is_in_transaction():
+            await conn.execute("ROLLBACK")
         await pool.release(conn)
         raise
     return Transaction(pool, conn)
