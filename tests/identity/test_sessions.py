@@ -116,6 +116,16 @@ async def test_sec_session_refresh_02_parallel_refreshes_leave_one_child(
     assert unused == 1
 
 
+async def test_sec_session_refresh_01_a_token_whose_successor_was_used_is_no_retry(
+    client: httpx.AsyncClient, acme: Organisation
+) -> None:
+    first = await sign_in(client, acme)
+    second = (await refresh(client, first["refresh_token"])).json()
+    third = (await refresh(client, second["refresh_token"])).json()
+    assert (await refresh(client, first["refresh_token"])).status_code == 401
+    assert await status(client, third) == 401
+
+
 async def test_sec_session_refresh_02_another_client_gets_no_second_chance(
     client: httpx.AsyncClient, acme: Organisation
 ) -> None:

@@ -121,7 +121,8 @@ async def change_user(scope: Scope, user_id: UUID, change: UserChange) -> User:
     if not may_grant(scope.actor.role, user.role):
         raise Forbidden("You cannot change somebody whose role is above your own.")
     status = _next_status(user, change.status)
-    if chiefs == [user.id] and (role != _chief(scope) or status != "active"):
+    stays = role == _chief(scope) and status == "active" and change.expires_at is None
+    if chiefs == [user.id] and not stays:
         raise Conflict(
             f"This is the last active {user.role}. Make somebody else {user.role} first."
         )
