@@ -192,14 +192,7 @@ async def _complete(scope: Scope, task: Task, values: Mapping[str, Any]) -> None
     task = await repository.update(
         scope.conn, task, **values, status=COMPLETED, completed_at=scope.now, reserved_at=None
     )
-    await metering.record(
-        scope,
-        metric=metering.AI_REQUESTS,
-        quantity=1,
-        idempotency_key=f"task {task.id} run {task.run}",
-        task_id=task.id,
-    )
-    await scope.emit(
+    event_id = await scope.emit(
         TaskCompleted(
             **told(task),
             deliverables=task.deliverables or {},
@@ -207,6 +200,14 @@ async def _complete(scope: Scope, task: Task, values: Mapping[str, Any]) -> None
             branch=task.branch,
             delivery=task.delivery or "patch",
         )
+    )
+    await metering.record(
+        scope,
+        metric=metering.AI_REQUESTS,
+        quantity=1,
+        idempotency_key=f"task {task.id} run {task.run}",
+        task_id=task.id,
+        event_id=event_id,
     )
     metrics.TASKS.labels(COMPLETED, task.recipe or "none").inc()
 
