@@ -1,0 +1,88 @@
+"""Queued mail is handed over once; nobody reads other people's mail in production."""
+
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+
+from leanvibe_server.kernel.config import Settings
+from leanvibe_server.kernel.errors import NotFound
+from leanvibe_server.kernel.house import House
+from leanvibe_server.kernel.jobs import Work
+from leanvibe_server.kernel.mail import SEND_MAIL, Mail, queue_mail
+from leanvibe_server.kernel.scope import SYSTEM, Scope
+from leanvibe_server.notifications import service
+from leanvibe_server.notifications.senders import ConsoleSender, OutboxSender, sender_of
+from leanvibe_server.wiring import jobs
+from tests.given import Organisation
+
+
+class Postman:
+    """A sender that keeps what it was handed."""
+
+    def __init__(self) -> None:
+        self.handed: list[tuple[UUID, Mail]] = []
+
+    async def send(self, mail: Mail, *, message_id: UUID) -> None:
+        self.handed.append((message_id, mail))
+
+
+MAIL = Mail("ada@example.com", "Hello", "How do you do?")
+
+
+async def _queue(organisation: Organisation) -> UUID:
+    house = organisation.house
+    async with house.database.tenant(organisation.id) as conn:
+        return await queue_mail(Scope(conn, organisation.id, SYSTEM, house.clock, house), MAIL)
+
+
+async def test_a_queued_mail_is_handed_over_once(acme: Organisation) -> None:
+    mail_id, postman = await _queue(acme), Postman()
+    work = Work(acme.house, acme.id, 0)
+    await service.send_mail(work, postman, mail_id)
+    await service.send_mail(work, postman, mail_id)
+    assert postman.handed == [(mail_id, MAIL)]
+    latest = (await service.list_outbox(acme.house))[0]
+    assert (latest.id, latest.recipient, latest.sent_at) == (
+        mail_id,
+        "ada@example.com",
+        acme.house.clock.now(),
+    )
+
+
+async def test_a_mail_of_another_tenant_is_not_found(
+    acme: Organisation, globex: Organisation
+) -> None:
+    mail_id, postman = await _queue(acme), Postman()
+    await service.send_mail(Work(globex.house, globex.id, 0), postman, mail_id)
+    assert postman.handed == []
+
+
+async def test_a_sender_that_fails_leaves_the_mail_to_be_sent_again(acme: Organisation) -> None:
+    class Closed(Postman):
+        async def send(self, mail: Mail, *, message_id: UUID) -> None:
+            raise ConnectionError("the post office is closed")
+
+    mail_id, postman = await _queue(acme), Postman()
+    work = Work(acme.house, acme.id, 0)
+    with pytest.raises(ConnectionError):
+        await service.send_mail(work, Closed(), mail_id)
+    await service.send_mail(work, postman, mail_id)
+    assert [handed for handed, _ in postman.handed] == [mail_id]
+
+
+async def test_the_outbox_is_shown_in_development_only(house: House) -> None:
+    settings = house.settings
+    for other in (
+        replace(settings, environment="production"),
+        replace(settings, mail_backend="console"),
+    ):
+        house.settings = other
+        with pytest.raises(NotFound):
+            await service.list_outbox(house)
+
+
+def test_the_worker_sends_mail_by_the_sender_of_the_settings() -> None:
+    assert SEND_MAIL in jobs().handlers
+    assert isinstance(sender_of(Settings(mail_backend="console")), ConsoleSender)
+    assert isinstance(sender_of(Settings()), OutboxSender)
