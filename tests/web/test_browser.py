@@ -1,0 +1,295 @@
+"""The dashboard in a real browser: by keyboard, in both appearances, on a phone, live."""
+
+import asyncio
+import os
+import shutil
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+import uvicorn
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from leanvibe_server import wiring
+from leanvibe_server.engine import service as engine
+from leanvibe_server.engine.schemas import NewTask
+from leanvibe_server.kernel.house import House
+from leanvibe_server.kernel.ids import parse_id
+from leanvibe_server.kernel.scope import SYSTEM, Scope
+from leanvibe_server.projects import service as projects
+from leanvibe_server.projects.schemas import NewProject
+from tests import given
+from tests.conftest import Ground
+from tests.given import Organisation, Person
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+
+
+@dataclass(frozen=True)
+class Site:
+    """A running installation, and a way to do something in it beside the browser."""
+
+    url: str
+    acme: Organisation
+    project_id: str
+    task_id: str
+    do: Callable[[Any], Any]
+
+
+class _Server:
+    """The application in a thread of its own, on a port that was free."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._settings = replace(ground.settings, port=self.port)
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
+        self.house: House
+        self._loop: asyncio.AbstractEventLoop
+        self._server: uvicorn.Server
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.house = await wiring.open_house(self._settings)
+        doors = await wiring.build_app(self.house)
+        config = uvicorn.Config(doors.app, lifespan="off", log_config=None, access_log=False)
+        self._server = uvicorn.Server(config)
+        async with doors.live:
+            self._ready.set()
+            await self._server.serve(sockets=[self._listener])
+        await self.house.database.close()
+
+    def start(self) -> None:
+        self._thread.start()
+        assert self._ready.wait(20)
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(20)
+
+    def do(self, work: Any) -> Any:
+        """Run a coroutine where the house lives."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
+
+
+async def _furnish(house: House) -> tuple[Organisation, str, str]:
+    acme = await given.organisation(house, plan="enterprise", name="Acme")
+    async with house.database.tenant(acme.id) as conn:
+        scope = Scope(conn, acme.id, SYSTEM, house.clock, house, plan="enterprise")
+        project = await projects.create_project(
+            scope, NewProject(name="Online shop", tech_stack=["python", "fastapi"])
+        )
+        task = await engine.submit_task(
+            scope, NewTask(title="Tidy up the imports", project_id=project.id)
+        )
+    return acme, str(project.id), str(task.id)
+
+
+@pytest.fixture(scope="module")
+def site(ground: Ground) -> Iterator[Site]:
+    server = _Server(ground)
+    server.start()
+    try:
+        acme, project_id, task_id = server.do(_furnish(server.house))
+        url = f"http://localhost:{server.port}"
+        yield Site(url, acme, project_id, task_id, server.do)
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    program = next((path for name in names if (path := shutil.which(name))), None)
+    if program is None:
+        if "CI" in os.environ:
+            pytest.fail("Chromium is missing: apt-get install chromium")
+        pytest.skip("Chromium is missing: apt-get install chromium")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        yield opened
+        opened.close()
+
+
+def _open(browser: Browser, *, size: dict[str, int], scheme: str) -> BrowserContext:
+    return browser.new_context(viewport=size, color_scheme=scheme)  # type: ignore[arg-type]  # two literals
+
+
+def _watched(context: BrowserContext) -> tuple[Page, list[str]]:
+    """A page, and what its console complains of."""
+    complaints: list[str] = []
+    page = context.new_page()
+    page.on(
+        "console",
+        lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None,
+    )
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    return page, complaints
+
+
+def _sign_in(page: Page, site: Site, person: Person) -> None:
+    page.goto(f"{site.url}/login")
+    page.fill("#email", person.email)
+    page.fill("#password", person.password)
+    page.click("main button.primary")
+    page.wait_for_url(f"{site.url}/")
+
+
+def _check(page: Page, where: str) -> None:
+    """No finding of axe, and nothing wider than the screen."""
+    findings = [
+        f"{finding['id']}: {[node['target'] for node in finding['nodes'][:3]]}"
+        for finding in Axe().run(page).response["violations"]
+    ]
+    assert findings == [], where
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= page.viewport_size["width"], f"{where} is {width} wide"  # type: ignore[index]  # always set here
+
+
+PAGES = (
+    "/",
+    "/projects",
+    "/projects/new",
+    "/projects/{project}",
+    "/projects/{project}/edit",
+    "/tasks",
+    "/tasks/new",
+    "/tasks/{task}",
+    "/settings/tenant",
+    "/settings/users",
+    "/settings/roles",
+    "/settings/api-keys",
+    "/audit",
+    "/tenants",
+    "/docs",
+    "/dev/outbox",
+)
+
+
+@pytest.mark.parametrize(
+    ("size", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")], ids=["desktop", "phone"]
+)
+def test_every_page_is_clean_in_both_appearances_and_sizes(
+    site: Site, browser: Browser, size: dict[str, int], scheme: str
+) -> None:
+    context = _open(browser, size=size, scheme=scheme)
+    page, complaints = _watched(context)
+    for path in ("/login", "/signup"):
+        page.goto(f"{site.url}{path}")
+        _check(page, path)
+    _sign_in(page, site, site.acme.people["owner"])
+    for path in PAGES:
+        page.goto(site.url + path.format(project=site.project_id, task=site.task_id))
+        _check(page, f"{path} {scheme}")
+    assert complaints == []
+    context.close()
+
+
+def test_the_way_to_a_new_task_needs_no_mouse(site: Site, browser: Browser) -> None:
+    context = _open(browser, size=DESKTOP, scheme="dark")
+    page, complaints = _watched(context)
+    developer = site.acme.people["developer"]
+    page.goto(f"{site.url}/tasks/new")
+    _tab_to(page, "#email")
+    page.keyboard.type(developer.email)
+    _tab_to(page, "#password")
+    page.keyboard.type(developer.password)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{site.url}/tasks/new")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to content"
+    page.keyboard.press("Enter")
+    _tab_to(page, "#project_id")
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowDown")
+    assert page.locator("#endpoint").is_visible()
+    page.keyboard.press("ArrowDown")
+    assert page.locator("#endpoint").is_hidden()
+    _tab_to(page, "#title")
+    page.keyboard.type("Keyboards only")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/tasks/*-*")
+    assert page.inner_text("h1") == "Keyboards only"
+    assert page.locator("[data-toasts]").inner_text(timeout=3000) is not None
+    page.wait_for_selector("[data-toasts] .toast")
+    assert "The task is queued." in page.inner_text("[data-toasts]")
+    assert complaints == []
+    context.close()
+
+
+def _tab_to(page: Page, selector: str) -> None:
+    for _ in range(40):
+        if page.evaluate("s => document.activeElement?.matches(s)", selector):
+            return
+        page.keyboard.press("Tab")
+    pytest.fail(f"{selector} cannot be reached by the Tab key")
+
+
+async def _cancel(site: Site) -> None:
+    house = site.acme.house
+    async with house.database.tenant(site.acme.id) as conn:
+        scope = Scope(conn, site.acme.id, SYSTEM, house.clock, house, plan="enterprise")
+        await engine.cancel_task(scope, parse_id(site.task_id))
+
+
+def test_a_task_changes_before_the_readers_eyes(site: Site, browser: Browser) -> None:
+    context = _open(browser, size=PHONE, scheme="light")
+    page, complaints = _watched(context)
+    _sign_in(page, site, site.acme.people["developer"])
+    page.goto(f"{site.url}/tasks/{site.task_id}")
+    page.wait_for_function("document.querySelector('[data-live-state]').textContent === 'Live'")
+    page.evaluate("window.here = true")
+    site.do(_cancel(site))
+    page.wait_for_selector("text=Try again")
+    assert page.inner_text("[data-region=progress] .badge") == "Cancelled"
+    assert "Cancelled." in page.inner_text("[data-live-log]")
+    assert page.evaluate("window.here"), "the page was loaded anew"
+    assert page.locator("[data-live-state]").count() == 0
+    _check(page, "a finished task")
+    assert complaints == []
+    context.close()
+
+
+def test_menus_and_appearance_follow_the_person(site: Site, browser: Browser) -> None:
+    context = _open(browser, size=PHONE, scheme="light")
+    page, complaints = _watched(context)
+    _sign_in(page, site, site.acme.people["viewer"])
+    assert page.locator("nav.nav").is_hidden()
+    page.click("[data-menu-button]")
+    assert page.get_attribute("[data-menu-button]", "aria-expanded") == "true"
+    page.click(".account > summary")
+    page.click("text=Dark appearance")
+    assert page.get_attribute("html", "data-theme") == "dark"
+    page.keyboard.press("Escape")
+    assert page.locator(".account[open]").count() == 0
+    page.reload()
+    assert page.get_attribute("html", "data-theme") == "dark"
+    assert complaints == []
+    context.close()
+
+
+def test_without_scripts_everything_is_there(site: Site, browser: Browser) -> None:
+    context = browser.new_context(viewport=PHONE, java_script_enabled=False)  # type: ignore[arg-type]  # a size
+    page = context.new_page()
+    _sign_in(page, site, site.acme.people["developer"])
+    assert page.locator("nav.nav >> text=Tasks").is_visible()
+    page.goto(f"{site.url}/tasks/new")
+    assert page.locator("#endpoint").is_visible()
+    page.fill("#title", "No scripts at all")
+    page.click("text=Start task")
+    page.wait_for_url("**/tasks/*-*")
+    assert page.locator("text=Refresh").is_visible()
+    context.close()
