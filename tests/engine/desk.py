@@ -1,7 +1,7 @@
 """A desk to work at: a tenant's client, its project on a real repository, and a worker."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -76,6 +76,15 @@ class Desk:
                     assert task["status"] == "in_progress", task
                     return
                 await asyncio.sleep(0.02)
+
+
+async def wait_until(condition: Callable[[], bool], *, timeout_s: float = 20) -> None:
+    """Wait until something outside of this process has happened."""
+    for _ in range(int(timeout_s / 0.02)):
+        if condition():
+            return
+        await asyncio.sleep(0.02)
+    raise TimeoutError("it did not happen")
 
 
 async def open_desk(

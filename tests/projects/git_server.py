@@ -5,7 +5,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,6 +21,8 @@ class GitServer:
     port: int = 0
     seen_in_process_list: bool = False
     requests: list[str] = field(default_factory=list)
+    push_arrived: threading.Event = field(default_factory=threading.Event)
+    push_may_go_on: threading.Event | None = None
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}/{path}"
@@ -91,6 +93,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self, state: GitServer) -> None:
         path, _, query = self.path.partition("?")
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.command == "POST" and path.endswith("git-receive-pack"):
+            state.push_arrived.set()
+            if state.push_may_go_on:
+                state.push_may_go_on.wait(10)
         done = subprocess.run(
             ["git", "-c", "safe.directory=*", "http-backend"],
             input=body,
@@ -121,8 +127,10 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in (headers or {}).items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        # A client that was killed does not hear the answer.
+        with suppress(OSError):
+            self.end_headers()
+            self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
         """Keep the test's output clean."""
