@@ -129,6 +129,44 @@ async def test_who_belongs_to_several_organisations_is_asked_once_and_types_once
     assert globex.tenant.display_name in visitor.text
 
 
+async def test_one_person_moves_between_organisations_in_a_session_of_its_own(
+    enter_as: EnterAs, house: House, acme: Organisation, globex: Organisation, clock: FakeClock
+) -> None:
+    developer = acme.people["developer"]
+    visitor = await enter_as(acme, "developer")
+    await visitor.open("/")
+    assert 'href="/tenants"' not in visitor.page
+    refused = await visitor.send("/tenants", {"tenant_id": str(globex.id)})
+    assert refused.status_code == 404
+    async with house.database.tenant(acme.id) as conn:
+        scope = Scope(conn, acme.id, SYSTEM, house.clock, house)
+        person = await identity.require_user(scope, developer.id)
+    async with house.database.tenant(globex.id) as conn:
+        scope = Scope(conn, globex.id, SYSTEM, house.clock, house)
+        await identity.create_user(
+            scope,
+            email=developer.email,
+            username="same",
+            password=PASSWORD,
+            role=Role.VIEWER,
+            verified=True,
+            account_id=person.account_id,
+        )
+    clock.advance(minutes=2)
+    await visitor.open("/")
+    assert 'href="/tenants"' in visitor.page
+    await visitor.open("/tenants")
+    before = visitor.client.cookies["lv_session"]
+    moved = await visitor.send("/tenants", {"tenant_id": str(globex.id)})
+    assert moved.headers["location"] == "/"
+    assert visitor.client.cookies["lv_session"] != before
+    await visitor.open("/")
+    assert "Viewer" in visitor.text
+    assert globex.tenant.display_name in visitor.text
+    old = await visitor.open("/", cookie=f"lv_session={before}")
+    assert old.status_code == 303
+
+
 async def test_a_ticket_is_good_for_five_minutes(
     arrive: Arrive, house: House, acme: Organisation, globex: Organisation, clock: FakeClock
 ) -> None:

@@ -31,6 +31,7 @@ from leanvibe_server.web.forgery import (
     new_visitor,
 )
 from leanvibe_server.web.forms import Faults, Form, read_form
+from leanvibe_server.web.memberships import Memberships
 from leanvibe_server.web.navigation import is_current, menu_for
 from leanvibe_server.web.render import render
 from leanvibe_server.web.toasts import TOAST_COOKIE, toast_text
@@ -190,6 +191,7 @@ async def _admit(request: Request, visit: Visit) -> tuple[Admission, Scope, dict
     Raises: SignInNeeded: there is no session, or it has ended.
     """
     gate: Gate = request.app.state.gate
+    memberships: Memberships = request.app.state.memberships
     shown = replace(visit.credentials(cookie=True), bearer=None, named_tenant=None, named_slug=None)
     if shown.cookie is None:
         raise SignInNeeded("Sign in to see this page.")
@@ -204,6 +206,7 @@ async def _admit(request: Request, visit: Visit) -> tuple[Admission, Scope, dict
         "menu": menu_for(scope.permissions),
         "tenant": await tenancy.require_tenant(scope),
         "permissions": scope.permissions,
+        "several_tenants": await memberships.has_several(scope),
     }
     return admission, scope, shell
 

@@ -13,6 +13,7 @@ from leanvibe_server.web import (
     settings_pages,
     tasks_pages,
 )
+from leanvibe_server.web.memberships import Memberships
 from leanvibe_server.web.routes import add_error_pages
 
 ROUTERS = (
@@ -30,6 +31,7 @@ ROUTERS = (
 
 def register(app: FastAPI) -> None:
     """Add the dashboard to an application whose error handlers are in place."""
+    app.state.memberships = Memberships()
     for router in ROUTERS:
         app.include_router(router)
     add_error_pages(app)
