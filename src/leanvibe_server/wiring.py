@@ -11,14 +11,17 @@ from leanvibe_server.engine import api as engine_api
 from leanvibe_server.engine import jobs as engine_jobs
 from leanvibe_server.engine import service as engine
 from leanvibe_server.identity import api as identity_api
+from leanvibe_server.identity import housekeeping as identity_housekeeping
 from leanvibe_server.identity import keys
 from leanvibe_server.identity import service as identity
 from leanvibe_server.identity.gate import HouseGate
 from leanvibe_server.kernel.config import ConfigError, Settings
 from leanvibe_server.kernel.crypto import load_vault
 from leanvibe_server.kernel.db import Database
+from leanvibe_server.kernel.directory import Directory
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.http import add_error_handlers
+from leanvibe_server.kernel.idempotency import sweep_idempotency_keys
 from leanvibe_server.kernel.jobs import HANDLE_EVENT, Jobs, handle_event
 from leanvibe_server.kernel.middleware import Doorman
 from leanvibe_server.metering import api as metering_api
@@ -26,6 +29,7 @@ from leanvibe_server.metering.calls import CallMeter
 from leanvibe_server.notifications import jobs as notification_jobs
 from leanvibe_server.openapi import describe
 from leanvibe_server.projects import api as projects_api
+from leanvibe_server.projects import jobs as projects_jobs
 from leanvibe_server.projects import service as projects
 from leanvibe_server.realtime import api as realtime_api
 from leanvibe_server.realtime.hub import Hub
@@ -43,6 +47,7 @@ API_ROUTERS = (
 )
 STREET_ROUTERS = (health.router, identity_api.well_known_router)
 PREFIXES = ("/v1", "/api/v1")
+SWEEPS = (identity_housekeeping.sweep, sweep_idempotency_keys)
 
 
 async def open_house(settings: Settings) -> House:
@@ -64,6 +69,7 @@ def jobs() -> Jobs:
     """Every job a worker can do."""
     every = Jobs()
     every.add(HANDLE_EVENT, handle_event)
+    projects_jobs.register(every)
     engine_jobs.register(every)
     notification_jobs.register(every)
     return every
@@ -100,4 +106,4 @@ async def build_app(house: House) -> Doors:
     house.place(hub)
     api.state.gate = HouseGate(await keys.load(house), calls)
     api.openapi = lambda: describe(api)  # type: ignore[method-assign]  # FastAPI's own extension point
-    return Doors(Doorman(api, house), api, calls, hub)
+    return Doors(Doorman(Directory(api), house), api, calls, hub)

@@ -8,8 +8,11 @@ import uvloop
 
 from leanvibe_server import wiring
 from leanvibe_server.kernel.config import Settings
+from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.jobs import run_worker
-from leanvibe_server.kernel.log import configure_logging
+from leanvibe_server.kernel.log import configure_logging, logger
+
+SWEEP_EVERY_S = 3600
 
 
 async def run(settings: Settings) -> None:
@@ -20,10 +23,23 @@ async def run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    housekeeper = asyncio.create_task(keep_house(house))
     try:
         await run_worker(house, wiring.jobs(), stop)
     finally:
+        housekeeper.cancel()
         await house.database.close()
+
+
+async def keep_house(house: House) -> None:
+    """Forget, every hour, what nobody will ask for again."""
+    while True:
+        for sweep in wiring.SWEEPS:
+            try:
+                await sweep(house)
+            except Exception as error:
+                logger("worker").warning("not swept", sweep=sweep.__module__, exc_info=error)
+        await asyncio.sleep(SWEEP_EVERY_S)
 
 
 def main() -> None:

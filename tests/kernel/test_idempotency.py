@@ -5,6 +5,8 @@ from uuid import uuid4
 
 import httpx
 
+from leanvibe_server.kernel.house import House
+from leanvibe_server.kernel.idempotency import sweep_idempotency_keys
 from tests.conftest import FakeClock
 from tests.given import Organisation
 
@@ -92,3 +94,22 @@ async def _api_key(client: httpx.AsyncClient, acme: Organisation) -> str:
         "/v1/api-keys", json={"name": "ci"}, headers=await acme.headers(client)
     )
     return str(answer.json()["key"])
+
+
+async def test_the_worker_sweeps_keys_that_hold_no_longer(
+    house: House, clock: FakeClock, client: httpx.AsyncClient, acme: Organisation
+) -> None:
+    headers = await acme.headers(client)
+    await client.post(
+        "/v1/projects", json={"name": "a"}, headers=headers | {"Idempotency-Key": "a"}
+    )
+    clock.advance(hours=23)
+    headers = await acme.headers(client)
+    await client.post(
+        "/v1/projects", json={"name": "b"}, headers=headers | {"Idempotency-Key": "b"}
+    )
+    clock.advance(hours=2)
+    await sweep_idempotency_keys(house)
+    async with house.database.tenant(acme.id) as conn:
+        rows = await conn.fetch("SELECT key FROM idempotency_keys WHERE tenant_id = $1", acme.id)
+    assert [row["key"] for row in rows] == ["b"]

@@ -10,11 +10,16 @@ from hypothesis import strategies as st
 from leanvibe_server.identity import service as identity
 from leanvibe_server.kernel.house import House
 from leanvibe_server.tenancy.service import RESERVED_SLUGS, make_slug
-from tests.given import PASSWORD, Organisation
+from tests.conftest import FakeClock
+from tests.given import PASSWORD, Organisation, organisation
 
 
 @pytest.fixture
 async def platform_headers(house: House, client: httpx.AsyncClient) -> dict[str, str]:
+    return await _platform_headers(house, client)
+
+
+async def _platform_headers(house: House, client: httpx.AsyncClient) -> dict[str, str]:
     email = f"platform@{uuid4().hex}.example"
     await identity.create_platform_admin(house, email, PASSWORD)
     answer = await client.post("/v1/auth/login", json={"email": email, "password": PASSWORD})
@@ -90,11 +95,15 @@ async def test_a_suspended_tenant_reads_but_does_not_write_until_it_is_reactivat
 
 
 async def test_only_platform_admins_list_suspend_and_see_every_tenant(
+    house: House,
+    clock: FakeClock,
     client: httpx.AsyncClient,
-    acme: Organisation,
-    globex: Organisation,
-    platform_headers: dict[str, str],
 ) -> None:
+    # Ten years on, so that these are the newest of all.
+    clock.advance(days=3650)
+    acme = await organisation(house, plan="enterprise", name="Acme")
+    globex = await organisation(house, plan="developer", name="Globex", roles=("owner",))
+    platform_headers = await _platform_headers(house, client)
     listed = await client.get("/v1/tenants", params={"limit": 2}, headers=platform_headers)
     assert {row["slug"] for row in listed.json()["data"]} == {acme.tenant.slug, globex.tenant.slug}
     only = await client.get(

@@ -1,13 +1,16 @@
 """Repeats: a POST that bears a known Idempotency-Key gets the first answer again."""
 
 import hashlib
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from leanvibe_server.kernel.db import Connection
 from leanvibe_server.kernel.errors import Conflict, InvalidRequest
+from leanvibe_server.kernel.platform import Reason, across_tenants
 from leanvibe_server.kernel.request import IdempotentAnswer, Visit
 
 if TYPE_CHECKING:
+    from leanvibe_server.kernel.house import House
     from leanvibe_server.kernel.scope import Scope
 
 KEEP_HOURS = 24
@@ -32,6 +35,9 @@ WHERE tenant_id = $1 AND owner = $2 AND key = $3
 """
 
 
+SWEEP = "DELETE FROM idempotency_keys WHERE created_at < $1"
+
+
 class Replay(Exception):
     """The first answer to this request, to be given again."""
 
@@ -50,9 +56,9 @@ async def begin_idempotent(visit: Visit, scope: "Scope", body: bytes) -> None:
     Raises: Replay: the same request was answered. Conflict: the key was used for another
         request, or its answer bore a secret.
     """
-    key = visit.headers.get("idempotency-key")
-    if visit.method != "POST" or key is None:
+    if not visit.repeatable:
         return
+    key = visit.headers["idempotency-key"]
     if not 0 < len(key) <= MAX_KEY_LENGTH or not key.isprintable():
         raise InvalidRequest(
             f"Idempotency-Key must have 1 to {MAX_KEY_LENGTH} printable characters.",
@@ -86,3 +92,9 @@ async def store_answer(
 ) -> None:
     """Keep the answer beside its effects, in their transaction."""
     await conn.execute(STORE, answer.tenant_id, answer.owner, answer.key, status, body, media_type)
+
+
+async def sweep_idempotency_keys(house: "House") -> None:
+    """Forget every tenant's keys that are older than they hold."""
+    async with across_tenants(house.database, Reason.WORKER) as conn:
+        await conn.execute(SWEEP, house.clock.now() - timedelta(hours=KEEP_HOURS))
