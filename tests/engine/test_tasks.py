@@ -1,5 +1,6 @@
 """Tasks from their submission to a delivered branch, with real repositories and a real sandbox."""
 
+import json
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -8,6 +9,7 @@ import asyncpg
 import httpx
 import pytest
 
+from leanvibe_server.engine.models import STEPS
 from leanvibe_server.engine.sandbox import Sandbox
 from leanvibe_server.kernel.house import House
 from tests.engine.desk import (
@@ -83,6 +85,23 @@ async def test_a_task_ends_as_a_branch_with_what_its_diff_says(
     assert [step["status"] for step in status["steps"]] == ["completed"] * 6
     assert await _billed(admin, task) == 1
     assert await _used(desk) == 1
+    await _check_live_messages(desk, task)
+
+
+async def _check_live_messages(desk: Desk, task: dict[str, Any]) -> None:
+    """What was told live, replayed from the task's first event."""
+    url = f"/v1/tasks/{task['id']}/events?after={uuid4()}"
+    answer = await desk.client.get(url, headers=desk.headers)
+    lines = answer.text.splitlines()
+    messages = [json.loads(line[6:]) for line in lines if line.startswith("data: ")][1:]
+    percentages = [message["percentage"] for message in messages]
+    assert percentages == sorted(percentages)
+    assert [message["status"] for message in messages[:2]] == ["queued", "in_progress"]
+    steps = [message["step"] for message in messages if "message" in message]
+    assert list(dict.fromkeys(steps)) == list(STEPS)
+    assert any("Gate tests: passed." in message.get("log", "") for message in messages)
+    assert messages[-1]["type"] == "completion"
+    assert messages[-1]["deliverables"] == task["deliverables"]
 
 
 async def test_what_fits_no_recipe_fails_at_once_and_unbilled(

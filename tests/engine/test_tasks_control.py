@@ -71,10 +71,11 @@ async def test_a_queued_task_is_cancelled_without_a_worker_and_can_be_retried(
     await desk.post(f"/tasks/{task['id']}/retry", 409)
 
 
-async def test_the_branch_of_a_completed_task_can_be_deleted_twice(
+async def test_a_completed_task_leaves_a_branch_to_delete_and_an_estimate_for_the_next(
     client: httpx.AsyncClient, house: House, desk: Desk, theirs: Repository
 ) -> None:
     task = await desk.submit(LINT)
+    assert task["estimated_duration_minutes"] is None
     early = await client.delete(f"/v1/tasks/{task['id']}/branch", headers=desk.headers)
     assert early.status_code == 409
     async with working(house):
@@ -86,6 +87,11 @@ async def test_the_branch_of_a_completed_task_can_be_deleted_twice(
     assert branches_of(theirs) == {"main"}
     assert (await desk.get(f"/tasks/{task['id']}"))["branch_deleted_at"] is not None
     assert (await desk.get(f"/tasks/{task['id']}/diff"))["diff"] != ""
+    like = await desk.submit(LINT)
+    assert like["estimated_duration_minutes"] > 0
+    assert like["estimated_completion"] is not None
+    other = await desk.submit({"title": "Something else entirely"}, estimated_complexity="high")
+    assert other["estimated_duration_minutes"] is None
 
 
 async def test_two_tasks_at_once_on_one_project_do_not_mix(

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from leanvibe_server.engine.dependencies import provide_dependencies
+from leanvibe_server.engine.errors import TaskFailure
 from leanvibe_server.engine.live import StepLog
 from leanvibe_server.engine.models import Step, Task
 from leanvibe_server.engine.requirements import DependenciesUnavailable
@@ -16,9 +17,10 @@ from leanvibe_server.engine.sandbox import DEPENDENCIES, Bind, Limits, Sandbox
 from leanvibe_server.engine.workspace import Workspace, delete_tree
 from leanvibe_server.kernel.config import Settings
 from leanvibe_server.kernel.house import House
+from leanvibe_server.projects import git
 from leanvibe_server.projects import service as projects
 from leanvibe_server.projects.git import GitLimits
-from leanvibe_server.projects.git_commands import GitCredentials
+from leanvibe_server.projects.git_commands import GitCredentials, run_git
 from leanvibe_server.projects.models import Project
 from leanvibe_server.projects.remote_urls import RepositoryUrl
 
@@ -105,6 +107,30 @@ class Bench:
             raise RuntimeError(f"task {self.task.id} has no base commit at {self.step.name}")
         return self.task.base_commit
 
+    async def provide_mirror(self) -> None:
+        """Make sure that our copy has the base commit, also on a machine that is new to the task.
+
+        Raises: TaskFailure: the repository does not have it any more.
+        """
+        base = self.require_base()
+        if await self._has(base):
+            return
+        await git.fetch_mirror(self.address, self.mirror_dir, self.credentials, self.git_limits)
+        if not await self._has(base):
+            raise TaskFailure(
+                "base_commit_gone",
+                f"The commit {base[:12]} that the work began on is not in the repository any "
+                "more. Retry the task to begin on what is there now.",
+                {"base_commit": base},
+            )
+
+    async def _has(self, commit: str) -> bool:
+        if not _is_repository(self.mirror_dir):
+            return False
+        asked = ["cat-file", "-e", f"{commit}^{{commit}}"]
+        found = await run_git(asked, repository=self.mirror_dir, timeout_s=30)
+        return found.exit_code == 0
+
     @asynccontextmanager
     async def workspace(
         self, name: str = "head", *, base_commit: str | None = None, patch: bytes | None = None
@@ -169,6 +195,10 @@ class Bench:
                 self.tool_calls.append(call)
 
 
+def _is_repository(path: Path) -> bool:
+    return (path / "HEAD").exists()
+
+
 def _shown(request: Mapping[str, Any]) -> dict[str, Any]:
     """A request without its bulk: short values only."""
     return {
@@ -180,7 +210,7 @@ def _shown(request: Mapping[str, Any]) -> dict[str, Any]:
 
 def mirror_dir(settings: Settings, project: Project) -> Path:
     """Where our copy of the project's repository is."""
-    return settings.home / "mirrors" / str(project.tenant_id) / f"{project.id}.git"
+    return projects.mirror_path(settings, project.tenant_id, project.id)
 
 
 def task_dir(settings: Settings, tenant_id: UUID, task_id: UUID) -> Path:

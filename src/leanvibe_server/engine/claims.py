@@ -219,6 +219,16 @@ async def fail_step(work: Work, claimed: Claimed, failure: TaskFailure, done: Do
         return task is not None and await _write_failure(scope, task, claimed.step, failure, done)
 
 
+async def abandon_task(work: Work, task_id: UUID, run: int) -> None:
+    """End a task that nobody will work on any more, whoever holds its step."""
+    async with work.scope() as scope:
+        task = await repository.lock(scope.conn, scope.tenant_id, task_id)
+        if task is None or task.finished or task.run != run:
+            return
+        await repository.stop_steps(scope.conn, task, status=FAILED, now=scope.now)
+        await _end_as_failed(scope, task, gave_up())
+
+
 async def _lock_running(scope: Scope, claimed: Claimed) -> Task | None:
     task = await repository.lock(scope.conn, scope.tenant_id, claimed.task.id)
     if task is None or task.status != IN_PROGRESS or task.run != claimed.step.run:
@@ -229,7 +239,6 @@ async def _lock_running(scope: Scope, claimed: Claimed) -> Task | None:
 async def _write_failure(
     scope: Scope, task: Task, step: Step, failure: TaskFailure, done: Done
 ) -> bool:
-    error = failure.as_error()
     written = await repository.finish_step(
         scope.conn,
         task,
@@ -237,13 +246,19 @@ async def _write_failure(
         status=FAILED,
         output=failure.output,
         tool_calls=done.tool_calls,
-        error=error,
+        error=failure.as_error(),
         snapshot=failure.patch,
         duration_ms=done.duration_ms,
         now=scope.now,
     )
     if not written:
         return False
+    await _end_as_failed(scope, task, failure)
+    return True
+
+
+async def _end_as_failed(scope: Scope, task: Task, failure: TaskFailure) -> None:
+    error = failure.as_error()
     task = await settle(scope, task)
     task = await repository.update(
         scope.conn,
@@ -254,8 +269,7 @@ async def _write_failure(
         completed_at=scope.now,
         updated_at=scope.now,
     )
-    if step.position == DELIVERY:
+    if task.current_step == STEPS[DELIVERY]:
         await look_after_push(scope, task)
     await scope.emit(TaskFailed(**told(task), error=error, error_message=failure.message))
     metrics.TASKS.labels(FAILED, task.recipe or "none").inc()
-    return True

@@ -6,11 +6,12 @@ from pathlib import Path
 from uuid import UUID
 
 from leanvibe_server.engine.bench import Workshop
+from leanvibe_server.engine.claims import abandon_task
 from leanvibe_server.engine.runner import run_step
 from leanvibe_server.engine.sandbox import make_sandbox
 from leanvibe_server.engine.service import RUN_STEP
 from leanvibe_server.kernel.house import House
-from leanvibe_server.kernel.jobs import Jobs, Work
+from leanvibe_server.kernel.jobs import MAX_ATTEMPTS, Jobs, Work
 
 
 def workshop_of(house: House) -> Workshop:
@@ -30,9 +31,17 @@ def _find_uv() -> Path | None:
 
 
 async def do_step(work: Work, *, task_id: str, run: int, position: int) -> None:
-    """Do one step of one task, and have the next one done."""
+    """Do one step of one task, and have the next one done.
+
+    When the queue gives up, so does the task: none stays in progress without a job.
+    """
     shop = workshop_of(work.house)
-    await run_step(work, shop, task_id=UUID(task_id), run=run, position=position)
+    try:
+        await run_step(work, shop, task_id=UUID(task_id), run=run, position=position)
+    except Exception:
+        if work.attempt + 1 >= MAX_ATTEMPTS:
+            await abandon_task(work, UUID(task_id), run)
+        raise
 
 
 def register(jobs: Jobs) -> None:

@@ -56,6 +56,13 @@ async def run_step(work: Work, shop: Workshop, *, task_id: UUID, run: int, posit
         await _leave(work, claimed)
         return
     done = Done(tool_calls, round((time.monotonic() - started) * 1000))
+    logger("engine").info(
+        "step failed" if isinstance(outcome, TaskFailure) else "step done",
+        task_id=str(task_id),
+        step=claimed.step.name,
+        duration_ms=done.duration_ms,
+        code=outcome.code if isinstance(outcome, TaskFailure) else None,
+    )
     if isinstance(outcome, StepResult):
         kept = await finish_step(work, claimed, outcome, done)
     else:
@@ -106,7 +113,7 @@ async def _perform(work: Work, bench: Bench) -> StepResult:
     Raises: TaskFailure, AppError: the task cannot be done. StepLost.
     """
     limit_s = work.house.settings.task_timeout_s
-    doing = asyncio.create_task(WORK[bench.step.name](bench))
+    doing = asyncio.create_task(_work(bench))
     watching = asyncio.create_task(_watch(work, bench.task, bench.step))
     try:
         await asyncio.wait({doing, watching}, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
@@ -125,6 +132,12 @@ async def _perform(work: Work, bench: Bench) -> StepResult:
         for part in (doing, watching):
             part.cancel()
         await asyncio.gather(doing, watching, return_exceptions=True)
+
+
+async def _work(bench: Bench) -> StepResult:
+    if bench.step.position > 0:
+        await bench.provide_mirror()
+    return await WORK[bench.step.name](bench)
 
 
 async def _watch(work: Work, task: Task, step: Step) -> None:

@@ -4,6 +4,8 @@ A required gate that fails ends the task: nothing is delivered, and the findings
 that could not run counts as neither passed nor failed; where it was required, the score is null.
 """
 
+import re
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import msgspec
 
 from leanvibe_server.engine.bench import Bench, StepResult
+from leanvibe_server.engine.diffs import parse_diff
 from leanvibe_server.engine.errors import TaskFailure
 from leanvibe_server.engine.gates import (
     GATE_NAMES,
@@ -33,8 +36,10 @@ MAX_SHOWN = 20
 
 async def validate(bench: Bench) -> StepResult:
     """Run every gate, and score the change."""
+    recipe = RECIPES[bench.task.recipe or ""]
+    _check_paths(bench, recipe.protected_paths)
     quality_gates = bench.project.configuration.get("quality_gates", {})
-    required = list_required_gates(RECIPES[bench.task.recipe or ""], quality_gates)
+    required = list_required_gates(recipe, quality_gates)
     async with bench.workspace("base", patch=b"") as base, bench.workspace("head") as head:
         dependencies, problem = await bench.provide_dependencies(base)
         gates = await _run_gates(bench, base, head, required, dependencies)
@@ -51,6 +56,33 @@ async def validate(bench: Bench) -> StepResult:
         output={"gates": shown, "score": score, "dependencies": problem},
         columns=columns,
     )
+
+
+def _check_paths(bench: Bench, protected: Sequence[str]) -> None:
+    """Raises: TaskFailure: the change touches files that decide what runs where."""
+    paths = [
+        path for file in parse_diff(bench.patch) for path in (file.path, file.old_path) if path
+    ]
+    touched = sorted({path for path in paths if is_protected(path, protected)})
+    if touched:
+        raise TaskFailure(
+            "protected_paths",
+            f"Nothing was delivered, since the change touches {', '.join(touched[:5])}, which "
+            "only people change. Name the paths to work on, or make this change yourself.",
+            {"paths": touched[:MAX_SHOWN]},
+            patch=bench.patch,
+        )
+
+
+def is_protected(path: str, patterns: Sequence[str]) -> bool:
+    """Whether one of the patterns covers the path: `*` within a name, `**` across directories."""
+    return any(re.fullmatch(_as_expression(pattern), path) for pattern in patterns)
+
+
+def _as_expression(pattern: str) -> str:
+    parts = re.split(r"(\*\*/|\*\*|\*)", pattern)
+    meant = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*"}
+    return "".join(meant.get(part, re.escape(part)) for part in parts)
 
 
 async def _run_gates(

@@ -31,6 +31,7 @@ from leanvibe_server.projects.schemas import (
 )
 
 PROJECTS = "projects"
+REMOVE_FILES = "projects.remove_files"
 DEFAULT_LEVEL = "full_autonomous"
 DEFAULT_NAME = "Default project"
 
@@ -196,6 +197,7 @@ async def delete_project(scope: Scope, project_id: UUID) -> None:
             details={"unfinished_tasks": busy},
         )
     await repository.delete(scope.conn, scope.tenant_id, project_id)
+    await scope.enqueue(REMOVE_FILES, project_id=project_id)
     await scope.emit(
         ProjectDeleted(project_id=project_id, project_name=project.name, hosted=project.hosted)
     )
@@ -209,6 +211,11 @@ def repositories_of(settings: Settings, tenant_id: UUID) -> Path:
 def hosted_path(settings: Settings, tenant_id: UUID, project_id: UUID) -> Path:
     """Where the product keeps a project's repository."""
     return repositories_of(settings, tenant_id) / f"{project_id}.git"
+
+
+def mirror_path(settings: Settings, tenant_id: UUID, project_id: UUID) -> Path:
+    """Where our copy of a project's repository is."""
+    return settings.home / "mirrors" / str(tenant_id) / f"{project_id}.git"
 
 
 def address_of(house: House, project: Project) -> RepositoryUrl:

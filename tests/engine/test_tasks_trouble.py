@@ -1,0 +1,153 @@
+"""Tasks on a machine, or a repository, that does not do its part."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+from leanvibe_server.engine.bench import Workshop
+from leanvibe_server.engine.bubblewrap import BubblewrapSandbox
+from leanvibe_server.engine.sandbox import Sandbox
+from leanvibe_server.engine.validation import is_protected
+from leanvibe_server.kernel.house import House
+from tests.engine.desk import (
+    LINT,
+    Desk,
+    branches_of,
+    open_desk,
+    small_files,
+    wait_until,
+    working,
+)
+from tests.engine.repositories import Repository, make_repository
+from tests.given import Organisation
+
+
+@pytest.fixture
+def theirs(tmp_path: Path) -> Repository:
+    return make_repository(tmp_path / "theirs", small_files())
+
+
+@pytest.fixture
+async def desk(client: httpx.AsyncClient, acme: Organisation, theirs: Repository) -> Desk:
+    return await open_desk(client, await acme.headers(client, "developer"), theirs)
+
+
+class BrokenSandbox(BubblewrapSandbox):
+    """One whose machine fails in a way nobody foresaw."""
+
+    async def check(self) -> None:
+        raise RuntimeError("the disk is on fire")
+
+
+async def _used(desk: Desk) -> int:
+    quota = await desk.get("/tenants/me/quota-check/ai_requests?amount=1")
+    return int(quota["current_usage"])
+
+
+async def test_without_a_sandbox_a_task_fails_with_the_command_that_mends_it(
+    house: House, desk: Desk, tmp_path: Path
+) -> None:
+    house.place(Workshop(BubblewrapSandbox(home=tmp_path, executable="/no/such/bwrap"), None))
+    async with working(house):
+        task = await desk.wait((await desk.submit(LINT))["id"], timeout_s=10)
+    assert (task["status"], task["error"]["code"]) == ("failed", "sandbox_unavailable")
+    assert task["error"]["details"]["command"]
+    assert await _used(desk) == 0
+
+
+async def test_what_breaks_on_our_side_is_tried_again_and_then_given_up(
+    house: House, desk: Desk, tmp_path: Path
+) -> None:
+    house.place(Workshop(BrokenSandbox(home=tmp_path), None))
+    async with working(house):
+        task = await desk.wait((await desk.submit(LINT))["id"], timeout_s=20)
+    assert (task["status"], task["error"]["code"]) == ("failed", "server_error")
+    assert "fire" not in str(task)
+    step = (await desk.get(f"/tasks/{task['id']}/status"))["steps"][0]
+    assert (step["status"], step["input"]["takeovers"]) == ("failed", 2)
+    assert await _used(desk) == 0
+
+
+async def test_a_step_that_takes_too_long_is_stopped(house: House, desk: Desk) -> None:
+    house.settings = replace(house.settings, task_timeout_s=0)
+    async with working(house):
+        task = await desk.wait((await desk.submit(LINT))["id"], timeout_s=20)
+    assert (task["status"], task["error"]["code"]) == ("failed", "timed_out")
+    assert task["error"]["details"]["step"] == "requirements_analysis"
+
+
+async def test_tests_that_never_end_leave_the_score_open(
+    house: House, desk: Desk, theirs: Repository, sandbox: Sandbox
+) -> None:
+    forever = "import time\n\n\ndef test_forever() -> None:\n    time.sleep(600)\n"
+    theirs.commit({"tests/test_calc.py": forever})
+    house.settings = replace(house.settings, task_timeout_s=12)
+    async with working(house):
+        task = await desk.wait((await desk.submit(LINT))["id"])
+    assert task["status"] == "completed", task["error"]
+    gate = next(one for one in task["quality"]["gates"] if one["name"] == "tests")
+    assert gate["status"] == "not_run"
+    assert "did not end" in gate["reason"]
+    assert task["quality_score"] is None
+
+
+async def test_a_machine_that_is_new_to_the_task_fetches_its_base_again(
+    house: House, desk: Desk, theirs: Repository, sandbox: Sandbox
+) -> None:
+    task = await desk.submit(LINT)
+    async with working(house):
+        await desk.wait_for_step(task["id"], "code_generation")
+    shutil.rmtree(house.settings.home / "mirrors")
+    theirs.commit({"later.py": "x = 1\n"})
+    async with working(house):
+        done = await desk.wait(task["id"])
+    assert done["status"] == "completed", done["error"]
+    assert theirs.git("rev-parse", f"{done['branch']}^") == theirs.git("rev-parse", "main^")
+
+
+async def test_files_that_decide_what_runs_where_are_left_alone(
+    house: House, desk: Desk, theirs: Repository, sandbox: Sandbox
+) -> None:
+    theirs.commit({"deploy/release.py": "import sys\n"})
+    async with working(house):
+        task = await desk.wait((await desk.submit(LINT))["id"])
+    assert (task["status"], task["error"]["code"]) == ("failed", "protected_paths")
+    assert task["error"]["details"]["paths"] == ["deploy/release.py"]
+    assert branches_of(theirs) == {"main"}
+
+
+@pytest.mark.parametrize(
+    ("path", "covered"),
+    [
+        (".github/workflows/ci.yml", True),
+        ("src/Dockerfile.dev", True),
+        ("Dockerfile", True),
+        ("uv.lock", True),
+        ("sub/poetry.lock", True),
+        ("deploy.py", False),
+        ("app/github/x.py", False),
+        ("lockers/a.py", False),
+    ],
+)
+def test_a_pattern_covers_what_it_says(path: str, covered: bool) -> None:
+    patterns = (".github/**", "**/Dockerfile*", "Dockerfile*", "*.lock", "**/*.lock", "deploy/**")
+    assert is_protected(path, patterns) is covered
+
+
+async def test_what_was_kept_of_a_deleted_project_goes_too(
+    client: httpx.AsyncClient, house: House, desk: Desk, acme: Organisation, sandbox: Sandbox
+) -> None:
+    async with working(house):
+        task = await desk.submit(LINT)
+        await desk.wait_for_step(task["id"], "code_generation")
+        await desk.post(f"/tasks/{task['id']}/cancel")
+        kept = list(house.settings.home.glob(f"mirrors/*/{desk.project_id}.git"))
+        assert len(kept) == 1
+        answer = await client.delete(
+            f"/v1/projects/{desk.project_id}", headers=await acme.headers(client, "manager")
+        )
+        assert answer.status_code == 204
+        await wait_until(lambda: not kept[0].exists())
