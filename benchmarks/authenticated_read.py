@@ -37,14 +37,14 @@ def run(effort: Effort) -> Findings:
             # Neighbouring requests belong to different tenants.
             requests = [one for turn in zip_longest(*by_tenant) for one in turn if one]
             _compare_answers(caller, product, floor, requests)
-            count = effort.of(2000, 80)
+            count = effort.of(500, 80)
             taken = rounds.interleave(
                 {
                     "floor": side(caller, floor, requests, count),
                     "product": side(caller, product, requests, count),
                     "control": side(caller, floor, requests, count),
                 },
-                rounds=effort.of(15, 2),
+                rounds=effort.of(40, 2),
             )
             version = ground.postgres_version
     return Findings(

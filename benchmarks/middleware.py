@@ -16,14 +16,14 @@ def run(effort: Effort) -> Findings:
         load.caller() as caller,
     ):
         requests = [load.get("/", {"Authorization": "Bearer none"})]
-        count = effort.of(6000, 200)
+        count = effort.of(2000, 200)
         taken = rounds.interleave(
             {
                 "bare": side(caller, bare, requests, count),
                 "doorman": side(caller, doorman, requests, count),
                 "control": side(caller, bare, requests, count),
             },
-            rounds=effort.of(15, 2),
+            rounds=effort.of(40, 2),
         )
         version = ground.postgres_version
     added = [

@@ -153,7 +153,8 @@ async def _admit(request: Request, permission: Permission, *, cookie: bool) -> S
     visit.transaction = admission.transaction
     check_permission(admission, permission)
     scope = scope_of(visit.house, admission, visit.request_id)
-    await begin_idempotent(visit, scope, await request.body())
+    if visit.repeatable:
+        await begin_idempotent(visit, scope, await request.body())
     return scope
 
 
@@ -240,7 +241,8 @@ def open_door(reason: Reason) -> Any:
             visit.house,
             request_id=visit.request_id,
         )
-        await begin_idempotent(visit, scope, await request.body())
+        if visit.repeatable:
+            await begin_idempotent(visit, scope, await request.body())
         return scope
 
     return Depends(_remember(enter, f"public: {reason.name}"))

@@ -38,6 +38,7 @@ _UNSTORABLE = (
 )
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+RequestHandler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 PathId = Annotated[
     UUID, BeforeValidator(parse_id), WithJsonSchema({"type": "string", "format": "uuid"})
@@ -82,15 +83,23 @@ class HouseRoute(APIRoute):
     500 and never a 2xx. A refusal that keeps its writes commits them, then leaves.
     """
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
+    def get_route_handler(self) -> RequestHandler:
+        run = self.within_transaction(super().get_route_handler())
+
+        async def read_strictly(request: Request) -> Response:
+            return await run(HouseRequest(request.scope, request.receive))
+
+        return read_strictly
+
+    def within_transaction(self, handle: RequestHandler) -> RequestHandler:
+        """`handle`, with the transaction it leaves behind ended before its answer is given."""
         secret = getattr(self.endpoint, "bears_secret", False)
 
         async def run(request: Request) -> Response:
             visit = visit_of(request.scope)
             visit.log["route"] = self.path_format
             try:
-                response = await handle(HouseRequest(request.scope, request.receive))
+                response = await handle(request)
                 await _keep_answer(visit, response, secret=secret)
             except Replay as first:
                 await _end(visit, commit=False)

@@ -1,5 +1,7 @@
 """Numbers for Prometheus."""
 
+from functools import lru_cache
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from leanvibe_server.kernel.request import Visit
@@ -29,8 +31,20 @@ UP = Gauge("leanvibe_up", "1 while the process serves", registry=REGISTRY)
 def observe(visit: Visit, status: int, seconds: float) -> None:
     """Count one answer under its route pattern, never its path: ids would flood the series."""
     route = visit.log.get("route", "unmatched")
-    REQUESTS.labels(visit.method, route, str(status)).inc()
-    DURATION.labels(route).observe(seconds)
+    _requests(visit.method, route, status).inc()
+    _duration(route).observe(seconds)
+
+
+# Looking a series up by its labels costs more than counting. There are as many as routes, but a
+# method is the caller's word: forget some rather than keep all.
+@lru_cache(maxsize=2048)
+def _requests(method: str, route: str, status: int) -> Counter:
+    return REQUESTS.labels(method, route, str(status))
+
+
+@lru_cache(maxsize=1024)
+def _duration(route: str) -> Histogram:
+    return DURATION.labels(route)
 
 
 def render() -> bytes:

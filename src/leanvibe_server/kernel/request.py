@@ -53,6 +53,11 @@ class Visit:
     def user_agent(self) -> str | None:
         return self.headers.get("user-agent")
 
+    @property
+    def repeatable(self) -> bool:
+        """Whether the caller named this request, to be answered once however often it comes."""
+        return self.method == "POST" and "idempotency-key" in self.headers
+
     def anonymous(self) -> Actor:
         return Actor(kind="anonymous", address=self.address, user_agent=self.user_agent)
 

@@ -8,7 +8,8 @@ MONTHLY = frozenset({"api_calls"})
 def period_of(metric: str, now: datetime) -> str:
     """The period a moment falls in: `2026-11` for monthly meters, `2026-11-21` for daily ones."""
     moment = now.astimezone(UTC)
-    return f"{moment:%Y-%m}" if metric in MONTHLY else f"{moment:%Y-%m-%d}"
+    month = f"{moment.year:04}-{moment.month:02}"
+    return month if metric in MONTHLY else f"{month}-{moment.day:02}"
 
 
 def period_end(metric: str, now: datetime) -> datetime:
