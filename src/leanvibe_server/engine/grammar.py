@@ -16,6 +16,7 @@ from leanvibe_server.engine.endpoint_grammar import read_endpoint_clause, read_e
 from leanvibe_server.engine.parameters import unmet_item
 from leanvibe_server.engine.vocabulary import (
     DEMAND_WORDS,
+    ORDERS,
     RECIPE_WORDS,
     SOFT_WORDS,
     TECHNOLOGIES,
@@ -44,6 +45,7 @@ _AFTER_PREPOSITION = re.compile(
     r"(?P<name>[A-Za-z_]\w*)(?:\s+(?:module|file|package|functions?|code|logic))?",
     re.IGNORECASE,
 )
+_DUTIES = re.compile(r"\b(?:rate|two|single|audit)[- ](?:limit|factor|sign|trail)", re.IGNORECASE)
 _REMEDY = "Leave it out of this task, give it a task of its own, or configure a model."
 
 
@@ -162,9 +164,19 @@ def _read_lint(clause: str) -> tuple[dict[str, Any], str]:
 
 def _demands(clause: str) -> bool:
     """Whether the clause asks for something rather than telling why."""
-    words = {one.casefold() for one in _WORD.findall(clause)}
+    words = [one.casefold() for one in _WORD.findall(clause)]
+    begins = [words[0] if words else ""]
+    begins += [
+        match[1].casefold() for match in re.finditer(r"(?:,|\band|\balso|\bplease)\s+(\w+)", clause)
+    ]
     goes_on = re.match(r"(?:with|having|including|plus)\b", clause, re.IGNORECASE) is not None
-    return goes_on or bool(words & DEMAND_WORDS) or bool(words & TECHNOLOGIES)
+    return (
+        goes_on
+        or not ORDERS.isdisjoint(begins)
+        or not DEMAND_WORDS.isdisjoint(words)
+        or not TECHNOLOGIES.isdisjoint(words)
+        or _DUTIES.search(clause) is not None
+    )
 
 
 def _left_over(rest: str, recipe: str) -> list[str]:

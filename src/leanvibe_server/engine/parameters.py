@@ -12,7 +12,7 @@ import msgspec
 
 from leanvibe_server.engine.recipes import FIELD_TYPES, HTTP_METHODS, RECIPES
 
-_ENDPOINT = re.compile(r"(/[A-Za-z0-9_.~-]+)+/?")
+_ENDPOINT = re.compile(r"(/(?!\.+(/|$))[A-Za-z0-9_.~-]+)+/?")
 _PATH_PARAMETER = re.compile(r"/\{[A-Za-z_]\w*\}/?$")
 _FIELD_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _RULE = re.compile(r"[A-Z]{1,5}[0-9]{0,4}")

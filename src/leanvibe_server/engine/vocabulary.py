@@ -45,14 +45,18 @@ RECIPE_WORDS = {
 """),
 }
 
-# A sentence that holds one of these asks for something; without any it is read as background.
+# A sentence that holds one of these asks for something.
 DEMAND_WORDS = _words("""
     must should shall need needs require requires required ensure support supports include includes
-    including integrate integrates integration handle handles use uses using add adds create creates
-    implement implements build builds write generate make provide provides allow allows enable
-    enables fix fixes remove removes change changes rename refactor migrate deploy upgrade optimise
-    optimize delete update replace convert move extract configure send sends connect secure protect
-    encrypt validate document
+    including integrate integrates integration handle handles provide provides allow allows enable
+    enables use uses using
+""")
+
+# A clause that begins with one of these is an order. Within a sentence they may tell a story.
+ORDERS = _words("""
+    add create implement build write generate make fix remove change rename refactor migrate deploy
+    upgrade optimise optimize delete update replace convert move extract configure send connect secure
+    protect encrypt validate document expose test keep run set show store return log track limit cache
 """)
 
 # Technologies and duties that are asked for by name. None is honoured unless the recipe says so.

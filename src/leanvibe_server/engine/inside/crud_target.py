@@ -13,6 +13,7 @@ from worktree import Refused, read_text
 
 OLDEST_PYTHON = (3, 10)
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+SEGMENT = re.compile(r"(?!\.+$)[A-Za-z0-9_.~-]+")
 UNIQUE_NAMES = ("email", "username", "slug", "sku", "code")
 AUTH_LIBRARIES = ("pyjwt",)
 IRREGULAR = {"people": "person", "children": "child", "status": "status", "news": "news"}
@@ -94,7 +95,7 @@ def read_spec(parameters: dict[str, Any]) -> Spec:
     """
     endpoint = "/" + str(parameters.get("endpoint", "")).strip("/")
     segments = [one for one in endpoint.split("/") if one]
-    if not segments or any(not re.fullmatch(r"[A-Za-z0-9_.~-]+", one) for one in segments):
+    if not segments or any(not SEGMENT.fullmatch(one) for one in segments):
         raise Refused("unmet", f"{endpoint} is not a path this recipe can serve.")
     plural = re.sub(r"\W+", "_", segments[-1]).lower().strip("_")
     if not plural.isidentifier():
