@@ -15,6 +15,12 @@ from leanvibe_server.kernel.db import LOGINS, database_name, role_name
 MINIMUM_POSTGRES = 150000
 _FOLDER = Path(__file__).parent
 
+RIGHTS = """
+SELECT rolsuper AS superuser, rolcreatedb AS createdb, rolcreaterole AS createrole,
+       rolbypassrls AS bypassrls, rolreplication AS replication
+FROM pg_roles WHERE rolname = $1
+"""
+
 
 class CannotMigrate(Exception):
     """The database cannot be used. The message says why and what to do."""
@@ -59,16 +65,17 @@ async def _make_logins(connection: Any, database: str, vault: Vault) -> None:
     for login in LOGINS:
         role = role_name(database, login)
         password = vault.database_password(role)
-        exists = await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role)
-        verb = "ALTER" if exists else "CREATE"
+        rights = await connection.fetchrow(RIGHTS, role)
         try:
-            await connection.execute(
-                f"{verb} ROLE \"{role}\" LOGIN PASSWORD '{password}' "
-                "NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS NOREPLICATION"
-            )
+            if rights is None:
+                await connection.execute(f'CREATE ROLE "{role}" LOGIN')
+            else:
+                await _take_rights(connection, role, rights)
+            await connection.execute(f"ALTER ROLE \"{role}\" LOGIN PASSWORD '{password}'")
         except asyncpg.InsufficientPrivilegeError:
             raise CannotMigrate(
-                f"The user of DATABASE_URL may not create the role {role}: give it CREATEROLE."
+                f"The user of DATABASE_URL may not make or change the role {role}: "
+                "give it CREATEROLE."
             ) from None
         await connection.execute(f'GRANT CONNECT ON DATABASE "{database}" TO "{role}"')
         for setting in ("statement_timeout = '60s'", "lock_timeout = '20s'"):
@@ -77,6 +84,13 @@ async def _make_logins(connection: Any, database: str, vault: Vault) -> None:
             await connection.execute(
                 f"ALTER ROLE \"{role}\" SET idle_in_transaction_session_timeout = '60s'"
             )
+
+
+async def _take_rights(connection: Any, role: str, rights: Any) -> None:
+    """Take what a login must not have. Only what it has: to name the others needs a superuser."""
+    found = " ".join(f"NO{right.upper()}" for right, held in rights.items() if held)
+    if found:
+        await connection.execute(f'ALTER ROLE "{role}" {found}')
 
 
 async def _revision(connection: Any) -> str | None:
