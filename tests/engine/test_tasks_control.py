@@ -221,6 +221,8 @@ async def test_lists_are_filtered_paged_and_batched(desk: Desk, client: httpx.As
     assert len(page["data"] + rest["data"]) == 3
     assert (await desk.get(f"/tasks?project_id={uuid4()}"))["data"] == []
     await desk.get("/tasks?status=nonsense", 400)
+    bare = await desk.submit({"title": "Bare", "priority": None, "requirements": None})
+    assert (bare["priority"], bare["requirements"], bare["description"]) == ("medium", {}, "")
     stranger = str(uuid4())
     answer = await client.post(
         "/v1/tasks/batch", json={"task_ids": [made[2]["id"], stranger]}, headers=desk.headers

@@ -213,6 +213,8 @@ async def test_a_project_with_unfinished_tasks_stays(
     path = f"/v1/projects/{made['id']}"
     refused = await client.delete(path, headers=headers)
     assert (refused.status_code, refused.json()["error"]) == (409, "conflict")
+    moved = await client.patch(path, json={"repository_url": URL}, headers=headers)
+    assert (moved.status_code, moved.json()["error"]) == (409, "conflict")
     await client.post(f"/v1/tasks/{task['id']}/cancel", headers=headers)
     assert (await client.delete(path, headers=headers)).status_code == 204
     for gone in (path, f"/v1/tasks/{task['id']}"):

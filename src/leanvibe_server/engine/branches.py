@@ -1,5 +1,6 @@
 """Branches that tasks pushed, and their end."""
 
+from dataclasses import replace
 from uuid import UUID
 
 from leanvibe_server.engine import repository, service
@@ -11,6 +12,9 @@ from leanvibe_server.kernel.errors import Conflict
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.projects import git
 from leanvibe_server.projects import service as projects
+
+# Somebody waits for the answer.
+PATIENCE_S = 30.0
 
 
 async def delete_task_branch(errand: Errand, task_id: UUID) -> None:
@@ -31,7 +35,7 @@ async def delete_task_branch(errand: Errand, task_id: UUID) -> None:
         projects.address_of(house, project),
         git_credentials(house, project),
         branch,
-        limits=git_limits(house.settings),
+        limits=replace(git_limits(house.settings), timeout_s=PATIENCE_S),
     )
     async with errand.scope() as scope:
         await _note_deleted(scope, task_id, branch)

@@ -137,10 +137,10 @@ async def withdraw(house: House, project: Project, *, branch: str, commit: str) 
 
     Only a branch that stands at our commit is deleted.
     """
-    address = projects.address_of(house, project)
     mirror, limits = mirror_dir(house.settings, project), git_limits(house.settings)
     credentials = git_credentials(house, project)
     try:
+        address = projects.address_of(house, project)
         head = await git.fetch_mirror(address, mirror, credentials, limits, branch=branch)
         if head.commit == commit:
             await git.delete_branch(mirror, address, credentials, branch, limits=limits)

@@ -8,6 +8,8 @@ import asyncio
 import time
 from uuid import UUID
 
+import asyncpg
+
 from leanvibe_server.engine import repository
 from leanvibe_server.engine.bench import Bench, StepResult, Workshop, clear_workspaces
 from leanvibe_server.engine.claims import (
@@ -147,7 +149,7 @@ async def _watch(work: Work, task: Task, step: Step) -> None:
         try:
             async with work.house.database.tenant(task.tenant_id) as conn:
                 ours = await repository.is_ours(conn, task, step)
-        except (OSError, TimeoutError) as error:
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             logger("engine").warning("could not look after the task", error=repr(error))
             continue
         if not ours:

@@ -52,11 +52,11 @@ class NewTask(BaseModel):
     title: Title
     description: str | None = Field(None, max_length=100_000)
     project_id: UUID | None = None
-    priority: Priority = "medium"
+    priority: Priority | None = Field(None, description="Without one: medium")
     estimated_complexity: (
         Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=50)] | None
     ) = None
-    requirements: dict[str, Any] = Field(default_factory=dict)
+    requirements: dict[str, Any] | None = None
     parent_task_id: UUID | None = None
 
     def extra(self) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from leanvibe_server.projects import service as projects
 RUN_STEP = "engine.run_step"
 CONCURRENT_TASKS = "concurrent_tasks"
 AGENT = "leanvibe-recipes"
+DEFAULT_PRIORITY = "medium"
 LOOKS_AFTER = (timedelta(seconds=3), timedelta(seconds=60))
 CANCELLED_ERROR: dict[str, Any] = {
     "code": "cancelled",
@@ -65,9 +66,9 @@ async def submit_task(scope: Scope, new: NewTask) -> TaskView:
         project_id=project.id,
         title=new.title,
         description=new.description or "",
-        priority=new.priority,
+        priority=new.priority or DEFAULT_PRIORITY,
         estimated_complexity=new.estimated_complexity,
-        requirements=new.requirements,
+        requirements=new.requirements or {},
         extra=extra,
         status=QUEUED,
         progress_percentage=0,

@@ -38,7 +38,7 @@ async def get_project(
     return ProjectView.of(await service.require_project(scope, project_id))
 
 
-@router.patch("/projects/{project_id}", responses=refuses(InvalidRequest, NotFound))
+@router.patch("/projects/{project_id}", responses=refuses(InvalidRequest, NotFound, Conflict))
 async def update_project(
     project_id: PathId,
     change: ProjectChange,

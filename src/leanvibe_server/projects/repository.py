@@ -23,14 +23,14 @@ SELECT {COLUMNS} FROM projects WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id 
 ORDER BY id DESC LIMIT $3
 """
 COUNT = "SELECT count(*) FROM projects WHERE tenant_id = $1"
-UPDATE = f"""
+UPDATE = """
 UPDATE projects SET name = $3, description = $4, tech_stack = $5, repository_url = $6,
     hosted = $7, default_branch = $8, ai_assistance_level = $9, configuration = $10,
     credentials_sealed = $11, updated_at = $12
 WHERE tenant_id = $1 AND id = $2
-RETURNING {COLUMNS}
 """
 DELETE = "DELETE FROM projects WHERE tenant_id = $1 AND id = $2"
+# The one look upwards: a foreign key leads here from tasks, and nothing else says who uses a row.
 BUSY = """
 SELECT count(*) FROM tasks WHERE tenant_id = $1 AND project_id = $2
     AND status IN ('queued', 'in_progress', 'awaiting_approval')
@@ -77,7 +77,7 @@ async def wait_for_default(conn: Connection, tenant_id: UUID) -> None:
 
 
 async def lock(conn: Connection, tenant_id: UUID, project_id: UUID) -> None:
-    """Keep new tasks from being added to the project until this transaction ends."""
+    """Keep others from changing the project, or adding tasks, until this transaction ends."""
     await conn.execute(LOCK, tenant_id, project_id)
 
 
@@ -103,8 +103,8 @@ async def count_unfinished_tasks(conn: Connection, tenant_id: UUID, project_id: 
     return found
 
 
-async def update(conn: Connection, project: Project) -> Project | None:
-    row = await conn.fetchrow(
+async def update(conn: Connection, project: Project) -> None:
+    await conn.execute(
         UPDATE,
         project.tenant_id,
         project.id,
@@ -119,7 +119,6 @@ async def update(conn: Connection, project: Project) -> Project | None:
         project.credentials_sealed,
         project.updated_at,
     )
-    return _project(row)
 
 
 async def delete(conn: Connection, tenant_id: UUID, project_id: UUID) -> None:

@@ -147,39 +147,44 @@ async def update_project(scope: Scope, project_id: UUID, change: ProjectChange) 
     A new address drops the credentials unless new ones come along: a secret given for one host
     never goes to another.
 
-    Raises: NotFound. InvalidRequest: the URL cannot be used.
+    Raises: NotFound. InvalidRequest: the URL cannot be used. ProjectBusy: tasks work on the
+        repository that is to be changed for another.
     """
+    await repository.lock(scope.conn, scope.tenant_id, project_id)
     project = await require_project(scope, project_id)
-    named = change.model_fields_set
-    values: dict[str, Any] = {
-        field: getattr(change, field)
-        for field in ("name", "description", "tech_stack")
-        if getattr(change, field) is not None
-    }
-    if "default_branch" in named:
-        values["default_branch"] = change.default_branch
-    if change.level() is not None:
-        values["ai_assistance_level"] = change.level()
+    values = _plain_changes(change)
     if change.repository_url is not None:
         url = _address(scope, project_id, change.repository_url)
         if url.text != project.repository_url:
-            values |= {
-                "repository_url": url.text, "hosted": False, "credentials_sealed": None
-            }  # fmt: skip
-    if "credentials" in named:
+            await _require_idle(scope, project_id, "give it another repository")
+            values["repository_url"] = url.text
+            values["hosted"] = False
+            values["credentials_sealed"] = None
+    if "credentials" in change.model_fields_set:
         values["credentials_sealed"] = _seal(scope, project_id, change.credentials)
     settings = change.settings()
     if settings:
         values["configuration"] = _merged(project.configuration, settings)
     if not values:
         return project
-    changed = await repository.update(
-        scope.conn, msgspec.structs.replace(project, **values, updated_at=scope.now)
-    )
-    if changed is None:
-        raise NotFound("No such project.")
+    changed = msgspec.structs.replace(project, **values, updated_at=scope.now)
+    await repository.update(scope.conn, changed)
     await scope.emit(ProjectUpdated(project_id=project_id, changed=sorted(values)))
     return changed
+
+
+def _plain_changes(change: ProjectChange) -> dict[str, Any]:
+    """The named fields that need no look at the project."""
+    values: dict[str, Any] = {
+        field: getattr(change, field)
+        for field in ("name", "description", "tech_stack")
+        if getattr(change, field) is not None
+    }
+    if "default_branch" in change.model_fields_set:
+        values["default_branch"] = change.default_branch
+    if change.level() is not None:
+        values["ai_assistance_level"] = change.level()
+    return values
 
 
 async def delete_project(scope: Scope, project_id: UUID) -> None:
@@ -189,18 +194,22 @@ async def delete_project(scope: Scope, project_id: UUID) -> None:
     """
     await repository.lock(scope.conn, scope.tenant_id, project_id)
     project = await require_project(scope, project_id)
-    busy = await repository.count_unfinished_tasks(scope.conn, scope.tenant_id, project_id)
-    if busy:
-        raise ProjectBusy(
-            f"The project has {busy} unfinished task{'s' if busy > 1 else ''}. "
-            "Cancel them or wait for their end, then delete it.",
-            details={"unfinished_tasks": busy},
-        )
+    await _require_idle(scope, project_id, "delete it")
     await repository.delete(scope.conn, scope.tenant_id, project_id)
     await scope.enqueue(REMOVE_FILES, project_id=project_id)
     await scope.emit(
         ProjectDeleted(project_id=project_id, project_name=project.name, hosted=project.hosted)
     )
+
+
+async def _require_idle(scope: Scope, project_id: UUID, wish: str) -> None:
+    busy = await repository.count_unfinished_tasks(scope.conn, scope.tenant_id, project_id)
+    if busy:
+        raise ProjectBusy(
+            f"The project has {busy} unfinished task{'s' if busy > 1 else ''}. "
+            f"Cancel them or wait for their end, then {wish}.",
+            details={"unfinished_tasks": busy},
+        )
 
 
 def repositories_of(settings: Settings, tenant_id: UUID) -> Path:

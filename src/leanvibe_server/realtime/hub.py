@@ -59,7 +59,7 @@ class Hub:
         while True:
             try:
                 await self._listen()
-            except (OSError, asyncpg.PostgresError, TimeoutError) as error:
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 logger("realtime").warning("not listening", error=repr(error))
             await asyncio.sleep(RECONNECT_S)
 
