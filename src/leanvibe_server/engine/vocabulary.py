@@ -54,9 +54,10 @@ DEMAND_WORDS = _words("""
 
 # A clause that begins with one of these is an order. Within a sentence they may tell a story.
 ORDERS = _words("""
-    add create implement build write generate make fix remove change rename refactor migrate deploy
-    upgrade optimise optimize delete update replace convert move extract configure send connect secure
-    protect encrypt validate document expose test keep run set show store return log track limit cache
+    add create implement build write generate make fix remove change rename refactor migrate
+    deploy upgrade optimise optimize delete update replace convert move extract configure send
+    connect secure protect encrypt validate document expose test keep run set show store
+    return log track limit cache
 """)
 
 # Technologies and duties that are asked for by name. None is honoured unless the recipe says so.
