@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import authenticated_read, jobs, middleware, report, rls_read
+from benchmarks import authenticated_read, jobs, middleware, report, rls_read, task_overhead
 from benchmarks.machine import machine_line, probe
 from benchmarks.report import Effort, Findings
 
@@ -15,6 +15,7 @@ BENCHMARKS: dict[str, Callable[[Effort], Findings]] = {
     "rls_read": rls_read.run,
     "middleware": middleware.run,
     "jobs": jobs.run,
+    "task_overhead": task_overhead.run,
 }
 
 

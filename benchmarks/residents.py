@@ -90,12 +90,19 @@ def post(
     server: Server, path: str, body: dict[str, object], *, token: str | None = None
 ) -> dict[str, object]:
     """Send JSON and read JSON. For preparation, not for measuring."""
+    return _ask(server, path, json.dumps(body).encode(), token)
+
+
+def fetch(server: Server, path: str, *, token: str) -> dict[str, object]:
+    """Read JSON. For preparation, not for measuring."""
+    return _ask(server, path, None, token)
+
+
+def _ask(server: Server, path: str, body: bytes | None, token: str | None) -> dict[str, object]:
     headers = {"Content-Type": "application/json"}
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
-    request = urllib.request.Request(
-        f"http://{HOST}:{server.port}{path}", json.dumps(body).encode(), headers
-    )
+    request = urllib.request.Request(f"http://{HOST}:{server.port}{path}", body, headers)
     with urllib.request.urlopen(request, timeout=30) as answer:
         read: dict[str, object] = json.load(answer)
     return read
