@@ -21,7 +21,7 @@ from tests.engine.desk import (
     wait_until,
     working,
 )
-from tests.engine.repositories import Repository, make_repository
+from tests.engine.repositories import Repository, count_processes, make_repository
 from tests.given import Organisation
 
 
@@ -117,6 +117,40 @@ async def test_files_that_decide_what_runs_where_are_left_alone(
     assert (task["status"], task["error"]["code"]) == ("failed", "protected_paths")
     assert task["error"]["details"]["paths"] == ["deploy/release.py"]
     assert branches_of(theirs) == {"main"}
+
+
+async def test_a_hostile_repository_gets_its_branch_or_a_reason_and_does_no_harm(
+    house: House, desk: Desk, theirs: Repository, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    trap = tmp_path / "trap"
+    (theirs.path / "passwd").symlink_to("/etc/passwd")
+    bomb = "import os\n\n\ndef test_bomb() -> None:\n    while True:\n        os.fork()\n"
+    theirs.commit(
+        {
+            ".gitattributes": "* filter=evil\n",
+            "tests/test_bomb.py": bomb,
+            "tests/test_outside.py": (
+                "import socket\nfrom pathlib import Path\n\n\n"
+                "def test_outside() -> None:\n"
+                f"    Path({str(trap)!r}).write_text('out')\n"
+                "    socket.create_connection(('127.0.0.1', 22))\n"
+            ),
+            "conftest.py": (
+                "import subprocess\n\n"
+                f"subprocess.run(['git', 'config', 'filter.evil.clean', 'touch {trap}'])\n"
+            ),
+            "na\u00efve \u202e name.bin": b"\x00\xff",
+        }
+    )
+    theirs.plant_hooks(trap)
+    house.settings = replace(house.settings, task_timeout_s=30)
+    async with working(house):
+        task = await desk.wait((await desk.submit(LINT))["id"])
+    assert task["status"] in ("completed", "failed")
+    assert task["error"] is None or task["error"]["code"] in ("gates_failed", "tool_failed")
+    assert branches_of(theirs) == {"main", *filter(None, [task["branch"]])}
+    assert not trap.exists()
+    assert count_processes(task["id"]) == 0
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from websockets.exceptions import InvalidStatus
 from leanvibe_server.kernel.house import House
 from tests.given import Organisation
 from tests.realtime.conftest import Server, Teller
+from tests.web.visitors import Visitor
 
 LINT = {"title": "Fix the lint findings", "requirements": {"recipe": "lint_autofix"}}
 
@@ -159,6 +160,26 @@ async def test_who_shows_nothing_valid_is_refused_before_the_handshake(
     assert refused.value.response.status_code == status
     body = json.loads(refused.value.response.body or b"{}")
     assert set(body) >= {"error", "message", "details", "request_id", "timestamp"}
+
+
+async def test_the_dashboard_s_cookie_opens_from_its_own_origin_only(
+    server: Server, client: httpx.AsyncClient, teller: Teller, acme: Organisation
+) -> None:
+    visitor = Visitor(client)
+    assert (await visitor.sign_in(acme.people["viewer"])).status_code == 303
+    cookie = {"Cookie": f"lv_session={client.cookies['lv_session']}"}
+    url = f"{server.ws}/v1/tasks/{teller.task_id}/updates"
+    for own in (server.http, "http://localhost:8765"):
+        async with connect(url, additional_headers=cookie | {"Origin": own}) as socket:
+            assert (await _next(socket))["type"] == "task_update"
+    for strange in ("https://evil.example", "null", f"{server.http}.evil.example"):
+        with pytest.raises(InvalidStatus) as refused:
+            async with connect(url, additional_headers=cookie | {"Origin": strange}):
+                pass
+        assert refused.value.response.status_code == 403
+    events = f"/v1/tasks/{teller.task_id}/events"
+    await teller.complete()
+    assert (await client.get(events)).status_code == 200
 
 
 async def test_a_foreign_task_answers_like_a_random_one(
