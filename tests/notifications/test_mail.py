@@ -43,8 +43,8 @@ async def test_a_queued_mail_is_handed_over_once(acme: Organisation) -> None:
     await service.send_mail(work, postman, mail_id)
     assert postman.handed == [(mail_id, MAIL)]
     latest = (await service.list_outbox(acme.house))[0]
-    assert (latest.id, latest.recipient, latest.sent_at) == (
-        mail_id,
+    assert (latest.body, latest.recipient, latest.sent_at) == (
+        "How do you do?",
         "ada@example.com",
         acme.house.clock.now(),
     )

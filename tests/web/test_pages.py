@@ -181,6 +181,30 @@ async def test_a_page_that_crashes_says_so_and_tells_no_details(
     assert "secret of the house" not in visitor.page
 
 
+async def test_a_database_that_does_not_answer_is_told_by_a_page(
+    enter_as: EnterAs, acme: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hang(*_: object, **__: object) -> None:
+        raise TimeoutError
+
+    visitor = await enter_as(acme, "owner")
+    monkeypatch.setattr("leanvibe_server.projects.service.list_projects", hang)
+    answer = await visitor.open("/projects")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+    assert "A part we need is not there" in visitor.text
+
+
+async def test_what_cannot_be_stored_is_told_by_a_page(
+    enter_as: EnterAs, acme: Organisation
+) -> None:
+    visitor = await enter_as(acme, "owner")
+    await visitor.open("/projects/new")
+    answer = await visitor.send("/projects/new", {"name": "x" * 300, "description": "a\0b"})
+    assert answer.status_code == 400
+    too_large = await visitor.send("/projects/new", {"name": "x", "description": "y" * 1_100_000})
+    assert too_large.status_code == 413
+
+
 async def test_files_are_kept_for_a_year_under_an_address_that_changes(arrive: Arrive) -> None:
     visitor = await arrive()
     await visitor.open("/login")

@@ -8,7 +8,7 @@ from leanvibe_server.kernel.jobs import Work
 from leanvibe_server.kernel.mail import Mail, MailSender
 from leanvibe_server.kernel.platform import Reason, across_tenants
 from leanvibe_server.notifications import repository
-from leanvibe_server.notifications.models import OutgoingMail
+from leanvibe_server.notifications.schemas import SentMail
 
 SHOWN = 50
 
@@ -28,7 +28,7 @@ async def send_mail(work: Work, sender: MailSender, mail_id: UUID) -> None:
         await repository.mark_sent(scope.conn, work.tenant_id, mail_id, now=scope.now)
 
 
-async def list_outbox(house: House) -> list[OutgoingMail]:
+async def list_outbox(house: House) -> list[SentMail]:
     """The last messages of a development installation, newest first, whosever they are.
 
     Raises: NotFound: in production nobody reads other people's mail.
@@ -36,4 +36,14 @@ async def list_outbox(house: House) -> list[OutgoingMail]:
     if house.settings.production or house.settings.mail_backend != "outbox":
         raise NotFound("There is nothing at this path.")
     async with across_tenants(house.database, Reason.OUTBOX) as conn:
-        return await repository.list_latest(conn, limit=SHOWN)
+        latest = await repository.list_latest(conn, limit=SHOWN)
+    return [
+        SentMail(
+            recipient=mail.recipient,
+            subject=mail.subject,
+            body=mail.body,
+            created_at=mail.created_at,
+            sent_at=mail.sent_at,
+        )
+        for mail in latest
+    ]

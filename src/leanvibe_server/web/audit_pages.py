@@ -14,7 +14,7 @@ from leanvibe_server.kernel.access import Permission
 from leanvibe_server.kernel.errors import NotFound
 from leanvibe_server.kernel.events import StoredEvent
 from leanvibe_server.kernel.pagination import page_of
-from leanvibe_server.notifications.models import OutgoingMail
+from leanvibe_server.notifications.schemas import SentMail
 from leanvibe_server.notifications.service import list_outbox
 from leanvibe_server.web.page import Page, ScopedPage, known_page, page
 from leanvibe_server.web.paging import page_links, page_request
@@ -32,6 +32,9 @@ AREAS = (
     ("task", "Tasks"),
     ("tenant", "Organisation"),
 )
+# Of no use to a reader of the log: what only a program follows, and what the event's name says.
+_LEFT_OUT = frozenset({"Progress percentage", "Current step", "Status", "Error"})
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _LINK = re.compile(r"https?://[^\s<>]+")
 
 
@@ -48,8 +51,12 @@ class EntryLine:
 
     @classmethod
     def of(cls, event: StoredEvent) -> "EntryLine":
-        told = [(label, text) for label, text in flat_lines(event.payload) if label != "Error"]
-        summary = ", ".join(f"{label.lower()} {text}" for label, text in told)
+        told = (
+            f"{label.lower()}: {text}"
+            for label, text in flat_lines(event.payload)
+            if label not in _LEFT_OUT and not _ID.fullmatch(text)
+        )
+        summary = "; ".join(told)
         return cls(
             name=event.name,
             actor_kind=event.actor_kind,
@@ -79,7 +86,7 @@ class MailView:
     lines: list[list[Part]]
 
     @classmethod
-    def of(cls, mail: OutgoingMail, base_url: str) -> "MailView":
+    def of(cls, mail: SentMail, base_url: str) -> "MailView":
         lines = [_parts(line, base_url) for line in mail.body.rstrip().split("\n")]
         return cls(mail.recipient, mail.subject, mail.created_at, mail.sent_at, lines)
 

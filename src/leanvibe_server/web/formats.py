@@ -86,6 +86,17 @@ def breakable(text: str) -> Markup:
     return Markup("/<wbr>").join(escape(part) for part in text.split("/"))
 
 
+def codes(text: str) -> Markup:
+    """A text of the API's description: what stands between backticks is code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return escape(text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
+        for place, part in enumerate(parts)
+    )
+
+
 FILTERS: dict[str, Any] = {
     "time": time_tag,
     "duration": duration,
@@ -94,4 +105,5 @@ FILTERS: dict[str, Any] = {
     "words": words,
     "initials": initials,
     "breakable": breakable,
+    "codes": codes,
 }

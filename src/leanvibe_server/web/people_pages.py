@@ -8,9 +8,14 @@ from uuid import UUID
 from fastapi import Response
 
 from leanvibe_server.identity import api_keys, users
-from leanvibe_server.identity.models import ApiKey, User
 from leanvibe_server.identity.permissions import may_grant
-from leanvibe_server.identity.schemas import NewApiKey, NewUser, UserChange
+from leanvibe_server.identity.schemas import (
+    ApiKeyView,
+    NewApiKey,
+    NewUser,
+    UserChange,
+    UserView,
+)
 from leanvibe_server.kernel.access import Permission, Role
 from leanvibe_server.kernel.http import PathId
 from leanvibe_server.kernel.pagination import page_of
@@ -52,7 +57,7 @@ class KeyLine:
     expires_at: datetime | None
 
     @classmethod
-    def of(cls, key: ApiKey, now: datetime) -> "KeyLine":
+    def of(cls, key: ApiKeyView, now: datetime) -> "KeyLine":
         state = "active"
         if key.revoked_at is not None:
             state = "revoked"
@@ -82,12 +87,8 @@ async def invite_user(opened: Annotated[ScopedPage, CREATE]) -> Response:
 async def _people(opened: ScopedPage) -> dict[str, Any]:
     request = page_request(opened)
     rows = await users.list_users(opened.scope, request)
-    listed = page_of(rows, request, _as_it_is, lambda user: user.id)
+    listed = page_of(rows, request, UserView.of, lambda user: user.id)
     return {"users": listed.data, "roles": _roles(opened), **page_links(opened, listed)}
-
-
-def _as_it_is(user: Any) -> Any:
-    return user
 
 
 def _roles(opened: ScopedPage) -> list[tuple[str, str]]:
@@ -105,21 +106,21 @@ def _roles(opened: ScopedPage) -> list[tuple[str, str]]:
 @router.get("/settings/users/{user_id}")
 async def edit_user(user_id: PathId, opened: Annotated[ScopedPage, UPDATE]) -> Response:
     """One person's role and access."""
-    user = await users.require_user(opened.scope, user_id)
+    user = UserView.of(await users.require_user(opened.scope, user_id))
     return opened.show("settings/user.html", **_person(opened, user))
 
 
 @router.post("/settings/users/{user_id}")
 async def update_user(user_id: PathId, opened: Annotated[ScopedPage, UPDATE]) -> Response:
     """Change one person's role and access."""
-    user = await users.require_user(opened.scope, user_id)
+    user = UserView.of(await users.require_user(opened.scope, user_id))
     typed = {"role": opened.form.text("role"), "status": opened.form.text("status")}
     with opened.refusing("settings/user.html", **{**_person(opened, user), "values": typed}):
         await users.change_user(opened.scope, user_id, fill(UserChange, typed))
     return opened.go("/settings/users", toast="user-saved")
 
 
-def _person(opened: ScopedPage, user: User) -> dict[str, Any]:
+def _person(opened: ScopedPage, user: UserView) -> dict[str, Any]:
     return {
         "user": user,
         "roles": _roles(opened),
@@ -170,7 +171,7 @@ async def revoke_key(key_id: PathId, opened: Annotated[ScopedPage, KEYS]) -> Res
 async def _keys(opened: ScopedPage) -> dict[str, Any]:
     request = page_request(opened)
     rows = await api_keys.list_keys(opened.scope, request)
-    listed = page_of(rows, request, _as_it_is, lambda key: key.id)
+    listed = page_of(rows, request, ApiKeyView.of, lambda key: key.id)
     now = opened.scope.now
     return {
         "keys": [KeyLine.of(key, now) for key in listed.data],

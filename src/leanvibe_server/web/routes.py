@@ -1,20 +1,15 @@
 """Routes of pages: a refusal is answered in the look of the dashboard."""
 
+import json
 from collections.abc import Callable, Coroutine
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 from fastapi import APIRouter, FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import RedirectResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
-from leanvibe_server.kernel.errors import (
-    AppError,
-    MethodNotAllowed,
-    NotFound,
-    ServerError,
-)
-from leanvibe_server.kernel.http import HouseRoute, validation_error
+from leanvibe_server.kernel.http import HouseRoute
 from leanvibe_server.kernel.log import logger
 from leanvibe_server.kernel.request import visit_of
 from leanvibe_server.web.forgery import holder_of, new_visitor
@@ -48,20 +43,44 @@ class PageRoute(HouseRoute):
                 return answer.response
             except SignInNeeded:
                 return RedirectResponse(sign_in_path(request), status_code=303)
-            except AppError as error:
-                return error_page(request, error)
-            except RequestValidationError as error:
-                return error_page(request, validation_error(error))
-            except HTTPException:
-                raise
             except Exception as error:  # a page that crashes is answered by a page
-                logger("web").error("crash", path=request.url.path, exc_info=error)
-                return error_page(request, ServerError(_CRASHED))
+                return await _answer(request, error)
 
         return run
 
 
+async def _answer(request: Request, error: Exception) -> Response:
+    """What the API would say of this error, as a page."""
+    handlers = request.app.exception_handlers
+    handler = next((handlers[kind] for kind in type(error).__mro__ if kind in handlers), None)
+    try:
+        if handler is None:
+            raise error
+        told = await handler(request, error)
+    except Exception as crash:  # some handlers know only part of their kind
+        logger("web").error("crash", path=request.url.path, exc_info=crash)
+        return error_page(request, Trouble(500, _CRASHED, {}))
+    if not isinstance(told, JSONResponse):
+        return cast(Response, told)
+    body = json.loads(bytes(told.body))
+    trouble = Trouble(told.status_code, body["message"], body["details"])
+    response = error_page(request, trouble)
+    for name in ("retry-after", "allow"):
+        if name in told.headers:
+            response.headers[name] = told.headers[name]
+    return response
+
+
 _CRASHED = "Try again. If it stays, tell whoever runs this installation the request id below."
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What an error page says."""
+
+    status: int
+    message: str
+    details: dict[str, Any]
 
 
 class PageRouter(APIRouter):
@@ -71,7 +90,7 @@ class PageRouter(APIRouter):
         super().__init__(route_class=PageRoute, include_in_schema=False, **options)
 
 
-def error_page(request: Request, error: AppError) -> Response:
+def error_page(request: Request, error: Trouble) -> Response:
     """The refusal as a page; inside the shell for those who got that far."""
     opened: Page | None = getattr(request.state, "page", None)
     if opened is None:
@@ -79,7 +98,7 @@ def error_page(request: Request, error: AppError) -> Response:
         holder = holder_of(visit) or new_visitor()
         opened = Page(request=request, visit=visit, holder=holder, form=Form(), shell=NOBODY)
     heading, drawing = HEADINGS.get(error.status, HEADINGS[500])
-    response = opened.show(
+    return opened.show(
         "error.html",
         http_status=error.status,
         heading=heading,
@@ -87,9 +106,6 @@ def error_page(request: Request, error: AppError) -> Response:
         error=error,
         request_id=opened.visit.request_id,
     )
-    for name, value in error.headers.items():
-        response.headers[name] = value
-    return response
 
 
 def wants_page(request: Request) -> bool:
@@ -106,8 +122,8 @@ def add_error_pages(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
-        kind = {404: NotFound, 405: MethodNotAllowed}.get(error.status_code)
-        if kind is None or not wants_page(request):
+        if error.status_code not in (404, 405) or not wants_page(request):
             answer: Response = await as_before(request, error)
             return answer
-        return error_page(request, kind("The address may be wrong, or what it named is gone."))
+        message = "The address may be wrong, or what it named is gone."
+        return error_page(request, Trouble(error.status_code, message, {}))

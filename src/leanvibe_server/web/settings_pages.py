@@ -15,6 +15,7 @@ from leanvibe_server.kernel.ids import parse_id
 from leanvibe_server.metering import service as metering
 from leanvibe_server.tenancy import service as tenancy
 from leanvibe_server.tenancy.schemas import TenantUpdate
+from leanvibe_server.web.formats import words
 from leanvibe_server.web.forms import fill
 from leanvibe_server.web.page import ScopedPage, page
 from leanvibe_server.web.routes import PageRouter
@@ -26,6 +27,27 @@ SELF = page(Permission.SELF)
 READ = page(Permission.TENANT_READ)
 UPDATE = page(Permission.TENANT_UPDATE)
 SESSION_S = int(LIMITS[WEB].absolute.total_seconds())
+
+_MEANINGS = {
+    Permission.SELF: "Own account and sessions",
+    Permission.TENANT_READ: "See the organisation and its plan",
+    Permission.TENANT_UPDATE: "Change the organisation",
+    Permission.TENANT_ADMIN: "Manage every organisation",
+    Permission.USER_READ: "See people",
+    Permission.USER_CREATE: "Invite people",
+    Permission.USER_UPDATE: "Change roles, disable people",
+    Permission.API_KEY_MANAGE: "Make and revoke API keys",
+    Permission.PROJECT_READ: "See projects",
+    Permission.PROJECT_CREATE: "Add projects",
+    Permission.PROJECT_UPDATE: "Change projects",
+    Permission.PROJECT_DELETE: "Delete projects",
+    Permission.TASK_READ: "See tasks, live and finished",
+    Permission.TASK_CREATE: "Start tasks",
+    Permission.TASK_CONTROL: "Cancel and retry tasks, delete branches",
+    Permission.USAGE_READ: "See usage and limits",
+    Permission.AUDIT_READ: "Read the organisation's audit log",
+    Permission.AUDIT_READ_ALL: "Read every audit log",
+}
 
 
 @dataclass(frozen=True)
@@ -43,6 +65,7 @@ class MatrixRow:
     """One permission, and for each role whether it has it."""
 
     name: str
+    text: str
     cells: list[bool]
 
 
@@ -81,7 +104,11 @@ async def show_roles(opened: Annotated[ScopedPage, SELF]) -> Response:
         "settings/roles.html",
         roles=[role.value for role in Role],
         matrix=[
-            MatrixRow(permission.value, [permission in ROLE_PERMISSIONS[role] for role in Role])
+            MatrixRow(
+                permission.value,
+                _MEANINGS.get(permission, words(permission.value)),
+                [permission in ROLE_PERMISSIONS[role] for role in Role],
+            )
             for permission in Permission
         ],
     )

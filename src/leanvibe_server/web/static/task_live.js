@@ -74,9 +74,22 @@ function drawn(fresh) {
 
 async function redraw() {
   redrawTimer = null;
+  const fresh = await fetchAgain();
+  if (fresh) drawn(fresh);
+  return fresh;
+}
+
+async function fetchAgain() {
   const answer = await fetch(location.href, { headers: { Accept: "text/html" }, credentials: "same-origin" });
-  if (!answer.ok || answer.redirected) return;
-  drawn(new DOMParser().parseFromString(await answer.text(), "text/html"));
+  if (!answer.ok || answer.redirected) return null;
+  return new DOMParser().parseFromString(await answer.text(), "text/html");
+}
+
+function rewriteLog(fresh) {
+  const log = part("log");
+  log.replaceChildren(...fresh.querySelector("[data-live-log]").childNodes);
+  showTimes(log);
+  log.scrollTop = log.scrollHeight;
 }
 
 function redrawSoon() {
@@ -89,6 +102,7 @@ function hear(event) {
   const told = message.log ?? message.message ?? ENDINGS[message.type]?.(message);
   if (told && !seen.has(message.event_id)) write(told, message);
   seen.add(message.event_id);
+  page.dataset.after = message.event_id ?? page.dataset.after;
   if (message.type !== "task_update" && !message.log) redrawSoon();
   if (message.type === "completion" || message.type === "error") finish(message);
 }
@@ -96,11 +110,18 @@ function hear(event) {
 let source = null;
 
 async function finish(message) {
-  source.close();
+  stop();
+  page.dataset.finished = "yes";
   clearTimeout(redrawTimer);
-  await redraw();
+  const fresh = await redraw();
+  if (fresh) rewriteLog(fresh);
   part("state")?.remove();
   announce(message.type === "completion" ? "The task is completed." : `The task has ended: ${message.status ?? "failed"}.`);
+}
+
+function stop() {
+  source?.close();
+  source = null;
 }
 
 function listen() {
@@ -108,14 +129,23 @@ function listen() {
   source = new EventSource(`/v1/tasks/${page.dataset.task}/events${after}`);
   const state = part("state");
   source.addEventListener("open", () => { state.textContent = "Live"; });
-  source.addEventListener("error", () => {
+  source.addEventListener("error", (event) => {
     // The browser reconnects by itself with Last-Event-ID, unless the server refused for good.
-    state.textContent = source.readyState === EventSource.CLOSED ? "Live updates ended; reload to see news" : "Reconnecting…";
+    const ended = event.target.readyState === EventSource.CLOSED;
+    state.textContent = ended ? "Live updates ended; reload to see news" : "Reconnecting…";
   });
   source.addEventListener("message", hear);
 }
 
+// A browser has six connections to a server: a page nobody looks at gives its one back.
+function followAttention() {
+  if (page.dataset.finished === "yes") return;
+  if (document.visibilityState === "hidden") stop();
+  else if (!source) listen();
+}
+
 if (page.dataset.finished === "no") {
   part("log").scrollTop = part("log").scrollHeight;
-  listen();
+  document.addEventListener("visibilitychange", followAttention);
+  followAttention();
 }
