@@ -83,6 +83,8 @@ async def test_a_task_ends_as_a_branch_with_what_its_diff_says(
     assert gates["tests"] == "passed"
     status = await desk.get(f"/tasks/{task['id']}/status")
     assert [step["status"] for step in status["steps"]] == ["completed"] * 6
+    assert status["steps"][-1]["output"]["files"]
+    assert "content" not in str(status["steps"][-1]["output"]["files"][0].keys())
     assert await _billed(admin, task) == 1
     assert await _used(desk) == 1
     await _check_live_messages(desk, task)
@@ -99,7 +101,7 @@ async def _check_live_messages(desk: Desk, task: dict[str, Any]) -> None:
     assert [message["status"] for message in messages[:2]] == ["queued", "in_progress"]
     steps = [message["step"] for message in messages if "message" in message]
     assert list(dict.fromkeys(steps)) == list(STEPS)
-    assert any("Gate tests: passed." in message.get("log", "") for message in messages)
+    assert any("Gate tests: passed. Base:" in message.get("log", "") for message in messages)
     assert messages[-1]["type"] == "completion"
     assert messages[-1]["deliverables"] == task["deliverables"]
 

@@ -29,6 +29,10 @@ async def analyse_requirements(bench: Bench) -> StepResult:
     async with bench.workspace(base_commit=base) as workspace:
         answer = await bench.ask(workspace, SURVEY_PROGRAM.removesuffix(".py"), {})
     survey = answer.get("survey") or {}
+    bench.log.say(
+        f"{survey.get('python_files', 0)} Python files, {len(survey.get('routes') or [])} routes, "
+        f"{(survey.get('tests') or {}).get('functions', 0)} tests."
+    )
     whole = plan(text, survey)
     if not whole.ok:
         raise _no_recipe(whole, survey)

@@ -206,7 +206,8 @@ class StepView(BaseModel):
     @classmethod
     def of(cls, step: Step) -> "StepView":
         values = {name: getattr(step, name) for name in cls.model_fields}
-        return cls(**values | {"cost_cents": float(step.cost_cents)})
+        changed = {"cost_cents": float(step.cost_cents), "output": _without_contents(step.output)}
+        return cls(**values | changed)
 
     @classmethod
     def ahead(cls, position: int, *, skipped: bool) -> "StepView":
@@ -224,6 +225,19 @@ class StepView(BaseModel):
             completed_at=None,
             duration_ms=None,
         )
+
+
+def _without_contents(output: dict[str, Any] | None) -> dict[str, Any] | None:
+    """A step's output, its files by name: what is in them is asked for apart."""
+    if output is None or "files" not in output:
+        return output
+    files = [
+        {key: value for key, value in file.items() if key != "content"}
+        if isinstance(file, dict)
+        else file
+        for file in output["files"]
+    ]
+    return output | {"files": files}
 
 
 class TaskStatus(BaseModel):

@@ -30,6 +30,8 @@ async def run_recipe(bench: Bench) -> StepResult:
         )
         _check(bench, answer)
         patch = await workspace.snapshot()
+    for file in answer.get("files", []):
+        bench.log.say(f"{str(file.get('action', 'changed')).capitalize()} {file.get('path')}")
     for note in answer.get("notes", []):
         bench.log.say(str(note))
     if bench.step.name == "test_generation" and not patch:

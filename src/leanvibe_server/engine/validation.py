@@ -45,7 +45,8 @@ async def validate(bench: Bench) -> StepResult:
         gates = await _run_gates(bench, base, head, required, dependencies)
     score = msgspec.to_builtins(calculate_score(gates))
     shown = [msgspec.to_builtins(gate) for gate in gates]
-    quality = {**score, "gates": shown, "dependencies": problem}
+    brief = [{**gate, "findings": gate["findings"][:MAX_SHOWN]} for gate in shown]
+    quality = {**score, "gates": brief, "dependencies": problem}
     columns = {"quality_score": _decimal(score["score"]), "quality": quality}
     blocking = list_blocking(gates)
     if blocking:
@@ -114,10 +115,25 @@ async def _run_gates(
             gate = read_answer(name, answer, required=name in required)
         except ToolFailed as refusal:
             gate = mark_not_run(name, refusal.message, required=name in required)
-        reason = f": {gate.reason}" if gate.reason else "."
-        bench.log.say(f"Gate {name}: {gate.status.replace('_', ' ')}{reason}")
+        bench.log.say(_describe(gate))
         gates.append(gate)
     return gates
+
+
+def _describe(gate: Gate) -> str:
+    """The gate's outcome in one line, with the numbers people ask for."""
+    line = f"Gate {gate.name}: {gate.status.replace('_', ' ')}."
+    if gate.reason:
+        line += f" {gate.reason}"
+    for side in ("base", "head"):
+        totals = gate.numbers.get(side)
+        if gate.name == "tests" and isinstance(totals, dict):
+            counts = ", ".join(f"{count} {outcome}" for outcome, count in totals.items() if count)
+            line += f" {side.capitalize()}: {counts or 'no tests'}."
+    share = gate.numbers.get("diff_coverage")
+    if gate.name == "coverage" and isinstance(share, int | float):
+        line += f" {share:.0%} of the changed lines are covered."
+    return line
 
 
 def _blocked(
