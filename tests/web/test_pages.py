@@ -121,6 +121,7 @@ FOREIGN = (
     ("POST", "/projects/{project}/delete"),
     ("GET", "/tasks/{task}"),
     ("GET", "/tasks/{task}/patch"),
+    ("GET", "/tasks/{task}/files"),
     ("POST", "/tasks/{task}/cancel"),
     ("POST", "/tasks/{task}/retry"),
     ("POST", "/tasks/{task}/branch/delete"),

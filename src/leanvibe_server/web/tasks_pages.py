@@ -109,6 +109,13 @@ async def download_patch(task_id: PathId, opened: Annotated[ScopedPage, READ]) -
     )
 
 
+@router.get("/tasks/{task_id}/files")
+async def show_files(task_id: PathId, opened: Annotated[ScopedPage, READ]) -> Response:
+    """The files of a completed task, whole."""
+    code = await service.read_code(opened.scope, task_id)
+    return opened.show("tasks/files.html", code=code)
+
+
 @router.post("/tasks/{task_id}/cancel")
 async def cancel_task(task_id: PathId, opened: Annotated[ScopedPage, CONTROL]) -> Response:
     """Stop the task."""
