@@ -4,8 +4,10 @@ A required gate that fails ends the task: nothing is delivered, and the findings
 that could not run counts as neither passed nor failed; where it was required, the score is null.
 """
 
+import asyncio
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,7 @@ from leanvibe_server.engine.score import calculate_score
 from leanvibe_server.engine.workspace import Workspace
 
 BASE = "/base"
+_TEST_GATES = ("tests", "coverage")
 MAX_SHOWN = 20
 
 
@@ -42,7 +45,7 @@ async def validate(bench: Bench) -> StepResult:
     required = list_required_gates(recipe, quality_gates)
     async with bench.workspace("base", patch=b"") as base, bench.workspace("head") as head:
         dependencies, problem = await bench.provide_dependencies(base)
-        gates = await _run_gates(bench, base, head, required, dependencies)
+        gates = await _run_gates(_Gating(bench, base, head, required, dependencies))
     score = msgspec.to_builtins(calculate_score(gates))
     shown = [msgspec.to_builtins(gate) for gate in gates]
     brief = [{**gate, "findings": gate["findings"][:MAX_SHOWN]} for gate in shown]
@@ -86,38 +89,67 @@ def _as_expression(pattern: str) -> str:
     return "".join(meant.get(part, re.escape(part)) for part in parts)
 
 
-async def _run_gates(
-    bench: Bench,
-    base: Workspace,
-    head: Workspace,
-    required: frozenset[str],
-    dependencies: Path | None,
-) -> list[Gate]:
-    minimum = bench.project.configuration.get("quality_gates", {}).get("min_test_coverage")
-    settings = GateSettings(timeout_s=bench.settings.task_timeout_s / 3)
-    if minimum:
-        settings = GateSettings(timeout_s=settings.timeout_s, coverage_target=minimum / 100)
-    answers: dict[str, dict[str, Any]] = {}
-    gates = []
-    for name in GATE_NAMES:
+async def _run_gates(gating: "_Gating") -> list[Gate]:
+    """Every gate, in two lanes: the tests take as long as all the others."""
+    lanes = [
+        asyncio.create_task(gating.run([name for name in GATE_NAMES if name not in _TEST_GATES])),
+        asyncio.create_task(gating.run(_TEST_GATES)),
+    ]
+    try:
+        found = {gate.name: gate for gates in await asyncio.gather(*lanes) for gate in gates}
+    finally:
+        for lane in lanes:
+            lane.cancel()
+        await asyncio.gather(*lanes, return_exceptions=True)
+    return [found[name] for name in GATE_NAMES]
+
+
+@dataclass(frozen=True)
+class _Gating:
+    """The two trees, and what is asked of the one after the change."""
+
+    bench: Bench
+    base: Workspace
+    head: Workspace
+    required: frozenset[str]
+    dependencies: Path | None
+
+    async def run(self, names: Sequence[str]) -> list[Gate]:
+        """The named gates one after the other; each knows what those before it found."""
+        answers: dict[str, dict[str, Any]] = {}
+        gates = []
+        for name in names:
+            gate = await self._ask(name, answers)
+            self.bench.log.say(_describe(gate))
+            gates.append(gate)
+        return gates
+
+    async def _ask(self, name: str, answers: dict[str, dict[str, Any]]) -> Gate:
         request = build_request(
-            name, diff=bench.patch, base_directory=BASE, settings=settings, earlier=answers
+            name,
+            diff=self.bench.patch,
+            base_directory=BASE,
+            settings=self._settings(),
+            earlier=answers,
         )
         try:
-            answer = await bench.ask(
-                head,
+            answers[name] = await self.bench.ask(
+                self.head,
                 PROGRAM.removesuffix(".py"),
                 request,
-                dependencies=dependencies,
-                read_only=[(base.tree, BASE)],
+                dependencies=self.dependencies,
+                read_only=[(self.base.tree, BASE)],
             )
-            answers[name] = answer
-            gate = read_answer(name, answer, required=name in required)
         except ToolFailed as refusal:
-            gate = mark_not_run(name, refusal.message, required=name in required)
-        bench.log.say(_describe(gate))
-        gates.append(gate)
-    return gates
+            return mark_not_run(name, refusal.message, required=name in self.required)
+        return read_answer(name, answers[name], required=name in self.required)
+
+    def _settings(self) -> GateSettings:
+        asked = self.bench.project.configuration.get("quality_gates", {})
+        timeout_s = self.bench.settings.task_timeout_s / 3
+        if not asked.get("min_test_coverage"):
+            return GateSettings(timeout_s=timeout_s)
+        return GateSettings(timeout_s=timeout_s, coverage_target=asked["min_test_coverage"] / 100)
 
 
 def _describe(gate: Gate) -> str:
