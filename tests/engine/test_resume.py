@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,11 +15,27 @@ import pytest
 
 from leanvibe_server.engine.models import STEPS
 from leanvibe_server.engine.sandbox import Sandbox
+from leanvibe_server.kernel.clock import SystemClock
 from leanvibe_server.kernel.house import House
 from tests.conftest import Ground
-from tests.engine.desk import LINT, Desk, branches_of, open_desk, small_files, working
+from tests.engine.desk import (
+    LINT,
+    Desk,
+    branches_of,
+    open_desk,
+    small_files,
+    wait_until,
+    working,
+)
 from tests.engine.repositories import Repository, count_processes, make_repository
 from tests.given import Organisation
+from tests.projects.git_server import git_server
+
+
+@pytest.fixture
+def clock() -> SystemClock:
+    """The real time: the workers of these tests are processes of their own."""
+    return SystemClock()
 
 
 @pytest.fixture
@@ -86,16 +103,48 @@ async def test_killed_at_every_step_the_task_ends_as_if_nothing_had_happened(
     assert count_processes(task["id"]) == 0
 
 
+async def test_killed_in_the_middle_of_its_push_the_task_is_delivered_and_billed_once(
+    ground: Ground,
+    house: House,
+    client: httpx.AsyncClient,
+    acme: Organisation,
+    theirs: Repository,
+    admin: asyncpg.Connection,
+    tmp_path: Path,
+) -> None:
+    root = tmp_path / "served"
+    theirs.git("clone", "--quiet", "--bare", str(theirs.path), str(root / "open.git"))
+    bare = Repository(root / "open.git")
+    with git_server(root) as served:
+        served.push_may_go_on = threading.Event()
+        body = {"name": "Served", "repository_url": served.url("open.git")}
+        headers = await acme.headers(client, "developer")
+        project = (await client.post("/v1/projects", json=body, headers=headers)).json()
+        desk = Desk(client, headers, project["id"])
+        submitted = await desk.submit(LINT)
+        async with _process(ground, tmp_path / "worker.log"):
+            assert await asyncio.to_thread(served.push_arrived.wait, 90)
+        assert branches_of(bare) == {"main"}
+        served.push_may_go_on.set()
+        async with working(house):
+            task = await desk.wait(submitted["id"])
+    assert task["status"] == "completed", task["error"]
+    assert branches_of(bare) == {"main", task["branch"]}
+    assert bare.git("rev-parse", task["branch"]) == task["commit_sha"]
+    rows = await admin.fetch("SELECT quantity FROM usage_events WHERE tenant_id = $1", acme.id)
+    assert [row["quantity"] for row in rows] == [1]
+
+
 async def test_a_cancelled_task_stays_so_when_its_worker_was_dead(
     ground: Ground, house: House, desk: Desk, theirs: Repository, tmp_path: Path
 ) -> None:
     submitted = await desk.submit(LINT)
     async with _process(ground, tmp_path / "worker.log"):
-        await desk.wait_for_step(submitted["id"], "validation", timeout_s=60)
+        await desk.wait_for_step(submitted["id"], "test_generation", timeout_s=60)
     cancelled = await desk.post(f"/tasks/{submitted['id']}/cancel")
     assert cancelled["status"] == "cancelled"
+    left = list(ground.settings.home.glob(f"workspaces/*/{submitted['id']}"))
     async with working(house):
-        other = await desk.wait((await desk.submit(LINT))["id"])
-        await asyncio.sleep(5)
+        await wait_until(lambda: not any(folder.exists() for folder in left))
     assert (await desk.get(f"/tasks/{submitted['id']}"))["status"] == "cancelled"
-    assert branches_of(theirs) == {"main", other["branch"]}
+    assert branches_of(theirs) == {"main"}

@@ -234,6 +234,6 @@ def git_limits(settings: Settings) -> GitLimits:
     )
 
 
-async def clear_workspaces(settings: Settings, task: Task) -> None:
+async def clear_workspaces(settings: Settings, tenant_id: UUID, task_id: UUID) -> None:
     """Delete every work tree of the task: those of this run and what killed workers left."""
-    await delete_tree(task_dir(settings, task.tenant_id, task.id))
+    await delete_tree(task_dir(settings, tenant_id, task_id))

@@ -49,6 +49,7 @@ async def run_step(work: Work, shop: Workshop, *, task_id: UUID, run: int, posit
     if isinstance(claimed, Withdrawal):
         await _withdraw(work, claimed)
     if not isinstance(claimed, Claimed):
+        await _tidy(work, task_id)
         return
     started = time.monotonic()
     tool_calls: list[dict[str, object]] = []
@@ -65,14 +66,18 @@ async def run_step(work: Work, shop: Workshop, *, task_id: UUID, run: int, posit
         duration_ms=done.duration_ms,
         code=outcome.code if isinstance(outcome, TaskFailure) else None,
     )
+    if position == DELIVERY or isinstance(outcome, TaskFailure):
+        if not await _is_ours(work, claimed.task, claimed.step):
+            await _leave(work, claimed)
+            return
+        # Before the end is written: whoever is killed in between does the step again.
+        await clear_workspaces(work.house.settings, work.tenant_id, task_id)
     if isinstance(outcome, StepResult):
         kept = await finish_step(work, claimed, outcome, done)
     else:
         kept = await fail_step(work, claimed, outcome, done)
     if not kept:
         await _leave(work, claimed)
-    elif position == DELIVERY or isinstance(outcome, TaskFailure):
-        await clear_workspaces(work.house.settings, claimed.task)
 
 
 async def _attempt(
@@ -147,8 +152,7 @@ async def _watch(work: Work, task: Task, step: Step) -> None:
     while True:
         await asyncio.sleep(LOOK_EVERY_S)
         try:
-            async with work.house.database.tenant(task.tenant_id) as conn:
-                ours = await repository.is_ours(conn, task, step)
+            ours = await _is_ours(work, task, step)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             logger("engine").warning("could not look after the task", error=repr(error))
             continue
@@ -156,19 +160,29 @@ async def _watch(work: Work, task: Task, step: Step) -> None:
             return
 
 
+async def _is_ours(work: Work, task: Task, step: Step) -> bool:
+    async with work.house.database.tenant(task.tenant_id) as conn:
+        return await repository.is_ours(conn, task, step)
+
+
 async def _leave(work: Work, claimed: Claimed) -> None:
     """Tidy up after a step that was taken from us. What it pushed for nothing goes."""
-    async with work.scope() as scope:
-        task = await repository.find(scope.conn, scope.tenant_id, claimed.task.id)
-        found = None
-        if task is not None and claimed.step.position == DELIVERY:
-            found = await find_withdrawal(scope, task, claimed.step.run)
-    if found is not None:
-        await _withdraw(work, found)
-    elif task is None or task.finished:
-        await clear_workspaces(work.house.settings, claimed.task)
+    if claimed.step.position == DELIVERY:
+        async with work.scope() as scope:
+            task = await repository.find(scope.conn, scope.tenant_id, claimed.task.id)
+            found = await find_withdrawal(scope, task, claimed.step.run) if task else None
+        if found is not None:
+            await _withdraw(work, found)
+    await _tidy(work, claimed.task.id)
 
 
 async def _withdraw(work: Work, found: Withdrawal) -> None:
     await withdraw(work.house, found.project, branch=found.branch, commit=found.commit)
-    await clear_workspaces(work.house.settings, found.task)
+
+
+async def _tidy(work: Work, task_id: UUID) -> None:
+    """Delete the work trees of a task that is over, or gone."""
+    async with work.scope() as scope:
+        task = await repository.find(scope.conn, scope.tenant_id, task_id)
+    if task is None or task.finished:
+        await clear_workspaces(work.house.settings, work.tenant_id, task_id)
