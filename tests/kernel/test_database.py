@@ -4,7 +4,7 @@ import asyncio
 import importlib
 import pkgutil
 from dataclasses import replace
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -142,3 +142,22 @@ async def test_every_statement_of_the_house_fits_the_schema(ground: Ground) -> N
                 pytest.fail(f"{name}: {error}")
     finally:
         await connection.close()
+
+
+async def test_a_cancelled_transaction_leaves_its_connection_as_it_was(house: House) -> None:
+    """asyncpg complains to the loop about a connection that comes back inside a transaction."""
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))
+
+    async def work() -> None:
+        async with house.database.tenant(uuid4()) as conn:
+            await conn.execute("SELECT 1")
+
+    for turn in range(300):
+        task = asyncio.create_task(work())
+        await asyncio.sleep(turn % 100 * 0.00003)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    async with house.database.tenant(uuid4()) as conn:
+        assert await conn.fetchval("SELECT 1") == 1
+    assert complaints == []

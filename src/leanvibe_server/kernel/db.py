@@ -159,10 +159,7 @@ class Transaction:
         """
         if not self._open:
             return
-        try:
-            answer = await self.conn.execute("COMMIT")
-        finally:
-            await self._release()
+        answer = await self._end("COMMIT")
         if answer != "COMMIT":
             raise RuntimeError("the transaction had failed and was rolled back")
 
@@ -170,15 +167,21 @@ class Transaction:
         """Undo it, and give the connection back. Safe to call after an end."""
         if not self._open:
             return
-        try:
-            if not self.conn.is_closed():
-                await self.conn.execute("ROLLBACK")
-        finally:
-            await self._release()
+        if self.conn.is_closed():
+            self._open = False
+            await give_back(self._pool, self.conn)
+        else:
+            await self._end("ROLLBACK")
 
-    async def _release(self) -> None:
+    async def _end(self, statement: str) -> str:
         self._open = False
-        await self._pool.release(self.conn)  # type: ignore[arg-type]  # a proxy from this pool
+        try:
+            answer = await self.conn.execute(statement)
+        except BaseException:
+            await give_back_unsure(self._pool, self.conn)
+            raise
+        await give_back(self._pool, self.conn)
+        return answer
 
     async def __aenter__(self) -> "Transaction":
         return self
@@ -196,9 +199,24 @@ async def begin(pool: Pool, statement: str) -> Transaction:
     try:
         await conn.execute(statement)
     except BaseException:
-        # Whoever was cancelled here may have begun: the pool takes back idle connections only.
-        if not conn.is_closed() and conn.is_in_transaction():
-            await conn.execute("ROLLBACK")
-        await pool.release(conn)
+        await give_back_unsure(pool, conn)
         raise
     return Transaction(pool, conn)
+
+
+async def give_back(pool: Pool, conn: Connection) -> None:
+    """Return an idle connection to its pool."""
+    await pool.release(conn)  # type: ignore[arg-type]  # a proxy from this pool
+
+
+async def give_back_unsure(pool: Pool, conn: Connection) -> None:
+    """Return a connection whose last statement was broken off.
+
+    Whether that statement began or ended a transaction is known only once its answer is in, so
+    this does not ask; outside of a transaction a ROLLBACK does nothing.
+    """
+    try:
+        if not conn.is_closed():
+            await conn.execute("ROLLBACK")
+    finally:
+        await give_back(pool, conn)
