@@ -222,6 +222,8 @@ async def test_lists_are_filtered_paged_and_batched(desk: Desk, client: httpx.As
     assert (await desk.get(f"/tasks?project_id={uuid4()}"))["data"] == []
     await desk.get("/tasks?status=nonsense", 400)
     bare = await desk.submit({"title": "Bare", "priority": None, "requirements": None})
+    tricky = await desk.submit({"title": " One\nline\x1b[31m \u202etxt.exe "})
+    assert tricky["title"] == "One line [31m  txt.exe"
     assert (bare["priority"], bare["requirements"], bare["description"]) == ("medium", {}, "")
     stranger = str(uuid4())
     answer = await client.post(
