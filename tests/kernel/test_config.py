@@ -41,8 +41,55 @@ def test_production_refuses_the_development_default(name: str) -> None:
         ("JWT_SECRET", "short"),
         ("SIGNUP", "maybe"),
         ("ENVIRONMENT", "staging"),
+        ("LOG_LEVEL", "loud"),
+        ("TRUSTED_PROXIES", "foo"),
+        ("TRUSTED_PROXIES", "10.0.0.5,proxy.internal"),
+        ("MAX_BODY_BYTES", "-1"),
+        ("MAX_BODY_BYTES", "0"),
+        ("WORKER_CONCURRENCY", "0"),
+        ("DATABASE_POOL_SIZE", "0"),
+        ("TASK_TIMEOUT_S", "0"),
+        ("MAX_REPOSITORY_MB", "0"),
+        ("PUBLIC_URL", "leanvibe.example"),
+        ("PUBLIC_URL", "https://"),
+        ("PUBLIC_URL", "https://leanvibe.example:port"),
+        ("PUBLIC_URL", "https://leanvibe example"),
+        ("DATABASE_URL", "mysql://db/leanvibe"),
+        ("DATABASE_URL", "db.example:5432"),
+        ("DATABASE_DIRECT_URL", "db.example"),
     ],
 )
 def test_a_value_that_cannot_work_is_named(name: str, value: str) -> None:
-    with pytest.raises(ConfigError, match=name):
+    with pytest.raises(ConfigError, match=f"^{name}[ =]") as refusal:
         Settings.from_env(PRODUCTION | {name: value})
+    assert "\n" not in str(refusal.value)
+
+
+def test_the_refusal_says_what_to_put_there() -> None:
+    with pytest.raises(ConfigError) as refusal:
+        Settings.from_env({"DATABASE_POOL_SIZE": "0"})
+
+    assert str(refusal.value) == "DATABASE_POOL_SIZE must be at least 1, not 0; the default is 10."
+
+
+def test_a_refused_database_url_keeps_its_password() -> None:
+    with pytest.raises(ConfigError) as refusal:
+        Settings.from_env({"DATABASE_URL": "mysql://admin:hush@db.example/leanvibe"})
+
+    assert str(refusal.value) == (
+        "DATABASE_URL must be like postgresql://user:password@host:5432/database."
+    )
+
+
+def test_proxies_may_be_addresses_and_networks() -> None:
+    settings = Settings.from_env({"TRUSTED_PROXIES": "10.0.0.5, 192.168.1.7/16,,::1"})
+
+    assert [str(network) for network in settings.proxy_networks] == [
+        "10.0.0.5/32",
+        "192.168.0.0/16",
+        "::1/128",
+    ]
+
+
+def test_the_log_level_may_be_in_capitals() -> None:
+    assert Settings.from_env({"LOG_LEVEL": "INFO"}).log_level == "INFO"

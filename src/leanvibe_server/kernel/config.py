@@ -1,11 +1,22 @@
 """Settings: read once from the environment, refused early when they cannot work."""
 
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Final, Literal, cast
+from urllib.parse import SplitResult, urlsplit
 
 Environment = Literal["development", "production"]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_AT_LEAST_ONE: Final = (
+    "database_pool_size",
+    "worker_concurrency",
+    "max_body_bytes",
+    "max_repository_mb",
+    "task_timeout_s",
+)
 
 
 class ConfigError(ValueError):
@@ -80,6 +91,15 @@ class Settings:
         return (self.public_url or f"http://localhost:{self.port}").rstrip("/")
 
     @property
+    def proxy_networks(self) -> list[Network]:
+        """Where the proxies are whose X-Forwarded-* headers are believed.
+
+        Raises: ConfigError: one of them is no address and no network.
+        """
+        parts = [part.strip() for part in self.trusted_proxies.split(",")]
+        return [_parse_network(part) for part in parts if part]
+
+    @property
     def signup_open(self) -> bool:
         return (self.signup or ("closed" if self.production else "open")) == "open"
 
@@ -92,11 +112,18 @@ class Settings:
         _one_of("SIGNUP", self.signup, ("", "open", "closed"))
         _one_of("SANDBOX", self.sandbox, ("bubblewrap", "none"))
         _one_of("MAIL_BACKEND", self.mail_backend, ("outbox", "console"))
+        _one_of("LOG_LEVEL", self.log_level.lower(), ("debug", "info", "warning", "error"))
         _one_of("LOG_FORMAT", self.log_format, ("", "json", "text"))
         if self.jwt_secret and len(self.jwt_secret.encode()) < 32:
             raise ConfigError("JWT_SECRET must be at least 32 bytes: try `openssl rand -hex 32`.")
         if not 1 <= self.port <= 65535:
             raise ConfigError(f"PORT must be between 1 and 65535, not {self.port}.")
+        for name in _AT_LEAST_ONE:
+            _require_positive(name, getattr(self, name))
+        _ = self.proxy_networks
+        _require_web_address("PUBLIC_URL", self.public_url)
+        _require_postgres_url("DATABASE_URL", self.database_url)
+        _require_postgres_url("DATABASE_DIRECT_URL", self.database_direct_url)
         if self.production:
             self._check_production()
 
@@ -130,6 +157,49 @@ def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         choices = " or ".join(choice for choice in allowed if choice)
         raise ConfigError(f"{name} must be {choices}, not {value!r}.")
+
+
+def _require_positive(name: str, value: int) -> None:
+    if value < 1:
+        default = Settings.__dataclass_fields__[name].default
+        raise ConfigError(
+            f"{name.upper()} must be at least 1, not {value}; the default is {default}."
+        )
+
+
+def _require_web_address(name: str, value: str) -> None:
+    url = _split_url(value)
+    if value and not (url and url.scheme in ("http", "https") and url.hostname):
+        raise ConfigError(
+            f"{name} must be an address like https://leanvibe.example.com, not {value!r}."
+        )
+
+
+def _require_postgres_url(name: str, value: str) -> None:
+    url = _split_url(value)
+    if value and not (url and url.scheme in ("postgresql", "postgres")):
+        # Not shown: it may hold a password.
+        raise ConfigError(f"{name} must be like postgresql://user:password@host:5432/database.")
+
+
+def _split_url(text: str) -> SplitResult | None:
+    """The parts of a URL, or None when it is none."""
+    try:
+        url = urlsplit(text)
+        _ = url.port
+    except ValueError:
+        return None
+    return None if any(letter.isspace() for letter in text) else url
+
+
+def _parse_network(text: str) -> Network:
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise ConfigError(
+            "TRUSTED_PROXIES must be addresses or networks with commas between, "
+            f"like 10.0.0.5,192.168.0.0/16; {text!r} is neither."
+        ) from None
 
 
 def describe_settings() -> list[tuple[str, str, str]]:

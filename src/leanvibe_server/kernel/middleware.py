@@ -7,14 +7,21 @@ import ipaddress
 import re
 import time
 from http.cookies import CookieError, SimpleCookie
-from typing import Any
 from uuid import uuid4
 
+import msgspec
 import structlog
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from leanvibe_server.kernel import metrics
-from leanvibe_server.kernel.errors import AppError, PayloadTooLarge, envelope
+from leanvibe_server.kernel.errors import (
+    AppError,
+    InvalidRequest,
+    NotFound,
+    PayloadTooLarge,
+    envelope,
+)
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.http import crash_response
 from leanvibe_server.kernel.log import logger
@@ -38,16 +45,19 @@ class Doorman:
     def __init__(self, app: ASGIApp, house: House) -> None:
         self._app = app
         self._house = house
-        self._proxies = _networks(house.settings.trusted_proxies)
+        self._proxies = house.settings.proxy_networks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
+        if scope.get("method") == "HEAD":
+            # As GET, but for the body, which the server leaves out.
+            scope = {**scope, "method": "GET"}
         visit = self._visit(scope)
         place_visit(scope, visit)  # type: ignore[arg-type]  # an ASGI scope is a dict
         if scope["type"] == "websocket":
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, _Handshake(visit, scope, send))
             return
         answer = _Answer(visit, send)
         structlog.contextvars.bind_contextvars(request_id=visit.request_id)
@@ -67,6 +77,24 @@ class Doorman:
                 raise
         finally:
             structlog.contextvars.unbind_contextvars("request_id")
+
+    def refuse_unreadable(self, peer: str) -> bytes:
+        """The whole HTTP/1.1 answer to bytes that are no request."""
+        house = self._house
+        request_id, now = f"req_{uuid4()}", house.clock.now()
+        error = InvalidRequest("This is not an HTTP request that can be read.")
+        body = msgspec.json.encode(envelope(error, request_id=request_id, now=now))
+        verdict = house.limiter.take(f"address {peer}", ANONYMOUS, now.timestamp(), cost=0)
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+            (b"connection", b"close"),
+            (b"x-request-id", request_id.encode()),
+            *verdict.headers(now.timestamp()),
+            *_FIXED_HEADERS,
+        ]
+        lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
+        return b"HTTP/1.1 400 Bad Request\r\n" + lines + b"\r\n" + body
 
     def _bounded(self, receive: Receive) -> Receive:
         seen = 0
@@ -167,13 +195,46 @@ class _Answer:
         metrics.observe(visit, message["status"], time.perf_counter() - self._began)
 
 
+class _Handshake:
+    """The send side of one WebSocket: a refusal before its beginning is an HTTP answer like any
+    other, with envelope and headers."""
+
+    def __init__(self, visit: Visit, scope: Scope, send: Send) -> None:
+        self._visit = visit
+        self._scope = scope
+        self._send = send
+        self._answer = _Answer(visit, self._send_denial)
+        self._began = False
+
+    async def __call__(self, message: Message) -> None:
+        kind = message["type"]
+        if kind.startswith("websocket.http.response."):
+            await self._answer({**message, "type": kind.removeprefix("websocket.")})
+        elif kind == "websocket.close" and not self._began and self._may_answer():
+            error = NotFound("There is nothing at this path.")
+            await _send_error(self._scope, _receive_nothing, self._answer, self._visit, error)
+        else:
+            self._began = True
+            await self._send(message)
+
+    def _may_answer(self) -> bool:
+        return "websocket.http.response" in self._scope.get("extensions", {})
+
+    async def _send_denial(self, message: Message) -> None:
+        await self._send({**message, "type": f"websocket.{message['type']}"})
+
+
+async def _receive_nothing() -> Message:
+    return {"type": "http.disconnect"}
+
+
 async def _send_error(
     scope: Scope, receive: Receive, answer: _Answer, visit: Visit, error: AppError
 ) -> None:
-    from starlette.responses import JSONResponse
-
     body = envelope(error, request_id=visit.request_id, now=visit.house.clock.now())
-    await JSONResponse(body, status_code=error.status)(scope, receive, answer)
+    response = JSONResponse(body, status_code=error.status)
+    # A response dresses its messages for a WebSocket itself; ours are dressed by the handshake.
+    await response({**scope, "type": "http"}, receive, answer)
 
 
 def _cookies(header: str | None) -> dict[str, str]:
@@ -185,7 +246,3 @@ def _cookies(header: str | None) -> dict[str, str]:
     except CookieError:
         return {}
     return {name: morsel.value for name, morsel in jar.items()}
-
-
-def _networks(text: str) -> list[Any]:
-    return [ipaddress.ip_network(part.strip(), strict=False) for part in text.split(",") if part]
