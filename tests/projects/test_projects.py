@@ -104,9 +104,9 @@ async def test_credentials_go_in_sealed_and_never_come_out(
     async with house.database.tenant(acme.id) as conn:
         project = await service.repository.find(conn, acme.id, project_id)
     assert project is not None
-    opened = service.open_credentials(house, project)
+    opened = service.git_credentials(house, project)
     assert opened is not None
-    assert (opened["token"], opened["username"]) == (TOKEN, "ada")
+    assert (opened.token, opened.username) == (TOKEN, "ada")
 
 
 async def test_a_new_address_drops_the_secret_of_the_old_one(
@@ -273,3 +273,29 @@ async def test_the_log_says_what_happened_to_projects(
         ("project.deleted", False),
         ("project.updated", False),
     ]
+
+
+async def test_a_check_says_how_far_we_get_with_a_repository(
+    client: httpx.AsyncClient, headers: dict[str, str], tmp_path: Path
+) -> None:
+    theirs = make_repository(tmp_path / "theirs", {"a.py": "x = 1\n"})
+
+    async def check(**fields: Any) -> dict[str, Any]:
+        made = await _create(client, headers, **fields)
+        answer = await client.post(f"/v1/projects/{made['id']}/check", headers=headers)
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    good = await check(repository_url=theirs.url)
+    assert (good["reachable"], good["branch"], good["problem"]) == (True, "main", None)
+    assert good["commit"] == theirs.git("rev-parse", "main")
+    missing = await check(repository_url=theirs.url, default_branch="trunk")
+    assert missing["problem"]["code"] == "branch_not_found"
+    gone = await check(repository_url=f"file://{tmp_path}/nothing")
+    assert (gone["reachable"], gone["problem"]["code"]) == (False, "repository_not_git")
+    dead = await check(repository_url="http://127.0.0.1:59999/x")
+    assert dead["problem"]["code"] == "repository_unreachable"
+    hosted = await check()
+    assert (hosted["reachable"], hosted["commit"]) == (True, None)
+    stranger = await client.post(f"/v1/projects/{uuid4()}/check", headers=headers)
+    assert stranger.status_code == 404

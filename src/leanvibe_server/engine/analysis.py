@@ -24,7 +24,7 @@ async def analyse_requirements(bench: Bench) -> StepResult:
         raise _no_recipe(first, None)
     bench.log.say(f"The words ask for {first.recipe}. Fetching the repository.")
     head = await _fetch(bench)
-    base = head.require_commit()
+    base = _require_commit(bench, head)
     bench.log.say(f"Working on {head.default_branch} at {base[:12]}.")
     async with bench.workspace(base_commit=base) as workspace:
         answer = await bench.ask(workspace, SURVEY_PROGRAM.removesuffix(".py"), {})
@@ -63,6 +63,18 @@ async def _fetch(bench: Bench) -> git.MirrorHead:
         bench.git_limits,
         branch=bench.project.default_branch,
     )
+
+
+def _require_commit(bench: Bench, head: git.MirrorHead) -> str:
+    named = bench.project.default_branch
+    if head.commit is None and named is not None:
+        raise TaskFailure(
+            "branch_not_found",
+            f"The repository has no branch {named} with a commit. Push it, or change the "
+            "project's default_branch.",
+            {"branch": named},
+        )
+    return head.require_commit()
 
 
 def _no_recipe(found: Plan, survey: dict[str, Any] | None) -> TaskFailure:

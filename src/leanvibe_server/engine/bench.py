@@ -90,7 +90,7 @@ class Bench:
 
     @property
     def credentials(self) -> GitCredentials | None:
-        return git_credentials(self.house, self.project)
+        return projects.git_credentials(self.house, self.project)
 
     @property
     def git_limits(self) -> GitLimits:
@@ -216,16 +216,6 @@ def mirror_dir(settings: Settings, project: Project) -> Path:
 def task_dir(settings: Settings, tenant_id: UUID, task_id: UUID) -> Path:
     """Where the work trees of a task are, while it runs."""
     return settings.home / "workspaces" / str(tenant_id) / str(task_id)
-
-
-def git_credentials(house: House, project: Project) -> GitCredentials | None:
-    """What opens the project's repository, in git's terms."""
-    opened = projects.open_credentials(house, project)
-    if opened is None:
-        return None
-    return GitCredentials(
-        username=opened["username"], token=opened["token"], private_key=opened["private_key"]
-    )
 
 
 def git_limits(settings: Settings) -> GitLimits:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from leanvibe_server.engine import repository, service
-from leanvibe_server.engine.bench import git_credentials, git_limits, mirror_dir
+from leanvibe_server.engine.bench import git_limits, mirror_dir
 from leanvibe_server.engine.events import TaskBranchDeleted
 from leanvibe_server.engine.models import COMPLETED, Task
 from leanvibe_server.kernel.access import Errand
@@ -33,7 +33,7 @@ async def delete_task_branch(errand: Errand, task_id: UUID) -> None:
     await git.delete_branch(
         mirror_dir(house.settings, project),
         projects.address_of(house, project),
-        git_credentials(house, project),
+        projects.git_credentials(house, project),
         branch,
         limits=replace(git_limits(house.settings), timeout_s=PATIENCE_S),
     )

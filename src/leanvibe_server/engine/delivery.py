@@ -16,7 +16,6 @@ from leanvibe_server.engine import repository
 from leanvibe_server.engine.bench import (
     Bench,
     StepResult,
-    git_credentials,
     git_limits,
     mirror_dir,
 )
@@ -138,7 +137,7 @@ async def withdraw(house: House, project: Project, *, branch: str, commit: str) 
     Only a branch that stands at our commit is deleted.
     """
     mirror, limits = mirror_dir(house.settings, project), git_limits(house.settings)
-    credentials = git_credentials(house, project)
+    credentials = projects.git_credentials(house, project)
     try:
         address = projects.address_of(house, project)
         head = await git.fetch_mirror(address, mirror, credentials, limits, branch=branch)

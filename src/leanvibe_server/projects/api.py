@@ -3,13 +3,13 @@
 from typing import Annotated
 
 from leanvibe_server.entitlements.errors import QuotaExceeded
-from leanvibe_server.kernel.access import Permission, may
+from leanvibe_server.kernel.access import Errand, Permission, may, may_go_out
 from leanvibe_server.kernel.errors import Conflict, InvalidRequest, NotFound
 from leanvibe_server.kernel.http import PathId, Router, refuses
 from leanvibe_server.kernel.pagination import Page, PageQuery
 from leanvibe_server.kernel.scope import Scope
-from leanvibe_server.projects import service
-from leanvibe_server.projects.schemas import NewProject, ProjectChange, ProjectView
+from leanvibe_server.projects import reach, service
+from leanvibe_server.projects.schemas import NewProject, ProjectChange, ProjectView, Reach
 
 router = Router(tags=["projects"])
 
@@ -54,3 +54,11 @@ async def delete_project(
 ) -> None:
     """Remove the project and its tasks. Refused while tasks are under way."""
     await service.delete_project(scope, project_id)
+
+
+@router.post("/projects/{project_id}/check", responses=refuses(NotFound))
+async def check_project(
+    project_id: PathId, errand: Annotated[Errand, may_go_out(Permission.PROJECT_UPDATE)]
+) -> Reach:
+    """Try to reach the project's repository with its credentials, and say how far that went."""
+    return await reach.check_repository(errand, project_id)

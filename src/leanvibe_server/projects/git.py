@@ -123,6 +123,27 @@ async def fetch_mirror(
         return MirrorHead(chosen, found.stdout.decode().strip() or None)
 
 
+async def look_at_remote(
+    url: RepositoryUrl,
+    mirror_dir: Path,
+    credentials: GitCredentials | None,
+    limits: GitLimits,
+    *,
+    branch: str | None = None,
+    resolve: Resolve = look_up,
+) -> MirrorHead:
+    """Where `branch`, else the remote's own default, stands there now. Fetches nothing.
+
+    Raises: RepositoryUnreachable, RepositoryAuthRequired, RepositoryNotGit.
+    """
+    async with _locked(mirror_dir), _reached(url, mirror_dir, credentials, resolve) as access:
+        if not (mirror_dir / "HEAD").exists():
+            await _init(mirror_dir)
+        name, heads = await _list_heads(access, mirror_dir, limits)
+    chosen = branch or (name if name in heads else None) or _likeliest(heads, name)
+    return MirrorHead(chosen, heads.get(chosen))
+
+
 async def publish_branch(
     mirror_dir: Path,
     url: RepositoryUrl,

@@ -3,14 +3,28 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field, SecretStr, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, StringConstraints, model_validator
 
 from leanvibe_server.kernel.schemas import Timestamp
 from leanvibe_server.projects.models import Project
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+
+def _check_branch(name: str) -> str:
+    """Source: git-check-ref-format(1)."""
+    parts = name.split("/")
+    if ".." in name or "@{" in name or name.endswith("."):
+        raise ValueError("git takes no branch name with '..', '@{' or a dot at its end")
+    if any(not part or part.startswith(".") or part.endswith(".lock") for part in parts):
+        raise ValueError("git takes no branch name with an empty part, or one like .x or x.lock")
+    return name
+
+
 BranchName = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", max_length=200)
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", max_length=200),
+    AfterValidator(_check_branch),
 ]
 AssistanceLevel = Literal["full_autonomous", "supervised", "assisted", "manual"]
 
@@ -171,3 +185,19 @@ class ProjectView(BaseModel):
             created_at=project.created_at,
             updated_at=project.updated_at,
         )
+
+
+class ReachProblem(BaseModel):
+    """What stands between us and the repository, and what to do about it."""
+
+    code: str
+    message: str
+
+
+class Reach(BaseModel):
+    """How far we get with a project's repository."""
+
+    reachable: bool
+    branch: str | None = Field(description="The branch tasks would start from")
+    commit: str | None
+    problem: ReachProblem | None

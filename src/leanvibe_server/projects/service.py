@@ -16,6 +16,7 @@ from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.projects import repository
 from leanvibe_server.projects.errors import ProjectBusy
 from leanvibe_server.projects.events import ProjectCreated, ProjectDeleted, ProjectUpdated
+from leanvibe_server.projects.git_commands import GitCredentials
 from leanvibe_server.projects.models import Project
 from leanvibe_server.projects.remote_urls import (
     RepositoryUrl,
@@ -238,15 +239,17 @@ def address_of(house: House, project: Project) -> RepositoryUrl:
     return _checked(settings, project.tenant_id, project.repository_url)
 
 
-def open_credentials(house: House, project: Project) -> dict[str, str | None] | None:
-    """What opens the repository, in clear. Only for the process that talks to it."""
+def git_credentials(house: House, project: Project) -> GitCredentials | None:
+    """What opens the repository, in clear. Only for what talks to it."""
     if project.credentials_sealed is None:
         return None
     text = house.vault.open(
         project.credentials_sealed, tenant_id=project.tenant_id, place=_place(project.id)
     )
-    opened: dict[str, str | None] = json.loads(text)
-    return opened
+    opened = json.loads(text)
+    return GitCredentials(
+        username=opened["username"], token=opened["token"], private_key=opened["private_key"]
+    )
 
 
 def _checked(settings: Settings, tenant_id: UUID, url: str) -> RepositoryUrl:
