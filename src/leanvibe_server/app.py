@@ -8,10 +8,12 @@ from contextlib import asynccontextmanager, suppress
 import uvicorn
 import uvloop
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from leanvibe_server import wiring
 from leanvibe_server.kernel.config import Settings
 from leanvibe_server.kernel.log import configure_logging
+from leanvibe_server.kernel.middleware import Doorman
 from leanvibe_server.metering.calls import CallMeter
 
 FLUSH_EVERY_S = 1.0
@@ -37,6 +39,19 @@ async def flushing(calls: CallMeter) -> AsyncIterator[None]:
         await calls.flush()
 
 
+class HouseProtocol(HttpToolsProtocol):
+    """HTTP/1.1 as uvicorn speaks it, but what cannot be read is refused in our envelope."""
+
+    def send_400_response(self, msg: str) -> None:
+        peer = (self.client or ("unknown", 0))[0]
+        doorman = self.config.app
+        if isinstance(doorman, Doorman):
+            self.transport.write(doorman.refuse_unreadable(peer))
+            self.transport.close()
+        else:
+            super().send_400_response(msg)
+
+
 def server(app: ASGIApp, settings: Settings) -> uvicorn.Server:
     """The HTTP server, set up as the product runs it."""
     return uvicorn.Server(
@@ -44,7 +59,7 @@ def server(app: ASGIApp, settings: Settings) -> uvicorn.Server:
             app,
             host=settings.host,
             port=settings.port,
-            http="httptools",
+            http=HouseProtocol,
             lifespan="off",
             proxy_headers=False,
             server_header=False,

@@ -61,6 +61,7 @@ async def open_house(settings: Settings) -> House:
         "concurrent_sessions": identity.count_sessions,
         "projects": projects.count_projects,
         "concurrent_tasks": engine.count_tasks_at_once,
+        "storage": engine.measure_storage_mb,
     }
     return house
 
@@ -93,6 +94,8 @@ async def build_app(house: House) -> Doors:
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
+        # A redirect would be built on the Host header, which is the caller's word.
+        redirect_slashes=False,
         separate_input_output_schemas=False,
     )
     add_error_handlers(api)

@@ -5,17 +5,24 @@ import socket
 from collections.abc import AsyncIterator
 
 import pytest
-import uvicorn
 
+from leanvibe_server.app import server
 from leanvibe_server.wiring import Doors
+from tests.conftest import Ground
 
 
 @pytest.fixture
-async def address(doors: Doors) -> AsyncIterator[str]:
-    """Where the product answers on a free port."""
+async def street(doors: Doors, ground: Ground) -> AsyncIterator[str]:
+    """Where the product answers on a free port, served as it always is."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(doors.app, lifespan="off", log_config=None))
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-    server.should_exit = True
+    served = server(doors.app, ground.settings)
+    serving = asyncio.create_task(served.serve(sockets=[listener]))
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    served.should_exit = True
     await serving
+
+
+@pytest.fixture
+def address(street: str) -> str:
+    """Where its API answers."""
+    return f"{street}/v1"

@@ -143,6 +143,9 @@ async def test_api_calls_are_counted_and_refused_at_the_month_s_limit(
     refused = await client.get("/v1/auth/me", headers=headers)
     assert (refused.status_code, refused.json()["error"]) == (429, "quota_exceeded")
     assert refused.json()["details"]["reset_date"] == "2026-04-01T00:00:00Z"
+    # From noon of the second of March to the first of April.
+    assert refused.headers["Retry-After"] == str(int(29.5 * 86_400))
+    assert refused.headers["X-RateLimit-Retry-After"] == refused.headers["Retry-After"]
     await doors.calls.flush()  # type: ignore[attr-defined]  # the doors of the fixture
     async with house.database.tenant(globex.id) as conn:
         used = await repository.used(conn, globex.id, metric="api_calls", period="2026-03")

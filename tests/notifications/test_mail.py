@@ -42,12 +42,9 @@ async def test_a_queued_mail_is_handed_over_once(acme: Organisation) -> None:
     await service.send_mail(work, postman, mail_id)
     await service.send_mail(work, postman, mail_id)
     assert postman.handed == [(mail_id, MAIL)]
-    latest = (await service.list_outbox(acme.house))[0]
-    assert (latest.body, latest.recipient, latest.sent_at) == (
-        "How do you do?",
-        "ada@example.com",
-        acme.house.clock.now(),
-    )
+    # Others of this run may have sent mail too.
+    sent = [mail for mail in await service.list_outbox(acme.house) if mail.body == MAIL.text]
+    assert (sent[0].recipient, sent[0].sent_at) == (MAIL.to, acme.house.clock.now())
 
 
 async def test_a_mail_of_another_tenant_is_not_found(

@@ -9,7 +9,7 @@ from leanvibe_server.engine.bench import Workshop
 from leanvibe_server.engine.claims import abandon_task
 from leanvibe_server.engine.runner import run_step
 from leanvibe_server.engine.sandbox import make_sandbox
-from leanvibe_server.engine.service import RUN_STEP
+from leanvibe_server.engine.service import BEGIN_RUN, RUN_STEP
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.jobs import MAX_ATTEMPTS, Jobs, Work
 
@@ -46,4 +46,5 @@ async def do_step(work: Work, *, task_id: str, run: int, position: int) -> None:
 
 def register(jobs: Jobs) -> None:
     """Add the engine's jobs."""
-    jobs.add(RUN_STEP, do_step)
+    jobs.add(BEGIN_RUN, do_step)
+    jobs.add(RUN_STEP, do_step, lane="long")

@@ -30,6 +30,8 @@ from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.metering import service as metering
 from leanvibe_server.projects import service as projects
 
+# The first step answers within seconds what cannot be done, so it never waits for the others.
+BEGIN_RUN = "engine.begin_run"
 RUN_STEP = "engine.run_step"
 CONCURRENT_TASKS = "concurrent_tasks"
 AGENT = "leanvibe-recipes"
@@ -99,7 +101,7 @@ async def submit_task(scope: Scope, new: NewTask) -> TaskView:
     )
     await repository.insert(scope.conn, task)
     await scope.emit(TaskCreated(**told(task), priority=task.priority))
-    await scope.enqueue(RUN_STEP, task_id=task.id, run=1, position=0)
+    await scope.enqueue(BEGIN_RUN, task_id=task.id, run=1, position=0)
     return await view(scope, task)
 
 
@@ -143,7 +145,7 @@ async def retry_task(scope: Scope, task_id: UUID) -> TaskView:
         updated_at=now,
     )
     await scope.emit(TaskRetried(**told(task), run=task.run))
-    await scope.enqueue(RUN_STEP, task_id=task.id, run=task.run, position=0)
+    await scope.enqueue(BEGIN_RUN, task_id=task.id, run=task.run, position=0)
     return await view(scope, task)
 
 

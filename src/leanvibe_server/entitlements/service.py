@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from math import ceil
 
 from leanvibe_server.entitlements.errors import QuotaExceeded
 from leanvibe_server.entitlements.plans import plan_of, upgrade_options
@@ -39,9 +40,11 @@ def limit_of(plan: str, quota_type: str) -> int:
 
 
 def quota_exceeded(
-    plan: str, quota_type: str, *, current: int, resets_at: datetime | None
+    plan: str, quota_type: str, *, current: int, resets_at: datetime | None, now: datetime
 ) -> QuotaExceeded:
-    """The refusal for a limit that is reached."""
+    """The refusal for a limit that is reached. A counter says when it begins anew; what is
+    counted in place may have room again any moment."""
+    wait_s = RETRY_COUNTED_S if resets_at is None else ceil((resets_at - now).total_seconds())
     return QuotaExceeded(
         f"{QUOTAS[quota_type][1]} quota exceeded",
         details={
@@ -51,9 +54,11 @@ def quota_exceeded(
             "reset_date": None if resets_at is None else rfc3339(resets_at),
         },
         upgrade_options=upgrade_options(plan),
+        headers={"Retry-After": str(wait_s), "X-RateLimit-Retry-After": str(wait_s)},
     )
 
 
+RETRY_COUNTED_S = 30
 LOCK_QUOTA = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 
 
@@ -74,4 +79,4 @@ async def require_room(
     await scope.conn.execute(LOCK_QUOTA, f"{scope.tenant_id}/{quota_type}")
     current = await count(scope)
     if current + amount > limit_of(scope.plan, quota_type):
-        raise quota_exceeded(scope.plan, quota_type, current=current, resets_at=None)
+        raise quota_exceeded(scope.plan, quota_type, current=current, resets_at=None, now=scope.now)

@@ -6,11 +6,12 @@ taken over when its heartbeat is missed.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 from uuid import UUID
 
 import asyncpg
@@ -34,6 +35,7 @@ FIRST_RETRY_S = 1.0
 LONGEST_RETRY_S = 300.0
 HEARTBEAT_TIMEOUT = timedelta(seconds=4)
 DEQUEUE_TIMEOUT = timedelta(seconds=2)
+SHARE_RETRY = timedelta(seconds=1)
 
 JobHandler = Callable[..., Awaitable[None]]
 
@@ -79,14 +81,45 @@ class Work:
             yield Scope(conn, self.tenant_id, SYSTEM, self.house.clock, self.house)
 
 
+Lane = Literal["short", "long"]
+
+
 @dataclass
 class Jobs:
-    """Every job of the house by name. Filled by hand in wiring."""
+    """Every job of the house by name. Filled by hand in wiring.
+
+    Jobs that take minutes go in the long lane, so that those that take moments never wait for
+    them.
+    """
 
     handlers: dict[str, JobHandler] = field(default_factory=dict)
+    lanes: dict[str, Lane] = field(default_factory=dict)
 
-    def add(self, name: str, handler: JobHandler) -> None:
+    def add(self, name: str, handler: JobHandler, *, lane: Lane = "short") -> None:
         self.handlers[name] = handler
+        self.lanes[name] = lane
+
+
+@dataclass
+class FairShare:
+    """How many long jobs of each tenant run in this process: none may take every place."""
+
+    limit: int
+    running: Counter[UUID] = field(default_factory=Counter)
+
+    @contextmanager
+    def place(self, tenant_id: UUID) -> Iterator[bool]:
+        """Whether there is a place for one more job of the tenant, held while the block lasts."""
+        if self.running[tenant_id] >= self.limit:
+            yield False
+            return
+        self.running[tenant_id] += 1
+        try:
+            yield True
+        finally:
+            self.running[tenant_id] -= 1
+            if not self.running[tenant_id]:
+                del self.running[tenant_id]
 
 
 async def handle_event(work: Work, *, event_id: str, handler: str) -> None:
@@ -125,6 +158,21 @@ async def run_job(house: "House", name: str, handler: JobHandler, job: Job) -> N
 
 async def run_worker(house: "House", jobs: Jobs, stop: asyncio.Event) -> None:
     """Work off the queue until `stop` is set, then finish what is under way."""
+    long_at_once = house.settings.worker_concurrency
+    share = FairShare(limit=max(1, long_at_once - 1))
+    async with asyncio.TaskGroup() as lanes:
+        lanes.create_task(_run_lane(house, jobs, "long", long_at_once, share, stop))
+        lanes.create_task(_run_lane(house, jobs, "short", 2 * long_at_once, None, stop))
+
+
+async def _run_lane(
+    house: "House",
+    jobs: Jobs,
+    lane: Lane,
+    at_once: int,
+    share: FairShare | None,
+    stop: asyncio.Event,
+) -> None:
     dsn = login_dsn(
         house.settings.database_direct_url or house.settings.database_url, "worker", house.vault
     )
@@ -132,12 +180,13 @@ async def run_worker(house: "House", jobs: Jobs, stop: asyncio.Event) -> None:
     try:
         queue = PgQueuer.from_asyncpg_connection(connection)
         for name, handler in jobs.handlers.items():
-            _register(queue, house, name, handler)
+            if jobs.lanes[name] == lane:
+                _register(queue, house, name, handler, share)
         stopper = asyncio.create_task(_shut_down(queue, stop))
         try:
             await queue.run(
-                batch_size=max(1, house.settings.worker_concurrency // 2),
-                max_concurrent_tasks=max(2, house.settings.worker_concurrency),
+                batch_size=max(1, at_once // 2),
+                max_concurrent_tasks=max(2, at_once),
                 dequeue_timeout=DEQUEUE_TIMEOUT,
                 heartbeat_timeout=HEARTBEAT_TIMEOUT,
             )
@@ -147,10 +196,29 @@ async def run_worker(house: "House", jobs: Jobs, stop: asyncio.Event) -> None:
         await connection.close()
 
 
-def _register(queue: PgQueuer, house: "House", name: str, handler: JobHandler) -> None:
+def _register(
+    queue: PgQueuer, house: "House", name: str, handler: JobHandler, share: FairShare | None
+) -> None:
     @queue.entrypoint(name, on_failure="hold")
     async def entrypoint(job: Job) -> None:
-        await run_job(house, name, handler, job)
+        if share is None:
+            await run_job(house, name, handler, job)
+        else:
+            await _run_fairly(house, name, handler, job, share)
+
+
+async def _run_fairly(
+    house: "House", name: str, handler: JobHandler, job: Job, share: FairShare
+) -> None:
+    payload = json.loads(job.payload or b"{}")
+    tenant_id = UUID(payload.pop("tenant_id"))
+    with share.place(tenant_id) as free:
+        if free:
+            await run_job(house, name, handler, job)
+            return
+    # To the back of the queue, without counting as a failed attempt.
+    async with house.database.tenant(tenant_id) as conn:
+        await enqueue(conn, name, tenant_id=tenant_id, ids=payload, delay=SHARE_RETRY)
 
 
 async def _shut_down(queue: PgQueuer, stop: asyncio.Event) -> None:

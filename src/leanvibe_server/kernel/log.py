@@ -65,8 +65,14 @@ def configure_logging(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(max(level, logging.INFO))
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
     for noisy in ("httpx", "httpcore", "asyncio", "pgqueuer", "uvicorn.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """uvicorn takes a refused WebSocket, which was answered, for one that was forgotten."""
+    return record.msg != "ASGI callable returned without completing handshake."
 
 
 def logger(name: str) -> Any:

@@ -52,6 +52,7 @@ class CallMeter:
                 service.API_CALLS,
                 current=current,
                 resets_at=period_end(service.API_CALLS, now),
+                now=now,
             )
         meter.pending += 1
 

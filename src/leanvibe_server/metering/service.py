@@ -34,7 +34,9 @@ async def reserve(scope: Scope, metric: str, amount: int = 1) -> None:
     )
     if used is None:
         current = await repository.used(scope.conn, scope.tenant_id, metric=metric, period=period)
-        raise quota_exceeded(scope.plan, metric, current=current, resets_at=period_end(metric, now))
+        raise quota_exceeded(
+            scope.plan, metric, current=current, resets_at=period_end(metric, now), now=now
+        )
     await tell_thresholds(scope, metric, used=used, limit=limit)
 
 
