@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from leanvibe_server.engine.exhaustion import advise, is_excused, read_breakdown
 from leanvibe_server.engine.gates import (
     GATE_NAMES,
     Gate,
@@ -14,6 +15,7 @@ from leanvibe_server.engine.gates import (
     read_answer,
 )
 from leanvibe_server.engine.recipes import LINT_AUTOFIX, list_required_gates
+from leanvibe_server.engine.sandbox import Limits, ToolFailed
 from tests.engine.programs import lay_out, make_diff, run_gate
 
 TREE = {
@@ -212,6 +214,7 @@ def test_without_tests_the_gate_did_not_run(tmp_path: Path) -> None:
     trees.change(with_line("x = 1"))
     found = trees.run("tests")
     assert (found.status, found.reason) == ("not_run", "The repository has no tests.")
+    assert found.cause == "no_tests"
     coverage = trees.run("coverage")
     assert coverage.status == "not_run"
 
@@ -234,6 +237,7 @@ def test_a_missing_package_is_no_failure_but_the_gate_did_not_run(trees: Trees) 
     found = trees.change({"test_more.py": tests}).run("tests")
     assert found.status == "not_run"
     assert found.reason == "The tests need nowhere_to_be_found, which is not installed."
+    assert found.cause == "dependencies"
 
 
 def test_an_undeclared_package_that_stops_old_tests_is_a_regression(trees: Trees) -> None:
@@ -251,10 +255,46 @@ def test_endless_tests_are_cut_off(tmp_path: Path) -> None:
     endless = {"test_slow.py": "def test_slow():\n    while True:\n        pass\n"}
     trees = Trees(tmp_path, endless).change({"a.py": "x = 1\n"})
     found = trees.run("tests", GateSettings(timeout_s=2))
-    assert (found.status, found.reason) == (
+    assert (found.status, found.cause, found.reason) == (
         "not_run",
+        "time",
         "Before the change: The tests did not end within 2 s.",
     )
+
+
+def test_processes_that_tests_leave_behind_do_not_hold_the_suite_up(tmp_path: Path) -> None:
+    left = "import subprocess\n\n\ndef test_left():\n    subprocess.Popen(['sleep', '50'])\n"
+    trees = Trees(tmp_path, {"test_left.py": left}).change({"a.py": "x = 1\n"})
+    found = trees.run("tests", GateSettings(timeout_s=20))
+    assert (found.status, found.numbers["held"]) == ("passed", 1)
+
+
+def test_a_flood_of_output_is_cut_off(tmp_path: Path) -> None:
+    flood = "import os\n\n\ndef test_flood():\n    while True:\n        os.write(2, b'x' * 65536)\n"
+    files = {"test_flood.py": flood, "pytest.ini": "[pytest]\naddopts = -s\n"}
+    trees = Trees(tmp_path, files).change({"a.py": "x = 1\n"})
+    found = trees.run("tests", GateSettings(timeout_s=20))
+    assert (found.status, found.cause) == ("not_run", "output")
+    assert "The tests printed more than 64 MB." in str(found.reason)
+
+
+def test_a_suite_that_ends_itself_did_not_run(tmp_path: Path) -> None:
+    gone = "import os\n\n\ndef test_gone():\n    os._exit(0)\n"
+    found = Trees(tmp_path, {"test_gone.py": gone}).change({"a.py": "x = 1\n"}).run("tests")
+    assert (found.status, found.cause) == ("not_run", "unrunnable")
+
+
+def test_only_broken_tests_prove_nothing(tmp_path: Path) -> None:
+    broken = {"test_broken.py": "def test_broken():\n    assert 1 == 2\n"}
+    found = Trees(tmp_path, broken).change({"a.py": "x = 1\n"}).run("tests")
+    assert (found.status, found.cause) == ("not_run", "none_passed")
+
+
+def test_a_conftest_that_needs_a_missing_package_says_so(tmp_path: Path) -> None:
+    files = {"conftest.py": "import nowhere_to_be_found\n", "test_a.py": TREE["test_shop.py"]}
+    found = Trees(tmp_path, files).change({"a.py": "x = 1\n"}).run("tests")
+    assert (found.status, found.cause) == ("not_run", "dependencies")
+    assert "nowhere_to_be_found" in str(found.reason)
 
 
 def test_pytest_options_that_need_a_plugin_are_dropped(tmp_path: Path) -> None:
@@ -278,6 +318,56 @@ def test_an_unreadable_answer_is_a_gate_that_did_not_run(answer: Any) -> None:
 def test_an_unknown_gate_did_not_run(trees: Trees) -> None:
     found = trees.change(with_line("x = 1")).run("beauty")
     assert (found.status, found.reason) == ("not_run", "There is no gate beauty.")
+
+
+@pytest.mark.parametrize(
+    ("cause", "packages_missing", "excused"),
+    [
+        ("no_tests", False, True),
+        ("dependencies", False, True),
+        ("unrunnable", True, True),
+        ("none_passed", True, True),
+        ("unrunnable", False, False),
+        ("none_passed", False, False),
+        ("time", True, False),
+        ("memory", False, False),
+        ("disk", False, False),
+        ("too_large", False, False),
+        ("crashed", True, False),
+        (None, True, False),
+    ],
+)
+def test_only_missing_tests_or_packages_excuse_tests_that_did_not_run(
+    cause: str | None, packages_missing: bool, excused: bool
+) -> None:
+    gate = mark_not_run("tests", "A reason.", required=True, cause=cause)
+    assert is_excused(gate, packages_missing=packages_missing) is excused
+    assert advise(gate)
+
+
+def test_another_gate_that_did_not_run_leaves_the_score_open() -> None:
+    gate = mark_not_run("lint", "A reason.", required=True)
+    assert is_excused(gate, packages_missing=False)
+
+
+@pytest.mark.parametrize(
+    ("limit", "cause", "words"),
+    [
+        ("wall", "time", "did not end within 9 s"),
+        ("memory", "memory", "more than 300 MB of memory"),
+        ("disk", "disk", "wrote more than 70 MB"),
+        ("output", "output", "printed more than 4 MB"),
+        (None, "crashed", "ended the sandbox they ran in"),
+    ],
+)
+def test_a_sandbox_that_ends_under_the_tests_names_their_limit(
+    limit: str | None, cause: str, words: str
+) -> None:
+    refusal = ToolFailed("exit code 1", details={"limit": limit})
+    limits = Limits(wall_s=9, memory_mb=300, disk_mb=70)
+    gate = read_breakdown(refusal, limits, required=True)
+    assert (gate.status, gate.required, gate.cause) == ("not_run", True, cause)
+    assert words in str(gate.reason)
 
 
 def test_only_a_required_failure_blocks() -> None:

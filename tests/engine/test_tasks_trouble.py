@@ -7,9 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from leanvibe_server.engine.bench import Workshop
+from leanvibe_server.engine.bench import Bench, Workshop
 from leanvibe_server.engine.bubblewrap import BubblewrapSandbox
-from leanvibe_server.engine.sandbox import Sandbox
+from leanvibe_server.engine.sandbox import Limits, Sandbox
 from leanvibe_server.engine.validation import is_protected
 from leanvibe_server.kernel.house import House
 from tests.engine.desk import (
@@ -79,19 +79,61 @@ async def test_a_step_that_takes_too_long_is_stopped(house: House, desk: Desk) -
     assert task["error"]["details"]["step"] == "requirements_analysis"
 
 
-async def test_tests_that_never_end_leave_the_score_open(
-    house: House, desk: Desk, theirs: Repository, sandbox: Sandbox
+ENDLESS = "import time\n\n\ndef test_it() -> None:\n    time.sleep(600)\n"
+HOG = (
+    "def test_it() -> None:\n    held = []\n    while True:\n"
+    "        held.append(bytearray(b'x' * 50_000_000))\n"
+)
+FULL = (
+    "import itertools\n\n\ndef test_it() -> None:\n    for n in itertools.count():\n"
+    "        open(f'full{n}', 'wb').write(b'x' * 20_000_000)\n"
+)
+OUTSIDE = FULL.replace("f'full", "f'/workspace/full")
+BOMB = (
+    "import os\n\n\ndef test_it() -> None:\n    while True:\n        try:\n"
+    "            os.fork()\n        except OSError:\n            pass\n"
+)
+LOOSE_BOMB = BOMB.replace("os.fork()", "os.fork() or os.setsid()")
+
+
+@pytest.mark.parametrize(
+    ("tests", "causes", "words"),
+    [
+        (ENDLESS, {"time"}, "did not end within 4 s"),
+        (HOG, {"memory"}, "more than 300 MB of memory"),
+        (FULL, {"disk"}, "The tests wrote more than"),
+        (OUTSIDE, {"disk", "file"}, "The tests wrote more than"),
+        (BOMB, {"time", "memory", "processes"}, "The tests"),
+        (LOOSE_BOMB, {"time", "memory", "processes"}, "The tests"),
+    ],
+    ids=["endless", "hog", "full", "outside", "bomb", "loose_bomb"],
+)
+async def test_tests_that_break_a_limit_stop_the_delivery(
+    house: House,
+    desk: Desk,
+    theirs: Repository,
+    sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    tests: str,
+    causes: set[str],
+    words: str,
 ) -> None:
-    forever = "import time\n\n\ndef test_forever() -> None:\n    time.sleep(600)\n"
-    theirs.commit({"tests/test_calc.py": forever})
+    theirs.commit({"tests/test_calc.py": tests})
     house.settings = replace(house.settings, task_timeout_s=12)
+    small = Limits(wall_s=11, cpu_s=11, memory_mb=300, processes=64, file_mb=64, disk_mb=100)
+    monkeypatch.setattr(Bench, "limits", lambda _: small)
     async with working(house):
         task = await desk.wait((await desk.submit(LINT))["id"])
-    assert task["status"] == "completed", task["error"]
+    assert (task["status"], task["error"]["code"]) == ("failed", "gates_failed"), task["error"]
     gate = next(one for one in task["quality"]["gates"] if one["name"] == "tests")
     assert gate["status"] == "not_run"
-    assert "did not end" in gate["reason"]
+    assert gate["cause"] in causes, gate
+    assert words in gate["reason"]
+    assert gate["reason"] in task["error"]["message"]
+    assert "too large" not in task["error"]["message"]
     assert task["quality_score"] is None
+    assert branches_of(theirs) == {"main"}
+    assert await _used(desk) == 0
 
 
 async def test_a_machine_that_is_new_to_the_task_fetches_its_base_again(

@@ -30,7 +30,9 @@ MAX_FINDINGS = 200
 
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True):
-    """What one gate found. `reason` says why it failed or did not run."""
+    """What one gate found. `reason` says why it failed or did not run; `cause` says in one word why
+    it did not run, where that is known.
+    """
 
     name: str
     status: GateStatus
@@ -38,6 +40,7 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None
     findings: list[dict[str, Any]]
     numbers: dict[str, Any]
+    cause: str | None = None
 
 
 class GateSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +86,7 @@ def read_answer(gate: str, answer: Any, *, required: bool) -> Gate:
     if not isinstance(answer, dict) or answer.get("status") not in {"passed", "failed", "not_run"}:
         return mark_not_run(gate, "The gate gave no readable answer.", required=required)
     findings, numbers, reason = (answer.get(key) for key in ("findings", "numbers", "reason"))
+    cause = answer.get("cause") if answer["status"] == "not_run" else None
     return Gate(
         name=gate,
         status=answer["status"],
@@ -90,18 +94,25 @@ def read_answer(gate: str, answer: Any, *, required: bool) -> Gate:
         reason=str(reason) if reason else None,
         findings=_records(findings)[:MAX_FINDINGS],
         numbers=numbers if isinstance(numbers, dict) else {},
+        cause=str(cause) if cause else None,
     )
 
 
-def mark_not_run(gate: str, reason: str, *, required: bool) -> Gate:
+def mark_not_run(gate: str, reason: str, *, required: bool, cause: str | None = None) -> Gate:
     """A gate that could not run. It never counts as passed."""
     return Gate(
-        name=gate, status="not_run", required=required, reason=reason, findings=[], numbers={}
+        name=gate,
+        status="not_run",
+        required=required,
+        reason=reason,
+        findings=[],
+        numbers={},
+        cause=cause,
     )
 
 
 def list_blocking(gates: Sequence[Gate]) -> list[Gate]:
-    """The required gates that failed. One that did not run makes the score null instead."""
+    """The required gates that failed. One that did not run makes the score null."""
     return [gate for gate in gates if gate.required and gate.status == "failed"]
 
 

@@ -2,6 +2,7 @@
 
 A required gate that fails ends the task: nothing is delivered, and the findings say why. A gate
 that could not run counts as neither passed nor failed; where it was required, the score is null.
+Required tests that are there but did not run to their end stop the delivery too.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ import msgspec
 from leanvibe_server.engine.bench import Bench, StepResult
 from leanvibe_server.engine.diffs import parse_diff
 from leanvibe_server.engine.errors import TaskFailure
+from leanvibe_server.engine.exhaustion import advise, is_excused, read_breakdown
 from leanvibe_server.engine.gates import (
     GATE_NAMES,
     PROGRAM,
@@ -54,6 +56,10 @@ async def validate(bench: Bench) -> StepResult:
     blocking = list_blocking(gates)
     if blocking:
         raise _blocked(bench, blocking, quality, columns)
+    for gate in gates:
+        stopped = gate.required and gate.status == "not_run"
+        if stopped and not is_excused(gate, packages_missing=problem is not None):
+            raise _unproven(bench, gate, quality, columns)
     passed = sum(gate.status == "passed" for gate in gates)
     return StepResult(
         message=f"{passed} of {len(gates)} gates passed; quality score {score['score']}.",
@@ -141,6 +147,9 @@ class _Gating:
                 read_only=[(self.base.tree, BASE)],
             )
         except ToolFailed as refusal:
+            if name == "tests":
+                limits = self.bench.limits()
+                return read_breakdown(refusal, limits, required=name in self.required)
             return mark_not_run(name, refusal.message, required=name in self.required)
         return read_answer(name, answers[name], required=name in self.required)
 
@@ -176,20 +185,35 @@ def _blocked(
         "gates_failed",
         f"Nothing was delivered, since the change does not pass: {names}. The findings say why; "
         "mend what they name in the repository, or change what the task asks for, then retry.",
-        {
-            "gates": [
-                {
-                    "name": gate.name,
-                    "reason": gate.reason,
-                    "findings": gate.findings[:MAX_SHOWN],
-                }
-                for gate in blocking
-            ]
-        },
+        {"gates": [_shown(gate) for gate in blocking]},
         output=quality,
         patch=bench.patch,
         columns=columns,
     )
+
+
+def _unproven(
+    bench: Bench, gate: Gate, quality: dict[str, Any], columns: dict[str, Any]
+) -> TaskFailure:
+    """The refusal where the tests are there, but came to no end that proves anything."""
+    return TaskFailure(
+        "gates_failed",
+        f"Nothing was delivered, since the repository's tests did not run to their end. "
+        f"{gate.reason} {advise(gate)} Then retry the task. Nothing is billed.",
+        {"gates": [_shown(gate)]},
+        output=quality,
+        patch=bench.patch,
+        columns=columns,
+    )
+
+
+def _shown(gate: Gate) -> dict[str, Any]:
+    return {
+        "name": gate.name,
+        "reason": gate.reason,
+        "cause": gate.cause,
+        "findings": gate.findings[:MAX_SHOWN],
+    }
 
 
 def _decimal(score: float | None) -> Decimal | None:

@@ -109,6 +109,7 @@ def verdict(
     }
 
 
-def not_run(reason: str) -> dict[str, Any]:
-    """The answer of a gate that could not run."""
-    return {"status": "not_run", "reason": reason, "findings": [], "numbers": {}}
+def not_run(reason: str, cause: str | None = None) -> dict[str, Any]:
+    """The answer of a gate that could not run. `cause` is the reason in one word, where known."""
+    answer = {"status": "not_run", "reason": reason, "findings": [], "numbers": {}}
+    return {**answer, "cause": cause} if cause else answer

@@ -2,42 +2,57 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from gate_change import Change, not_run, verdict
 from layout import module_name, read_dependencies, read_project
-from suite import Suite, run_suite
-from worktree import list_python_files
+from suite import MISSING_MODULE, Suite, check_size, run_suite
+from suite_limits import describe, find_cause, measure_room_mb
+from worktree import Refused, list_python_files
 
 # Packages that install a module of another name.
 PACKAGES = {"jwt": "pyjwt", "yaml": "pyyaml", "jose": "python-jose", "dateutil": "python-dateutil"}
-MISSING_MODULE = re.compile(r"No module named '([\w.]+)'")
 
 
 def check_tests(change: Change) -> dict[str, Any]:
     """Only regressions and failing new tests fail the gate; what was broken before stays known."""
+    room_mb = measure_room_mb()
+    # Before any test runs: from here on, what is too large was made so by the tests.
+    check_size(change.root)
     before = Suite({}, "There was no tree before.", {})
     if change.base is not None:
         before = run_suite(change.base, timeout_s=change.timeout_s)
         if before.outcomes is None:
-            return not_run(f"Before the change: {before.reason}")
-    after = run_suite(change.root, timeout_s=change.timeout_s, with_coverage=True)
+            return _broke_off(change, before, "Before the change")
+    try:
+        after = run_suite(change.root, timeout_s=change.timeout_s, with_coverage=True)
+    except Refused:
+        if change.base is None:
+            raise
+        reason = describe("disk", timeout_s=change.timeout_s, room_mb=room_mb)
+        return not_run(f"Before the change: {reason}", "disk")
     if after.outcomes is None:
         if before.named("passed"):
             return verdict(True, f"After the change: {after.reason}")
-        return not_run(f"After the change: {after.reason}")
-    return _compare(change, before, after)
+        return _broke_off(change, after, "After the change")
+    return _compare(change, before, after, room_mb)
 
 
-def _compare(change: Change, before: Suite, after: Suite) -> dict[str, Any]:
+def _broke_off(change: Change, suite: Suite, when: str) -> dict[str, Any]:
+    """A suite that came to no end. A module of the repository itself is no missing dependency."""
+    own = suite.missing in _own_modules(change)
+    cause = "unrunnable" if suite.cause == "dependencies" and own else suite.cause
+    return not_run(f"{when}: {suite.reason}", cause)
+
+
+def _compare(change: Change, before: Suite, after: Suite, room_mb: int) -> dict[str, Any]:
     standing = before.named("passed")
     passing = after.named("passed")
     new = set(after.outcomes or {}) - set(before.outcomes or {}) - after.named("skipped")
     held, new_passing = standing & passing, new & passing
     broken = (before.named("failed") | before.named("error")) - passing
     if not standing and not new_passing:
-        return _nothing_ran(change, after)
+        return _nothing_ran(change, after, room_mb)
     lost = sorted(standing - passing)
     failing = sorted(new - passing)
     findings = [_finding(name, "regression", after) for name in lost]
@@ -53,7 +68,7 @@ def _compare(change: Change, before: Suite, after: Suite) -> dict[str, Any]:
         "head": _totals(after),
     }
     if missing:
-        answer = not_run(f"The tests need {missing}, which is not installed.")
+        answer = not_run(f"The tests need {missing}, which is not installed.", "dependencies")
         return {**answer, "findings": findings, "numbers": numbers}
     answer = verdict(
         bool(lost or failing),
@@ -65,13 +80,24 @@ def _compare(change: Change, before: Suite, after: Suite) -> dict[str, Any]:
     return {**answer, "coverage": {k: one for k, one in after.files.items() if k in changed}}
 
 
-def _nothing_ran(change: Change, after: Suite) -> dict[str, Any]:
+def _nothing_ran(change: Change, after: Suite, room_mb: int) -> dict[str, Any]:
     if not after.outcomes:
-        return not_run("The repository has no tests.")
+        return not_run("The repository has no tests.", "no_tests")
     missing = _missing_module(change, Suite({}, None, {}), after, [])
     if missing:
-        return not_run(f"No test could run: {missing} is not installed.")
-    return not_run("No test passed before the change, and the change adds none that does.")
+        return not_run(f"No test could run: {missing} is not installed.", "dependencies")
+    limit = find_cause(" ".join(one["message"] for one in after.outcomes.values()))
+    if limit:
+        return not_run(describe(limit, timeout_s=change.timeout_s, room_mb=room_mb), limit)
+    return not_run(
+        "No test passed before the change, and the change adds none that does.", "none_passed"
+    )
+
+
+def _own_modules(change: Change) -> set[str]:
+    """The top-level names that the repository's own code has."""
+    paths, _ = list_python_files(change.root)
+    return {(module_name(path, ["src", "."]) or "").partition(".")[0] for path in paths}
 
 
 def _missing_module(change: Change, before: Suite, after: Suite, lost: list[str]) -> str | None:
@@ -80,8 +106,7 @@ def _missing_module(change: Change, before: Suite, after: Suite, lost: list[str]
     It is no module of the repository. Where it also stops tests that stood, the project must
     declare it: else the change itself is at fault.
     """
-    paths, _ = list_python_files(change.root)
-    own = {(module_name(path, ["src", "."]) or "").partition(".")[0] for path in paths}
+    own = _own_modules(change)
     broken = (after.named("error") | after.named("failed")) - before.named("error")
     absent: dict[str, str] = {}
     for name in sorted(broken - before.named("failed")):
@@ -117,11 +142,11 @@ def check_coverage(change: Change) -> dict[str, Any]:
     earlier = change.earlier.get("tests") or {}
     files = earlier.get("coverage")
     if files is None and earlier.get("status") == "not_run":
-        return not_run(f"The tests did not run: {earlier.get('reason')}")
+        return not_run(f"The tests did not run: {earlier.get('reason')}", earlier.get("cause"))
     if files is None:
         suite = run_suite(change.root, timeout_s=change.timeout_s, with_coverage=True)
         if not suite.outcomes:
-            return not_run(suite.reason or "The repository has no tests.")
+            return not_run(suite.reason or "The repository has no tests.", suite.cause)
         files = suite.files
     executable = covered = 0
     findings = []

@@ -3,7 +3,7 @@
 Request: `{"gate", "base": directory | null, "changed": [{"path", "old_path", "status", "binary",
 "lines": [[first, last]]}], "settings": {"coverage_target", "timeout_s"}, "earlier": {gate:
 answer}}`. Answer: `{"name", "status": "passed"|"failed"|"not_run", "reason", "findings",
-"numbers"}`.
+"numbers", "cause"?}`. `cause` says in one word why a gate did not run.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def run_gate(root: Path, request: dict[str, Any]) -> dict[str, Any]:
     try:
         answer = check(read_change(root, request))
     except Refused as refused:
-        answer = not_run(str(refused))
+        answer = not_run(str(refused), refused.code)
     return {"name": name, **answer}
 
 

@@ -7,6 +7,8 @@ import os
 from typing import Any
 
 _outcomes: dict[str, dict[str, str]] = {}
+# A test may fork: what its children go on to do is not our run.
+_PROCESS = os.getpid()
 _RANK = {"passed": 0, "skipped": 1, "failed": 2, "error": 3}
 
 
@@ -41,6 +43,7 @@ def pytest_collectreport(report: Any) -> None:
 def pytest_sessionfinish(session: Any) -> None:
     """Write the outcomes; a worker process of a parallel run leaves that to its controller."""
     path = os.environ.get("LEANVIBE_OUTCOMES")
-    if path and not hasattr(session.config, "workerinput"):
+    ours = os.getpid() == _PROCESS and not hasattr(session.config, "workerinput")
+    if path and ours:
         with open(path, "w", encoding="utf-8") as file:
             json.dump(_outcomes, file, sort_keys=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -17,6 +18,7 @@ from typing import Any
 
 from layout import import_roots, is_test_file
 from processes import Ran, run_tool
+from suite_limits import describe, find_cause, find_cause_of, measure_room_mb
 from worktree import DEPENDENCY_PATH, Refused, list_python_files
 
 MAX_COPY_BYTES = 120_000_000
@@ -24,15 +26,21 @@ LEFT_OUT = (".git", ".venv", "venv", "node_modules", "__pycache__", ".mypy_cache
             ".pytest_cache", ".tox", ".nox")  # fmt: skip
 NO_TESTS, USAGE_ERROR = 5, 4
 RECORDER = "leanvibe_outcome_recorder"
+MISSING_MODULE = re.compile(r"No module named '([\w.]+)'")
+MISSING_PLUGINS = re.compile(r"Missing required plugins: ([\w.-]+)")
 
 
 @dataclass(frozen=True)
 class Suite:
-    """One run of the suite. `outcomes` is None where it did not end; `reason` says why."""
+    """One run of the suite. `outcomes` is None where it did not end; `reason` says why, and `cause`
+    in one word: a limit, `unrunnable`, or `dependencies` with the `missing` module.
+    """
 
     outcomes: dict[str, dict[str, str]] | None
     reason: str | None
     files: dict[str, dict[str, Any]]
+    cause: str | None = None
+    missing: str | None = None
 
     def named(self, outcome: str) -> set[str]:
         """The tests with this outcome."""
@@ -52,13 +60,25 @@ def run_suite(
 
     Raises: Refused: the tree is too large to copy.
     """
-    with tempfile.TemporaryDirectory(prefix="suite-") as scratch:
+    room_mb = measure_room_mb()
+    # What tests leave behind may not let itself be deleted.
+    with tempfile.TemporaryDirectory(prefix="suite-", ignore_cleanup_errors=True) as scratch:
         place = Path(scratch) / "tree"
         copy_tree(tree, place)
         for path, text in (extra_files or {}).items():
             (place / path).parent.mkdir(parents=True, exist_ok=True)
             (place / path).write_text(text, encoding="utf-8")
-        return _run_in(place, Path(scratch), timeout_s, with_coverage, only, hash_seed)
+        try:
+            ran, outcomes, files = _run_in(
+                place, Path(scratch), timeout_s, with_coverage, only, hash_seed
+            )
+        except (OSError, RuntimeError, MemoryError) as error:
+            cause = find_cause_of(error)
+            if cause is None:
+                raise
+            reason = describe(cause, timeout_s=timeout_s, room_mb=room_mb)
+            return Suite(None, reason, {}, cause)
+        return _read_suite(ran, place, outcomes, files, timeout_s, room_mb)
 
 
 def import_path(tree: Path) -> str:
@@ -74,6 +94,17 @@ def copy_tree(tree: Path, place: Path) -> None:
 
     Raises: Refused: it is too large.
     """
+    check_size(tree)
+    try:
+        shutil.copytree(tree, place, symlinks=True, ignore=_left_out)
+    except (OSError, shutil.Error) as error:
+        raise Refused(
+            "too_large", f"The repository could not be copied: {str(error)[:200]}"
+        ) from error
+
+
+def check_size(tree: Path) -> None:
+    """Raises: Refused: the tree is too large to copy."""
     total = 0
     for directory, names, files in os.walk(tree):
         names[:] = [name for name in names if name not in LEFT_OUT]
@@ -81,14 +112,10 @@ def copy_tree(tree: Path, place: Path) -> None:
             total += os.lstat(os.path.join(directory, name)).st_size
             if total > MAX_COPY_BYTES:
                 raise Refused(
-                    "too_large", "The repository is too large to run its tests in a copy."
+                    "too_large",
+                    f"The repository is larger than {MAX_COPY_BYTES // 1_000_000} MB: too large "
+                    "to run its tests in a copy.",
                 )
-    try:
-        shutil.copytree(tree, place, symlinks=True, ignore=_left_out)
-    except (OSError, shutil.Error) as error:
-        raise Refused(
-            "too_large", f"The repository could not be copied: {str(error)[:200]}"
-        ) from error
 
 
 def _left_out(directory: str, names: list[str]) -> set[str]:
@@ -109,7 +136,7 @@ def _run_in(
     with_coverage: bool,
     only: Sequence[str],
     hash_seed: int,
-) -> Suite:
+) -> tuple[Ran, Path, dict[str, dict[str, Any]]]:
     plugins = scratch / "plugins"
     plugins.mkdir()
     recorder = Path(__file__).with_name("outcome_recorder.py")
@@ -130,6 +157,7 @@ def _run_in(
         "no:cacheprovider",
         "-q",
         "--tb=short",
+        "--show-capture=no",
         "--continue-on-collection-errors",
     ]
     ran = Ran(None, "", "")
@@ -145,7 +173,7 @@ def _run_in(
         if ran.exit_code != USAGE_ERROR or (outcomes.exists() and outcomes.read_text() != "{}"):
             break
     files = _read_coverage(place, settings, data, scratch) if with_coverage else {}
-    return _read_suite(ran, place, outcomes, files, timeout_s)
+    return ran, outcomes, files
 
 
 def _coverage_settings(place: Path) -> str:
@@ -186,16 +214,37 @@ def _read_coverage(
 
 
 def _read_suite(
-    ran: Ran, place: Path, outcomes: Path, files: dict[str, dict[str, Any]], timeout_s: float
+    ran: Ran,
+    place: Path,
+    outcomes: Path,
+    files: dict[str, dict[str, Any]],
+    timeout_s: float,
+    room_mb: int,
 ) -> Suite:
-    if ran.timed_out:
-        return Suite(None, f"The tests did not end within {timeout_s:.0f} s.", files)
-    if not outcomes.exists():
-        said = f"{ran.stdout} {ran.stderr}".replace(f"{place}/", "")
-        tail = " ".join(said.split())[-300:]
-        return Suite(None, f"pytest could not run: {tail}", files)
-    # The copy's own place changes with every run.
-    found = json.loads(outcomes.read_text(encoding="utf-8").replace(f"{place}/", ""))
+    said = f"{ran.stdout} {ran.stderr}".replace(f"{place}/", "")
+    found = None if ran.timed_out else _read_outcomes(outcomes, place)
+    if found is None:
+        cause = "output" if ran.flooded else "time" if ran.timed_out else None
+        cause = cause or find_cause(said, ran.exit_code)
+        if cause:
+            reason = describe(cause, timeout_s=timeout_s, room_mb=room_mb)
+            return Suite(None, reason, files, cause)
+        missing = MISSING_MODULE.search(said) or MISSING_PLUGINS.search(said)
+        reason = f"pytest could not run: {' '.join(said.split())[-300:]}"
+        if missing:
+            return Suite(None, reason, files, "dependencies", missing[1].partition(".")[0])
+        return Suite(None, reason, files, "unrunnable")
     if not found:
-        return Suite({}, "The repository has no tests.", files)
+        return Suite({}, "The repository has no tests.", files, "no_tests")
     return Suite(found, None, files)
+
+
+def _read_outcomes(outcomes: Path, place: Path) -> dict[str, dict[str, str]] | None:
+    """What the recorder wrote; None where it wrote nothing, or not to its end."""
+    try:
+        # The copy's own place changes with every run.
+        text = outcomes.read_text(encoding="utf-8").replace(f"{place}/", "")
+        found: dict[str, dict[str, str]] = json.loads(text)
+    except (OSError, ValueError):
+        return None
+    return found
