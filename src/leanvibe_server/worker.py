@@ -5,8 +5,10 @@ import os
 import signal
 
 import uvloop
+from prometheus_client import start_http_server
 
 from leanvibe_server import wiring
+from leanvibe_server.kernel import metrics
 from leanvibe_server.kernel.config import Settings
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.jobs import run_worker
@@ -23,6 +25,8 @@ async def run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    if settings.worker_metrics_port:
+        start_http_server(settings.worker_metrics_port, "127.0.0.1", metrics.REGISTRY)
     housekeeper = asyncio.create_task(keep_house(house))
     try:
         await run_worker(house, wiring.jobs(), stop)

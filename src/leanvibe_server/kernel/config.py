@@ -54,7 +54,10 @@ class Settings:
     mail_from: str = _setting("LeanVibe <no-reply@localhost>", "Sender of outgoing mail")
     mail_backend: str = _setting("outbox", "outbox (shown at /dev/outbox) or console")
     sandbox: str = _setting("bubblewrap", "bubblewrap, or none (development only: no isolation)")
-    worker_concurrency: int = _setting(4, "Jobs a worker process runs at once")
+    worker_concurrency: int = _setting(4, "Long jobs, such as steps of tasks, a worker runs at once")
+    worker_metrics_port: int = _setting(
+        0, "Port on the loopback address where a worker serves /metrics; 0: nowhere"
+    )
     max_body_bytes: int = _setting(1_048_576, "Largest request body")
     max_repository_mb: int = _setting(512, "Largest repository a project may have")
     task_timeout_s: int = _setting(900, "Longest a step of a task may run, in seconds")
@@ -118,6 +121,8 @@ class Settings:
             raise ConfigError("JWT_SECRET must be at least 32 bytes: try `openssl rand -hex 32`.")
         if not 1 <= self.port <= 65535:
             raise ConfigError(f"PORT must be between 1 and 65535, not {self.port}.")
+        if not 0 <= self.worker_metrics_port <= 65535:
+            raise ConfigError("WORKER_METRICS_PORT must be between 0 and 65535; 0 is none.")
         for name in _AT_LEAST_ONE:
             _require_positive(name, getattr(self, name))
         _ = self.proxy_networks
