@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import authenticated_read, jobs, middleware, report, rls_read, task_overhead
+from benchmarks import authenticated_read, jobs, middleware, page, report, rls_read, task_overhead
 from benchmarks.machine import machine_line, probe
 from benchmarks.report import Effort, Findings
 
@@ -43,10 +43,21 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument("--quick", action="store_true", help="only show that they run")
     parser.add_argument("--results", type=Path, default=report.RESULTS, help="where to keep JSON")
+    parser.add_argument(
+        "--table",
+        action="store_true",
+        help="print what was kept, here and on its page",
+    )
     wanted = parser.parse_args()
     unknown = set(wanted.names) - BENCHMARKS.keys()
     if unknown:
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
+    if wanted.table:
+        table = report.table(wanted.results, BENCHMARKS)
+        print(table)
+        if wanted.results == report.RESULTS:
+            page.reprint_table(table)
+        return 0
     # What a benchmark started ends with it, also when it is told to stop.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     for name in wanted.names or BENCHMARKS:

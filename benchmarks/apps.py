@@ -1,8 +1,11 @@
 """The applications under load. Each runs in a process of its own, served as the product is."""
 
+import base64
+import json
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -11,9 +14,10 @@ import uvloop
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from leanvibe_server import app as product
+from leanvibe_server.identity.repository.gate import BY_SESSION
 from leanvibe_server.kernel.config import Settings
 from leanvibe_server.kernel.crypto import load_vault
-from leanvibe_server.kernel.db import Database
+from leanvibe_server.kernel.db import Connection, Database
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.middleware import Doorman
 from leanvibe_server.projects.repository import FIND
@@ -27,6 +31,36 @@ async def floor(settings: Settings) -> ASGIApp:
     It uses the product's pool and the product's statement in the product's kind of transaction,
     and prints the same JSON. It is told at its start which tenant a project belongs to.
     """
+    return await _floor(settings, _look_at_nobody)
+
+
+async def floor_with_lookup(settings: Settings) -> ASGIApp:
+    """The floor with all of the product's statements: it also reads whether the caller's session
+    still holds. It believes every token, and remembers what one says."""
+    said: dict[bytes, tuple[UUID, UUID]] = {}
+
+    async def look(conn: Connection, tenant_id: UUID, scope: Scope) -> None:
+        token = dict(scope["headers"])[b"authorization"]
+        if token not in said:
+            said[token] = _claims(token)
+        await conn.fetchrow(BY_SESSION, tenant_id, *said[token])
+
+    return await _floor(settings, look)
+
+
+async def _look_at_nobody(conn: Connection, tenant_id: UUID, scope: Scope) -> None:
+    return None
+
+
+def _claims(token: bytes) -> tuple[UUID, UUID]:
+    payload = token.split(b".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(payload + b"=" * (-len(payload) % 4)))
+    return UUID(claims["sid"]), UUID(claims["sub"])
+
+
+async def _floor(
+    settings: Settings, look: Callable[[Connection, UUID, Scope], Awaitable[None]]
+) -> ASGIApp:
     database = await Database.open(settings, load_vault(settings))
     owner = await asyncpg.connect(settings.database_url)
     tenants = {row[0]: row[1] for row in await owner.fetch("SELECT id, tenant_id FROM projects")}
@@ -36,29 +70,32 @@ async def floor(settings: Settings) -> ASGIApp:
         project_id = UUID(scope["path"].rpartition("/")[2])
         tenant_id = tenants[project_id]
         transaction = await database.begin_tenant(tenant_id)
+        await look(transaction.conn, tenant_id, scope)
         row = await transaction.conn.fetchrow(FIND, tenant_id, project_id)
         await transaction.commit()
-        assert row is not None
-        body = msgspec.json.encode(
-            {
-                "id": row["id"],
-                "name": row["name"],
-                "description": row["description"],
-                "tech_stack": row["tech_stack"],
-                "repository_url": row["repository_url"],
-                "hosted": row["hosted"],
-                "default_branch": row["default_branch"],
-                "ai_assistance_level": row["ai_assistance_level"],
-                "configuration": row["configuration"],
-                "has_credentials": row["credentials_sealed"] is not None,
-                "is_default": row["is_default"],
-                "created_at": row["created_at"],
-                "updated_at": row["updated_at"],
-            }
-        )
-        await _send(send, body)
+        await _send(send, _print(row))
 
     return answer
+
+
+def _print(row: Any) -> bytes:
+    return msgspec.json.encode(
+        {
+            "id": row["id"],
+            "name": row["name"],
+            "description": row["description"],
+            "tech_stack": row["tech_stack"],
+            "repository_url": row["repository_url"],
+            "hosted": row["hosted"],
+            "default_branch": row["default_branch"],
+            "ai_assistance_level": row["ai_assistance_level"],
+            "configuration": row["configuration"],
+            "has_credentials": row["credentials_sealed"] is not None,
+            "is_default": row["is_default"],
+            "created_at": row["created_at"],
+            "updated_at": row["updated_at"],
+        }
+    )
 
 
 async def bare(settings: Settings) -> ASGIApp:
@@ -88,6 +125,7 @@ async def _send(send: Send, body: bytes) -> None:
 
 APPS: dict[str, Callable[[Settings], Awaitable[ASGIApp]]] = {
     "floor": floor,
+    "floor_with_lookup": floor_with_lookup,
     "bare": bare,
     "doorman": doorman,
 }

@@ -24,6 +24,7 @@ def run(effort: Effort) -> Findings:
         with (
             serving(ground, "product") as product,
             serving(ground, "floor") as floor,
+            serving(ground, "floor_with_lookup") as looking,
             load.caller() as caller,
         ):
             by_tenant = [
@@ -36,11 +37,12 @@ def run(effort: Effort) -> Findings:
             ]
             # Neighbouring requests belong to different tenants.
             requests = [one for turn in zip_longest(*by_tenant) for one in turn if one]
-            _compare_answers(caller, product, floor, requests)
+            _compare_answers(caller, requests, product, floor, looking)
             count = effort.of(500, 80)
             taken = rounds.interleave(
                 {
                     "floor": side(caller, floor, requests, count),
+                    "floor_with_lookup": side(caller, looking, requests, count),
                     "product": side(caller, product, requests, count),
                     "control": side(caller, floor, requests, count),
                 },
@@ -54,6 +56,10 @@ def run(effort: Effort) -> Findings:
             Figure(
                 "wall time per request",
                 rounds.ratio(taken, "product", to="floor", of="wall_us_each"),
+            ),
+            Figure(
+                "CPU per request, over a floor that reads the caller's session too",
+                rounds.ratio(taken, "product", to="floor_with_lookup"),
             ),
             Figure("CPU of the floor", rounds.cost(taken, "floor"), "µs"),
             Figure("CPU of the product", rounds.cost(taken, "product"), "µs"),
@@ -77,14 +83,15 @@ def side(caller: Caller, server: Server, requests: list[bytes], count: int) -> S
     return measure
 
 
-def _compare_answers(caller: Caller, product: Server, floor: Server, requests: list[bytes]) -> None:
-    """Both must say the same. Warms both up, too.
+def _compare_answers(caller: Caller, requests: list[bytes], *servers: Server) -> None:
+    """All must say the same. Warms them up, too.
 
     Raises: RuntimeError: they do not.
     """
     said = []
-    for server in (product, floor):
+    for server in servers:
         answers = caller.call(server.port, requests, count=len(requests) * 5, connections=1)
         said.append([json.loads(body) for body in answers.bodies])
-    if said[0] != said[1]:
-        raise RuntimeError(f"the floor says {said[1][0]}, the product {said[0][0]}")
+    for other in said[1:]:
+        if other != said[0]:
+            raise RuntimeError(f"a floor says {other[0]}, the product {said[0][0]}")

@@ -112,7 +112,11 @@ def run(effort: Effort) -> Findings:
             ),
         ],
         control=Figure("a bare notification, from commit to arrival", Spread.of(notes, 2), "ms"),
-        rounds={name: value for name, value in found.items() if isinstance(value, list)},
+        rounds={
+            name: [round(one, 4) for one in value]
+            for name, value in found.items()
+            if isinstance(value, list)
+        },
         postgres_version=version,
         notes={"latency_p99_ms": round(sorted(jobs)[len(jobs) * 99 // 100], 2)},
     )

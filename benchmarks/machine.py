@@ -21,7 +21,7 @@ def machine_line(postgres_version: str | None) -> dict[str, Any]:
         "cpu": _cpu_model(),
         "cores": psutil.cpu_count(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "system": f"{platform.system()} {platform.machine()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "postgres": postgres_version,
         "load_average": [round(load, 2) for load in psutil.getloadavg()],

@@ -1,6 +1,7 @@
 """What a benchmark found, on paper: one JSON file each, and one line for people."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,11 +55,49 @@ class Findings:
 
 
 def write(folder: Path, name: str, body: dict[str, Any]) -> Path:
-    """Keep the results as JSON that a diff can show."""
+    """Keep the results as JSON: what people read line by line, the rounds on one line."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.json"
-    path.write_text(json.dumps(body, indent=2, ensure_ascii=False, default=str) + "\n")
+    head = json.dumps({**body, "rounds": None}, indent=2, ensure_ascii=False)
+    rounds = json.dumps(body["rounds"], separators=(",", ":"))
+    path.write_text(head.removesuffix("null\n}") + f"{rounds}\n}}\n")
     return path
+
+
+def table(folder: Path, names: Iterable[str]) -> str:
+    """The kept figures as one Markdown table, with the machine they were measured on."""
+    lines = ["| benchmark | figure | median (lowest–highest) | goal |", "| --- | --- | --- | --- |"]
+    machines = []
+    for name in names:
+        kept = json.loads((folder / f"{name}.json").read_text())
+        for figure in kept["figures"]:
+            lines.append(f"| `{name}` | {figure['what']} | {_result(figure)} | {_goal(figure)} |")
+        control = kept["control"]
+        lines.append(f"| `{name}` | *control: {control['what']}* | {_result(control)} | |")
+        machines.append(f"- `{name}`: {_machine(kept['machine'])}; {_probe(kept['probe'])}")
+    return "\n".join([*lines, "", *machines])
+
+
+def _result(figure: dict[str, Any]) -> str:
+    return f"{figure['median']:g} {figure['unit']} ({figure['lowest']:g}–{figure['highest']:g})"
+
+
+def _goal(figure: dict[str, Any]) -> str:
+    if figure["goal"] is None:
+        return ""
+    return f"≤ {figure['goal']:g} {figure['unit']}: {'met' if figure['met'] else 'not met'}"
+
+
+def _machine(machine: dict[str, Any]) -> str:
+    return (
+        f"{machine['date']}, {machine['cpu']}, {machine['cores']} cores, "
+        f"{machine['memory_gib']} GiB, {machine['system']}, {machine['python']}, "
+        f"PostgreSQL {machine['postgres']}, load {machine['load_average'][0]}"
+    )
+
+
+def _probe(probe: dict[str, dict[str, float]]) -> str:
+    return f"probe {probe['before']['cpu_ms']} ms before, {probe['after']['cpu_ms']} ms after"
 
 
 def as_json(figure: Figure) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import psutil
@@ -76,9 +76,18 @@ def cost(rounds: Rounds, side: str, *, of: str = "cpu_us_each") -> Spread:
     return Spread.of([getattr(sample, of) for sample in rounds[side]], 1)
 
 
-def raw(rounds: Rounds) -> dict[str, list[dict[str, Any]]]:
-    """Every round as it was measured."""
-    return {name: [asdict(sample) for sample in samples] for name, samples in rounds.items()}
+def raw(rounds: Rounds) -> dict[str, Any]:
+    """Every round as it was measured, under the names of its columns."""
+    columns = [column.name for column in fields(Sample)]
+    table = {
+        name: [[_short(getattr(sample, column)) for column in columns] for sample in samples]
+        for name, samples in rounds.items()
+    }
+    return {"columns": columns, **table}
+
+
+def _short(number: float | None) -> float | None:
+    return None if number is None else round(number, 6)
 
 
 def cpu_s(pid: int) -> float:

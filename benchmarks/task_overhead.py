@@ -93,7 +93,7 @@ def _findings(
             "by hand against itself", _over([sum(hand.values()) for hand in again], by_hand)
         ),
         rounds={
-            "task": [{"wall_s": task.wall_s} | task.steps_s for task in tasks],
+            "task": [{"wall_s": round(task.wall_s, 3)} | task.steps_s for task in tasks],
             "by_hand": hands,
             "by_hand_again": again,
         },
@@ -152,5 +152,5 @@ def _do_by_hand(url: str, number: int) -> dict[str, float]:
                 check=True,
                 capture_output=True,
             )
-            taken[name] = time.perf_counter() - began
+            taken[name] = round(time.perf_counter() - began, 3)
     return taken

@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from benchmarks.__main__ import BENCHMARKS
+
+from benchmarks import page, report
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,3 +25,10 @@ def test_a_benchmark_runs_and_keeps_its_figures(tmp_path: Path, name: str) -> No
     assert kept["control"]["median"] is not None
     assert all(figure["lowest"] <= figure["median"] for figure in kept["figures"])
     assert name in ran.stdout
+
+
+def test_the_page_prints_what_was_measured() -> None:
+    assert page.printed_table() == report.table(report.RESULTS, BENCHMARKS)
+    kept = [json.loads(path.read_text()) for path in report.RESULTS.glob("*.json")]
+    assert {one["name"] for one in kept} == set(BENCHMARKS)
+    assert not any(one["quick"] for one in kept)
