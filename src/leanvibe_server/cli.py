@@ -17,6 +17,7 @@ from leanvibe_server.launch import demo as demo_data
 from leanvibe_server.launch import doctor as doctor_checks
 from leanvibe_server.launch.environment import read_environment
 from leanvibe_server.launch.errors import LaunchError, disk_full, is_disk_full
+from leanvibe_server.launch.home import make_home
 from leanvibe_server.launch.postgres import EmbeddedPostgres
 from leanvibe_server.migrations import CannotMigrate
 
@@ -146,6 +147,7 @@ def _become(module: str) -> NoReturn:
         if not postgres.is_running():
             raise LaunchError("No database runs: set DATABASE_URL, or use `leanvibe-server start`.")
         os.environ["DATABASE_URL"] = postgres.dsn
+    make_home(settings.home)
     os.execv(sys.executable, [sys.executable, "-m", module])  # noqa: S606  # no shell is wanted
 
 

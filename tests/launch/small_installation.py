@@ -31,7 +31,7 @@ def run(home: Path) -> None:
             supervisor.start_children(PROGRAMS, env={**os.environ, "LEANVIBE_HOME": str(home)})
             sys.stdout.write("ready\n")
             sys.stdout.flush()
-            supervisor.run_until(lambda: False)
+            supervisor.run()
         finally:
             ignore_stop_signals()
             supervisor.stop()

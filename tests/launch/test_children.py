@@ -50,6 +50,13 @@ def wait_for_news(child: Child) -> str:
     raise AssertionError("the child had no news")
 
 
+def tend_for_ever(child: Child, *, starting: bool) -> None:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        child.tend(starting=starting)
+        time.sleep(0.02)
+
+
 def test_a_killed_child_is_started_again_after_a_pause(make_child: MakeChild) -> None:
     child = make_child(SLEEPS)
     child.start()
@@ -74,6 +81,23 @@ def test_the_pauses_grow_and_a_child_that_always_fails_ends_the_start(
     with pytest.raises(ChildFails, match=r"ended 5 times .*exit code 3") as refusal:
         wait_for_news(child)
     assert "  no such table" in str(refusal.value)
+
+
+def test_before_the_first_readiness_three_deaths_end_the_start(make_child: MakeChild) -> None:
+    child = make_child("import sys; print('no such table', flush=True); sys.exit(3)")
+    child.start()
+
+    with pytest.raises(ChildFails, match=r"ended 3 times .*exit code 3") as refusal:
+        tend_for_ever(child, starting=True)
+    assert str(refusal.value).endswith("  no such table")
+
+
+def test_a_child_that_takes_long_to_fail_is_given_up_all_the_same(make_child: MakeChild) -> None:
+    child = make_child("import sys, time; time.sleep(5.5); sys.exit('no such setting')")
+    child.start()
+
+    with pytest.raises(ChildFails, match="ended 3 times"):
+        tend_for_ever(child, starting=True)
 
 
 def test_a_child_that_someone_keeps_killing_is_never_given_up(make_child: MakeChild) -> None:

@@ -82,6 +82,20 @@ def test_a_weak_password_is_refused_in_one_line(migrated: Run) -> None:
     ("env", "line"),
     [
         ({"PORT": "many"}, "PORT must be a whole number, not 'many'."),
+        ({"LOG_LEVEL": "loud"}, "LOG_LEVEL must be debug or info or warning or error, not 'loud'."),
+        (
+            {"TRUSTED_PROXIES": "foo"},
+            "TRUSTED_PROXIES must be addresses or networks with commas between, "
+            "like 10.0.0.5,192.168.0.0/16; 'foo' is neither.",
+        ),
+        (
+            {"WORKER_CONCURRENCY": "0"},
+            "WORKER_CONCURRENCY must be at least 1, not 0; the default is 4.",
+        ),
+        (
+            {"DATABASE_URL": "mysql://a:hush@db/x"},
+            "DATABASE_URL must be like postgresql://user:password@host:5432/database.",
+        ),
         (
             {"ENVIRONMENT": "production"},
             "ENVIRONMENT=production needs PUBLIC_URL, DATABASE_URL, MASTER_KEY.",
@@ -101,12 +115,30 @@ def test_unusable_settings_are_refused_in_one_line(
     assert done.stderr == f"leanvibe-server: {line}\n"
 
 
-def test_a_home_of_someone_else_is_refused_in_one_line(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", [("start",), ("migrate",), ("demo", "reset")])
+@pytest.mark.parametrize("below", ["file", "file/home"])
+def test_a_home_with_a_file_in_its_way_is_refused_in_one_line(
+    run: Run, tmp_path: Path, command: tuple[str, ...], below: str
+) -> None:
     (tmp_path / "file").touch()
-    done = run("start", LEANVIBE_HOME=str(tmp_path / "file" / "home"))
+    home = tmp_path / below
+    done = run(*command, LEANVIBE_HOME=str(home))
 
     assert done.returncode == 1
-    assert done.stderr.count("\n") == 1
+    assert done.stderr == (
+        f"leanvibe-server: LEANVIBE_HOME {home} cannot be written: {tmp_path / 'file'} is a file\n"
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /proc")
+def test_a_home_that_cannot_be_made_is_refused_in_one_line(run: Run) -> None:
+    done = run("start", LEANVIBE_HOME="/proc/x")
+
+    assert done.returncode == 1
+    assert done.stderr == (
+        "leanvibe-server: LEANVIBE_HOME /proc/x cannot be written: "
+        "/proc/x: no such file or directory\n"
+    )
 
 
 def test_serving_without_a_database_is_refused(run: Run, tmp_path: Path) -> None:

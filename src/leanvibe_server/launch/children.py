@@ -16,8 +16,10 @@ from leanvibe_server.launch.postgres import rotate_log
 
 FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 10.0
-STEADY_AFTER_S: Final = 5.0
+# A slow machine takes some seconds to come as far as the line that fails.
+STEADY_AFTER_S: Final = 30.0
 GIVE_UP_AFTER_DEATHS: Final = 5
+GIVE_UP_STARTING_AFTER_DEATHS: Final = 3
 
 # Longer than the ten seconds the API gives open connections.
 _STOP_TIMEOUT_S: Final = 12.0
@@ -86,11 +88,12 @@ class Child:
         self._start_again_at_s = None
         self.pid_path.write_text(f"{self._process.pid}\n")
 
-    def tend(self) -> str | None:
+    def tend(self, *, starting: bool = False) -> str | None:
         """Notice a death, and start the process again when its pause is over.
 
+        `starting` says that the product has not been ready yet; less is forgiven then.
         Returns news for the terminal, or None.
-        Raises: ChildFails: it died at once, every time it was started.
+        Raises: ChildFails: it died soon, every time it was started.
         """
         now_s = time.monotonic()
         if self._start_again_at_s is not None:
@@ -101,7 +104,7 @@ class Child:
         if code is None:
             self._was_steady |= now_s - self._started_at_s > STEADY_AFTER_S
             return None
-        return self._plan_restart(code, now_s=now_s)
+        return self._plan_restart(code, now_s=now_s, starting=starting)
 
     def _start_again(self) -> str | None:
         try:
@@ -115,16 +118,16 @@ class Child:
             )
         return None
 
-    def _plan_restart(self, code: int, *, now_s: float) -> str:
+    def _plan_restart(self, code: int, *, now_s: float, starting: bool) -> str:
         self._kill_group()
-        was_killed = code in (-signal.SIGKILL, -signal.SIGTERM)
         if now_s - self._started_at_s > STEADY_AFTER_S:
             self._fast_deaths = 0
-        else:
-            self._fast_deaths += 1
-        if self._fast_deaths >= GIVE_UP_AFTER_DEATHS and not (self._was_steady or was_killed):
+        self._fast_deaths += 1
+        was_killed = code in (-signal.SIGKILL, -signal.SIGTERM)
+        limit = GIVE_UP_STARTING_AFTER_DEATHS if starting else GIVE_UP_AFTER_DEATHS
+        if self._fast_deaths >= limit and not (self._was_steady or was_killed):
             raise ChildFails(
-                f"{self.program.name} ended {self._fast_deaths} times as soon as it was started "
+                f"{self.program.name} ended {self._fast_deaths} times soon after it was started "
                 f"({describe_exit(code)}). The end of {self.log_path}:\n{self.last_lines()}"
             )
         pause_s = min(FIRST_PAUSE_S * 2 ** max(0, self._fast_deaths - 1), LONGEST_PAUSE_S)

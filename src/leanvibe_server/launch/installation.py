@@ -17,7 +17,8 @@ from leanvibe_server.launch import demo, processes
 from leanvibe_server.launch.checks import check_database, check_disk, check_port
 from leanvibe_server.launch.children import Program
 from leanvibe_server.launch.errors import LaunchError
-from leanvibe_server.launch.postgres import EmbeddedPostgres, make_home
+from leanvibe_server.launch.home import make_home
+from leanvibe_server.launch.postgres import EmbeddedPostgres
 from leanvibe_server.launch.sandbox_setup import SandboxSetUp
 from leanvibe_server.launch.supervisor import (
     StopRequested,
@@ -30,6 +31,7 @@ from leanvibe_server.launch.terminal import greet, stage
 from leanvibe_server.migrations import migrate
 
 _READY_TIMEOUT_S: Final = 120.0
+_SANDBOX_TIMEOUT_S: Final = 300.0
 
 API: Final = Program("api", (sys.executable, "-m", "leanvibe_server.app"))
 WORKER: Final = Program("worker", (sys.executable, "-m", "leanvibe_server.worker"))
@@ -82,7 +84,7 @@ def _bring_up(
         supervisor.start_children((API, WORKER), env=child_environment(settings, env))
         _wait_ready(supervisor, settings)
     with stage("Sandbox"):
-        supervisor.run_until(sandbox.is_done)
+        supervisor.run_until(sandbox.is_done, timeout_s=_SANDBOX_TIMEOUT_S)
     greet(settings, sandbox=sandbox.read_state(), took_s=time.monotonic() - began_s)
 
 
@@ -109,6 +111,9 @@ def open_database(settings: Settings) -> Iterator[Settings]:
     """
     if settings.database_url:
         check_database(settings.database_url)
+        if not settings.production:
+            # The master key and the demo's facts are kept there.
+            make_home(settings.home)
         yield settings
         return
     postgres = EmbeddedPostgres(settings.home)
@@ -135,7 +140,9 @@ def child_environment(settings: Settings, env: Mapping[str, str]) -> dict[str, s
 
 
 def _wait_ready(supervisor: Supervisor, settings: Settings) -> None:
-    if not supervisor.run_until(lambda: is_ready(settings), timeout_s=_READY_TIMEOUT_S):
+    if not supervisor.run_until(
+        lambda: is_ready(settings), timeout_s=_READY_TIMEOUT_S, starting=True
+    ):
         raise LaunchError(
             f"The API was not ready after {_READY_TIMEOUT_S:g} s: see {settings.home}/logs/api.log"
         )

@@ -18,6 +18,7 @@ from typing import Final
 from leanvibe_server.kernel.crypto import write_private
 from leanvibe_server.launch import processes
 from leanvibe_server.launch.errors import DatabaseFailed, LaunchError, disk_full
+from leanvibe_server.launch.home import make_home
 from leanvibe_server.launch.postgres_programs import (
     as_server_user,
     binary,
@@ -303,17 +304,6 @@ class EmbeddedPostgres:
         reasons = [line for line in output.splitlines() if "FATAL" in line or "error:" in line]
         last = (reasons or output.strip().splitlines() or ["no message"])[-1].strip()
         return DatabaseFailed(f"{what}: {last} (log: {self.log_path})")
-
-
-def make_home(home: Path) -> None:
-    """Make the directories of a home.
-
-    Others may pass through it, because sandboxed tasks run as users of their own; they may not
-    list it, and what lies in it is closed to them.
-    """
-    home.mkdir(parents=True, exist_ok=True, mode=0o711)
-    for name in ("run", "logs"):
-        (home / name).mkdir(exist_ok=True, mode=0o700)
 
 
 def rotate_log(path: Path, *, limit_bytes: int) -> None:

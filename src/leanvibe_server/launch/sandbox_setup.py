@@ -100,9 +100,10 @@ class SandboxSetUp:
         try:
             return SandboxState(**json.loads(self._answer_path.read_text()))
         except (OSError, ValueError):
+            what = "trial failed" if self.is_done() else "set-up still runs"
             return SandboxState(
                 ready=False,
-                reason=f"the trial failed, see {self._home}/logs/sandbox.log",
+                reason=f"the {what}, see {self._home}/logs/sandbox.log",
                 command="leanvibe-server doctor",
             )
 

@@ -124,8 +124,8 @@ class Supervisor:
             self._children.append(child)
             child.start()
 
-    def tend(self) -> None:
-        """Look after everything once.
+    def tend(self, *, starting: bool = False) -> None:
+        """Look after everything once. `starting` says that nothing has been ready yet.
 
         Raises: ChildFails: a child cannot be kept alive.
         """
@@ -133,17 +133,22 @@ class Supervisor:
         for child in self._children:
             for line in child.new_errors():
                 self._say(f"{child.program.name}: {line}")
-            news = child.tend()
+            news = child.tend(starting=starting)
             if news is not None:
                 self._say(news)
 
-    def run_until(self, is_done: Callable[[], bool], *, timeout_s: float | None = None) -> bool:
-        """Tend until something is true. False when `timeout_s` went by before."""
-        end_s = None if timeout_s is None else time.monotonic() + timeout_s
+    def run_until(
+        self, is_done: Callable[[], bool], *, timeout_s: float, starting: bool = False
+    ) -> bool:
+        """Tend until something is true. False when `timeout_s` went by before.
+
+        Raises: ChildFails: a child cannot be kept alive.
+        """
+        end_s = time.monotonic() + timeout_s
         while not is_done():
-            if end_s is not None and time.monotonic() > end_s:
+            if time.monotonic() > end_s:
                 return False
-            self.tend()
+            self.tend(starting=starting)
             time.sleep(_TICK_S)
         return True
 

@@ -13,6 +13,7 @@ from leanvibe_server.kernel.crypto import Vault
 from leanvibe_server.kernel.db import LOGINS, database_name, role_name
 
 MINIMUM_POSTGRES = 150000
+_LOCK_TIMEOUT_S = 120.0
 _FOLDER = Path(__file__).parent
 
 RIGHTS = """
@@ -44,7 +45,7 @@ async def migrate(admin_dsn: str, vault: Vault) -> Migrated:
         if connection.get_server_version().major * 10000 < MINIMUM_POSTGRES:
             raise CannotMigrate("PostgreSQL 15 or newer is needed.")
         # One migration at a time: a session lock, so this connection stays open throughout.
-        await connection.execute("SELECT pg_advisory_lock(hashtext('leanvibe.migrate'))")
+        await _lock(connection)
         await _make_logins(connection, database_name(admin_dsn), vault)
         before = await _revision(connection)
         await asyncio.to_thread(command.upgrade, _alembic(admin_dsn), "head")
@@ -59,6 +60,18 @@ async def _connect(dsn: str) -> Any:
         return await asyncpg.connect(dsn, timeout=10)
     except (OSError, asyncpg.PostgresError, TimeoutError) as error:
         raise CannotMigrate(f"The database does not answer at DATABASE_URL: {error}") from None
+
+
+async def _lock(connection: Any) -> None:
+    try:
+        await connection.execute(
+            "SELECT pg_advisory_lock(hashtext('leanvibe.migrate'))", timeout=_LOCK_TIMEOUT_S
+        )
+    except TimeoutError:
+        raise CannotMigrate(
+            f"Another migration of this database did not end within {_LOCK_TIMEOUT_S:g} s: "
+            "see what it waits for, then try again."
+        ) from None
 
 
 async def _make_logins(connection: Any, database: str, vault: Vault) -> None:
