@@ -282,8 +282,12 @@ async def test_a_check_says_how_far_we_get_with_a_repository(
 
     async def check(**fields: Any) -> dict[str, Any]:
         made = await _create(client, headers, **fields)
-        answer = await client.post(f"/v1/projects/{made['id']}/check", headers=headers)
-        assert answer.status_code == 200, answer.text
+        for _ in range(2):
+            answer = await client.post(
+                f"/v1/projects/{made['id']}/check",
+                headers=headers | {"Idempotency-Key": f"check {made['id']}"},
+            )
+            assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
     good = await check(repository_url=theirs.url)

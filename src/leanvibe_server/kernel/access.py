@@ -146,14 +146,16 @@ def may(permission: Permission, *, cookie: bool = False) -> Any:
     return Depends(_remember(enter, permission.value))
 
 
-async def _admit(request: Request, permission: Permission, *, cookie: bool) -> Scope:
+async def _admit(
+    request: Request, permission: Permission, *, cookie: bool, once: bool = True
+) -> Scope:
     visit = visit_of(request.scope)
     gate: Gate = request.app.state.gate
     admission = await gate.admit(visit.house, visit.credentials(cookie=cookie))
     visit.transaction = admission.transaction
     check_permission(admission, permission)
     scope = scope_of(visit.house, admission, visit.request_id)
-    if visit.repeatable:
+    if visit.repeatable and once:
         await begin_idempotent(visit, scope, await request.body())
     return scope
 
@@ -180,10 +182,13 @@ class Errand:
 
 
 def may_go_out(permission: Permission) -> Any:
-    """The way into an endpoint that calls the outside: the gate's transaction is over before it."""
+    """The way into an endpoint that calls the outside: the gate's transaction is over before it.
+
+    Such an endpoint does no harm when it is repeated, so no answer is kept for an Idempotency-Key.
+    """
 
     async def enter(request: Request) -> Errand:
-        scope = await _admit(request, permission, cookie=False)
+        scope = await _admit(request, permission, cookie=False, once=False)
         visit = visit_of(request.scope)
         transaction, visit.transaction = visit.transaction, None
         if transaction is not None:
