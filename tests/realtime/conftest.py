@@ -43,7 +43,7 @@ async def server(doors: Doors) -> AsyncIterator[Server]:
     )
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve(sockets=[listener]))
-    while not server.started:  # noqa: ASYNC110 (the server offers no event to wait for)
+    while not server.started:
         await asyncio.sleep(0.01)
     yield Server(port)
     server.should_exit = True
