@@ -89,7 +89,7 @@ def test_before_the_first_readiness_three_deaths_end_the_start(make_child: MakeC
 
     with pytest.raises(ChildFails, match=r"ended 3 times .*exit code 3") as refusal:
         tend_for_ever(child, starting=True)
-    assert str(refusal.value).endswith("  no such table")
+    assert str(refusal.value).endswith(f"The end of {child.log_path}:\n  no such table")
 
 
 def test_a_child_that_takes_long_to_fail_is_given_up_all_the_same(make_child: MakeChild) -> None:

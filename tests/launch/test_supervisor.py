@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,10 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from leanvibe_server.kernel.config import Settings
+from leanvibe_server.launch import installation as launch
 from leanvibe_server.launch import processes
+from leanvibe_server.launch.children import ChildFails, Program
+from leanvibe_server.launch.errors import LaunchError
+from leanvibe_server.launch.supervisor import Supervisor
 
 SCRIPT = Path(__file__).with_name("small_installation.py")
 NAMES = ("api", "worker", "postgres")
+SLEEPING = Program("worker", (sys.executable, "-c", "import time; time.sleep(60)"))
 
 
 class Installation:
@@ -115,3 +122,31 @@ def test_a_start_after_a_killed_supervisor_works_at_once(home: Path) -> None:
     second = Installation(home).wait_ready()
     assert all(processes.runs(pid) for pid in second.read_pids().values())
     assert second.end(signal.SIGTERM) == 0
+
+
+def test_a_child_that_always_fails_ends_the_start(tmp_path: Path) -> None:
+    supervisor = Supervisor(tmp_path, postgres=None, say=lambda _line: None)
+    failing = Program("api", (sys.executable, "-c", "raise SystemExit('no such setting')"))
+    supervisor.start_children((SLEEPING, failing), env=os.environ)
+    try:
+        with pytest.raises(ChildFails, match=r"^api ended 3 times(.|\n)*no such setting$"):
+            supervisor.run_until(lambda: False, timeout_s=60, starting=True)
+    finally:
+        supervisor.stop()
+
+
+def test_a_start_that_is_never_ready_ends_with_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "_READY_TIMEOUT_S", 0.3)
+    supervisor = Supervisor(tmp_path, postgres=None)
+    supervisor.start_children((SLEEPING,), env=os.environ)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings = Settings(leanvibe_home=tmp_path, port=silent.getsockname()[1])
+        try:
+            with pytest.raises(LaunchError) as refusal:
+                launch.wait_ready(supervisor, settings)
+        finally:
+            supervisor.stop()
+
+    assert str(refusal.value) == (f"The API was not ready after 0.3 s: see {tmp_path}/logs/api.log")

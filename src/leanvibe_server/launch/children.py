@@ -54,6 +54,7 @@ class Child:
         self._start_again_at_s: float | None = None
         self._fast_deaths = 0
         self._was_steady = False
+        self._run_begins_at = 0
         self._errors_read_to = 0
 
     @property
@@ -74,7 +75,7 @@ class Child:
         self.pid_path.parent.mkdir(parents=True, exist_ok=True)
         rotate_log(self.log_path, limit_bytes=_LOG_LIMIT_BYTES)
         with self.log_path.open("ab") as log:
-            self._errors_read_to = log.tell()
+            self._run_begins_at = self._errors_read_to = log.tell()
             self._process = subprocess.Popen(
                 list(self.program.command),
                 stdin=subprocess.DEVNULL,
@@ -178,9 +179,11 @@ class Child:
         return [line for line in lines if _ERROR_LINE.search(line)]
 
     def last_lines(self) -> str:
-        """The end of the log, for a terminal."""
+        """The end of what it has logged since it was last started, for a terminal."""
         try:
-            lines = self.log_path.read_text(errors="replace").splitlines()
+            with self.log_path.open("rb") as log:
+                log.seek(self._run_begins_at)
+                lines = log.read().decode(errors="replace").splitlines()
         except OSError:
             return ""
         return "\n".join(f"  {line}" for line in lines[-_SHOWN_LINES:])

@@ -82,7 +82,7 @@ def _bring_up(
             demo.seed(settings)
     with stage("API and worker"):
         supervisor.start_children((API, WORKER), env=child_environment(settings, env))
-        _wait_ready(supervisor, settings)
+        wait_ready(supervisor, settings)
     with stage("Sandbox"):
         supervisor.run_until(sandbox.is_done, timeout_s=_SANDBOX_TIMEOUT_S)
     greet(settings, sandbox=sandbox.read_state(), took_s=time.monotonic() - began_s)
@@ -139,7 +139,11 @@ def child_environment(settings: Settings, env: Mapping[str, str]) -> dict[str, s
     }
 
 
-def _wait_ready(supervisor: Supervisor, settings: Settings) -> None:
+def wait_ready(supervisor: Supervisor, settings: Settings) -> None:
+    """Tend the children until the API is ready for the first time.
+
+    Raises: LaunchError: a child dies again and again, or it is not ready within its time.
+    """
     if not supervisor.run_until(
         lambda: is_ready(settings), timeout_s=_READY_TIMEOUT_S, starting=True
     ):
