@@ -15,7 +15,7 @@ from leanvibe_server.identity.gate import HouseGate
 from leanvibe_server.kernel.errors import AppError, Unauthorized
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.platform import PLATFORM_TENANT
-from leanvibe_server.kernel.request import Visit
+from leanvibe_server.kernel.request import Credentials, Visit
 from leanvibe_server.wiring import Doors
 from tests.conftest import FakeClock, Ground
 from tests.given import PASSWORD, Organisation
@@ -187,20 +187,27 @@ async def test_every_refusal_gives_its_connection_back(
         assert (await me(tight, headers)).status_code == 200
 
 
-async def test_a_web_socket_opens_with_an_access_token_and_with_nothing_else(
-    client: httpx.AsyncClient, doors: Doors, house: House, acme: Organisation
+async def test_a_credential_that_is_looked_at_again_is_no_call_and_keeps_nothing_awake(
+    client: httpx.AsyncClient,
+    doors: Doors,
+    house: House,
+    clock: FakeClock,
+    acme: Organisation,
+    admin: asyncpg.Connection,
 ) -> None:
     gate: HouseGate = doors.api.state.gate
-    visit = Visit(house, "req_x", "GET", "/v1/ws", {}, {}, "127.0.0.1", False)
     token = await acme.token(client)
-    admission = await gate.admit_token(house, token, visit)
-    assert admission.tenant_id == acme.id
-    await admission.transaction.rollback()
-    headers = await acme.headers(client)
-    key = (await client.post("/v1/api-keys", json={"name": "k"}, headers=headers)).json()["key"]
-    for other in (key, "", token[:-2]):
-        with pytest.raises(Unauthorized):
-            await gate.admit_token(house, other, visit)
+    seen = "SELECT max(last_seen_at) FROM sessions WHERE tenant_id = $1"
+    before = await admin.fetchval(seen, acme.id)
+    clock.advance(minutes=30)
+    visit = Visit(house, "req_x", "GET", "/", {}, {}, "127.0.0.1", False)
+    shown = Credentials(visit, token, None, None, None, None, again=True)
+    admission = await gate.admit(house, shown)
+    await admission.transaction.commit()
+    assert await admin.fetchval(seen, acme.id) == before
+    await client.post("/v1/auth/logout", headers={"Authorization": f"Bearer {token}"})
+    with pytest.raises(Unauthorized):
+        await gate.admit(house, shown)
 
 
 async def platform_headers(house: House, client: httpx.AsyncClient) -> dict[str, str]:

@@ -10,7 +10,7 @@ import asyncpg
 import httpx
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
 from leanvibe_server.kernel.house import House
 from tests.given import Organisation
@@ -248,3 +248,28 @@ async def test_a_lost_ear_is_grown_again(
         )
         await teller.progress(15, "code_generation")
         assert (await _next(socket))["percentage"] == 15
+
+
+async def test_a_signed_out_reader_is_told_nothing_more(
+    server: Server, teller: Teller, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leanvibe_server.realtime.sockets.RECHECK_S", 0.2)
+    monkeypatch.setattr("leanvibe_server.realtime.sse.RECHECK_S", 0.2)
+    headers = {"Authorization": f"Bearer {token}"}
+    url = f"{server.http}/v1/tasks/{teller.task_id}/events"
+    async with (
+        httpx.AsyncClient(timeout=10) as browser,
+        _watch(server, teller.task_id, token) as socket,
+        browser.stream("GET", url, headers=headers) as response,
+    ):
+        events = _events(response)
+        await anext(events)
+        await _next(socket)
+        out = await browser.post(f"{server.http}/v1/auth/logout", headers=headers)
+        assert out.status_code == 200
+        await asyncio.sleep(0.4)
+        await teller.progress(40, "test_generation")
+        assert [message async for message in events] == []
+        with pytest.raises(ConnectionClosedError):
+            await _next(socket)
+    assert socket.close_code == 4401

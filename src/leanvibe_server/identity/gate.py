@@ -64,17 +64,6 @@ class HouseGate:
             credentials.visit.limit_by_address()
             raise
 
-    async def admit_token(self, house: House, token: str, visit: Visit) -> Admission:
-        """Who a bare access token speaks for, such as one that opens a WebSocket.
-
-        Only access tokens: a key in a URL would stay in logs for as long as it lives.
-        Raises: as `admit`.
-        """
-        if token.startswith("lv_"):
-            visit.limit_by_address()
-            raise invalid_token()
-        return await self.admit(house, Credentials(visit, token, None, None, None, None))
-
     async def _read(self, house: House, credentials: Credentials) -> Claim:
         if credentials.bearer is not None:
             if credentials.bearer.startswith("lv_"):
@@ -112,7 +101,7 @@ class HouseGate:
         visit, now = credentials.visit, house.clock.now()
         named = _named_tenant(credentials) or claim.tenant_id
         rate = self._rates.get(claim.tenant_id) if claim.proven else None
-        if rate is not None:
+        if rate is not None and not credentials.again:
             visit.limit(f"tenant {claim.tenant_id}", rate)
         transaction = await house.database.begin_tenant(claim.tenant_id)
         try:
@@ -126,6 +115,8 @@ class HouseGate:
                 return await self._enter_other(house, credentials, standing, named, transaction)
             if credentials.named_slug not in (None, standing.tenant_slug):
                 raise wrong_tenant()
+            if credentials.again:
+                return _admission(standing, claim.tenant_id, visit, transaction)
             if standing.kind != WEB:
                 await self._calls.count(transaction.conn, claim.tenant_id, standing.plan)
             if standing.seen_at is None or now - standing.seen_at >= NOTE_EVERY:

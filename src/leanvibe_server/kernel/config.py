@@ -54,7 +54,9 @@ class Settings:
     mail_from: str = _setting("LeanVibe <no-reply@localhost>", "Sender of outgoing mail")
     mail_backend: str = _setting("outbox", "outbox (shown at /dev/outbox) or console")
     sandbox: str = _setting("bubblewrap", "bubblewrap, or none (development only: no isolation)")
-    worker_concurrency: int = _setting(4, "Long jobs, such as steps of tasks, a worker runs at once")
+    worker_concurrency: int = _setting(
+        4, "Long jobs, such as steps of tasks, a worker runs at once"
+    )
     worker_metrics_port: int = _setting(
         0, "Port on the loopback address where a worker serves /metrics; 0: nowhere"
     )

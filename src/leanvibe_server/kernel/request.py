@@ -18,7 +18,11 @@ _KEY = "leanvibe.visit"
 
 @dataclass(frozen=True)
 class Credentials:
-    """What a caller showed: a bearer token or key, or the dashboard's cookie."""
+    """What a caller showed: a bearer token or key, or the dashboard's cookie.
+
+    `again`: it was admitted before and is only looked at again, as of a stream that is still
+    open: that is no call, and keeps no session awake.
+    """
 
     visit: "Visit"
     bearer: str | None
@@ -26,6 +30,7 @@ class Credentials:
     named_tenant: str | None
     named_slug: str | None
     break_glass_reason: str | None
+    again: bool = False
 
 
 @dataclass

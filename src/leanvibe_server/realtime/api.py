@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Header, Query, Response, WebSocket
+from fastapi import Header, Query, Request, Response, WebSocket
 
 from leanvibe_server.kernel.access import Permission, may
 from leanvibe_server.kernel.errors import InvalidRequest, NotFound
@@ -35,10 +35,11 @@ async def watch_task_too(socket: WebSocket, task_id: str) -> None:
     },
 )
 async def stream_task(
+    request: Request,
     task_id: PathId,
     scope: Annotated[Scope, may(Permission.TASK_READ, cookie=True)],
     after: Annotated[str | None, Query(description="`event_id` of the last known message")] = None,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Everything that happens to a task, as server-sent events."""
-    return await sse.stream(scope, task_id, after=after, resumed=last_event_id)
+    return await sse.stream(scope, request, task_id, after=after, resumed=last_event_id)

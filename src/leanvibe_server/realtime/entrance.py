@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from starlette.websockets import WebSocket
 
 from leanvibe_server.kernel.access import Admission, Gate, Permission, check_permission
-from leanvibe_server.kernel.errors import Forbidden, Unauthorized
+from leanvibe_server.kernel.errors import AppError, Forbidden, Unauthorized
 from leanvibe_server.kernel.request import Credentials, Visit, visit_of
 
 SUBPROTOCOL = "bearer"
@@ -34,6 +34,29 @@ async def admit(socket: WebSocket) -> Admission:
         await admission.transaction.rollback()
         raise
     return admission
+
+
+async def still_admitted(gate: Gate, credentials: Credentials) -> bool:
+    """Whether a credential that opened a stream would open it now: not after a sign-out, a
+    revocation, or a role that may no longer read."""
+    try:
+        admission = await gate.admit(credentials.visit.house, replace(credentials, again=True))
+    except (Unauthorized, Forbidden):
+        return False
+    except AppError:
+        return True
+    try:
+        check_permission(admission, Permission.TASK_READ)
+    except Forbidden:
+        return False
+    finally:
+        await admission.transaction.rollback()
+    return True
+
+
+def credentials_of(socket: WebSocket) -> Credentials:
+    """What a WebSocket showed when it was opened."""
+    return _credentials(socket, visit_of(socket.scope))
 
 
 def offered_subprotocol(socket: WebSocket) -> str | None:

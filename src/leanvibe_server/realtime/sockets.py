@@ -8,12 +8,17 @@ from uuid import UUID
 from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from leanvibe_server.kernel.access import Admission
+from leanvibe_server.kernel.access import Admission, Gate
 from leanvibe_server.kernel.errors import AppError, ServerError, envelope
 from leanvibe_server.kernel.ids import parse_id
 from leanvibe_server.kernel.log import logger
 from leanvibe_server.kernel.request import visit_of
-from leanvibe_server.realtime.entrance import admit, offered_subprotocol
+from leanvibe_server.realtime.entrance import (
+    admit,
+    credentials_of,
+    offered_subprotocol,
+    still_admitted,
+)
 from leanvibe_server.realtime.feed import follow_task, open_feed
 from leanvibe_server.realtime.hub import Hub
 from leanvibe_server.realtime.sse import parse_event_id
@@ -22,10 +27,11 @@ from leanvibe_server.realtime.sse import parse_event_id
 SEND_S = 20.0
 PATIENCE_S = 30.0
 # A credential that was revoked or ran out meanwhile closes the connection.
-RECHECK_S = 240.0
+RECHECK_S = 10.0
 
 NORMAL = 1000
 GOING_AWAY = 1001
+SIGNED_OUT = 4401
 TOO_SLOW = 4408
 _REASON_BYTES = 120
 
@@ -117,16 +123,13 @@ async def _wait_for_leave(socket: WebSocket) -> tuple[int, str]:
 
 
 async def _recheck(socket: WebSocket) -> tuple[int, str]:
-    """Ask the gate again now and then. Raises: what it refuses with."""
+    """Ask the gate again now and then; ends when it would not let the reader in any more."""
+    gate: Gate = socket.app.state.gate
+    credentials = credentials_of(socket)
     while True:
         await asyncio.sleep(RECHECK_S)
-        try:
-            admission = await admit(socket)
-        except AppError as error:
-            if error.status in (401, 403):
-                raise
-            continue
-        await admission.transaction.commit()
+        if not await still_admitted(gate, credentials):
+            return SIGNED_OUT, "This session or key has ended. Sign in again."
 
 
 async def _refuse(socket: WebSocket, error: AppError) -> None:

@@ -4,22 +4,28 @@ Source: WHATWG HTML, section 9.2.
 """
 
 import json
+import time
 from collections.abc import AsyncIterator
 from uuid import UUID
 
+from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from leanvibe_server.kernel.access import Gate
 from leanvibe_server.kernel.errors import InvalidRequest
+from leanvibe_server.kernel.request import visit_of
 from leanvibe_server.kernel.scope import Scope
+from leanvibe_server.realtime.entrance import still_admitted
 from leanvibe_server.realtime.feed import follow_task, open_feed
 from leanvibe_server.realtime.hub import Hub
 
-KEEP_ALIVE_S = 15.0
+KEEP_ALIVE_S = 10.0
+RECHECK_S = 5.0
 RETRY_MS = 2_000
 
 
 async def stream(
-    scope: Scope, task_id: UUID, *, after: str | None, resumed: str | None
+    scope: Scope, request: Request, task_id: UUID, *, after: str | None, resumed: str | None
 ) -> Response:
     """The task's messages after `after`, or after what the browser has had.
 
@@ -32,7 +38,7 @@ async def stream(
     if resumed and opening.nothing_left:
         return Response(status_code=204)
     return StreamingResponse(
-        _lines(scope, task_id, known),
+        _lines(scope, request, task_id, known),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
@@ -54,13 +60,23 @@ def parse_event_id(text: str | None) -> UUID | None:
         ) from None
 
 
-async def _lines(scope: Scope, task_id: UUID, after: UUID | None) -> AsyncIterator[bytes]:
+async def _lines(
+    scope: Scope, request: Request, task_id: UUID, after: UUID | None
+) -> AsyncIterator[bytes]:
     yield f"retry: {RETRY_MS}\n\n".encode()
+    gate: Gate = request.app.state.gate
+    credentials = visit_of(request.scope).credentials(cookie=True)
     hub = scope.house.part(Hub)
     messages = follow_task(
         hub, scope.house, scope.tenant_id, task_id, after=after, patience_s=KEEP_ALIVE_S
     )
+    checked_s = time.monotonic()
     async for message in messages:
+        if time.monotonic() - checked_s >= RECHECK_S:
+            # The browser comes again, is refused, and the page leads to the sign-in.
+            if not await still_admitted(gate, credentials):
+                return
+            checked_s = time.monotonic()
         if message is None:
             yield b": still here\n\n"
             continue
