@@ -274,6 +274,17 @@ def test_a_malformed_key_is_named_by_its_path(requirements: dict[str, Any], key:
         ({"fields": {}}, "fields"),
         ({"fields": ["name"]}, "fields"),
         ({"unique": ["nobody"]}, "unique"),
+        ({"unique": [["name"]]}, "unique"),
+        ({"endpoint": "/api/" + "u" * 3000}, "endpoint"),
+        ({"endpoint": "/api/" + "u" * 61}, "endpoint"),
+        ({"endpoint": "/api/" + "u" * 61 + "/users"}, "endpoint"),
+        ({"endpoint": "/abcdefghi" * 20 + "/users"}, "endpoint"),
+        ({"fields": {"n" * 61: "str"}}, "fields." + "n" * 61),
+        ({"fields": {f"f{n}": "str" for n in range(61)}}, "fields"),
+        ({"methods": 5}, "methods"),
+        ({"methods": ""}, "methods"),
+        ({"methods": "GET, BREW"}, "methods"),
+        ({"method": "GET"}, "method"),
         ({"colour": "red"}, "colour"),
     ],
 )
@@ -282,6 +293,58 @@ def test_a_wrong_setting_of_a_specification_is_named(change: dict[str, Any], key
     found = ask("Users", component_type="api_endpoint", specification=specification)
     assert not found.ok
     assert f"requirements.specification.{key}" in reasons(found), reasons(found)
+
+
+def test_names_at_their_limits_are_taken() -> None:
+    specification = {"endpoint": "/api/" + "u" * 60, "fields": {"n" * 60: "str"}}
+    found = ask("Users", recipe="crud_endpoint", specification=specification)
+    assert found.ok, found.unmet
+
+
+def test_words_that_ask_for_a_path_too_long_are_refused() -> None:
+    found = ask(f"CRUD endpoint for /api/{'u' * 100} with fields name: str")
+    assert "60 characters" in found.unmet[0].would_make_possible
+    assert "requirements.specification.endpoint" in reasons(found)
+    assert max(len(one.reason) for one in found.unmet) < 300
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ({"methods": "POST"}, ["POST"]),
+        ({"methods": "get,post"}, ["GET", "POST"]),
+        ({"methods": "GET POST"}, ["GET", "POST"]),
+        ({"method": "POST"}, ["POST"]),
+        ({"method": ["GET", "POST"]}, ["GET", "POST"]),
+    ],
+)
+def test_methods_given_as_text_are_taken(given: dict[str, Any], meant: list[str]) -> None:
+    specification = {"endpoint": "/api/users", **given}
+    for requirements in (
+        {"recipe": "crud_endpoint", "specification": specification},
+        {"recipe": "crud_endpoint", **specification},
+    ):
+        found = ask("Users", **requirements)
+        assert found.ok, found.unmet
+        assert found.parameters["methods"] == meant
+        text = isinstance(next(iter(given.values())), str)
+        assert any("means the methods" in one for one in found.assumptions) is text
+
+
+def test_malformed_methods_are_told_what_a_list_looks_like() -> None:
+    specification = {"endpoint": "/api/users", "methods": {"GET": True}}
+    found = ask("Users", recipe="crud_endpoint", specification=specification)
+    assert reasons(found) == {
+        "requirements.specification.methods": 'methods must be a list such as ["GET", "POST"].'
+    }
+
+
+def test_an_endpoint_in_memory_that_nothing_fills_says_what_to_add() -> None:
+    specification = {"endpoint": "/api/users", "methods": ["GET"]}
+    found = ask("Users", recipe="crud_endpoint", specification=specification)
+    assert 'Add "POST" to methods' in found.unmet[0].would_make_possible
+    stored = {**specification, "database": "sqlalchemy"}
+    assert ask("Users", recipe="crud_endpoint", specification=stored).ok
 
 
 def test_a_member_path_means_its_collection() -> None:

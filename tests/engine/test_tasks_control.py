@@ -1,6 +1,7 @@
 """Stopping tasks, trying them again, and what is refused meanwhile."""
 
 import asyncio
+import subprocess
 import time
 from pathlib import Path
 from uuid import uuid4
@@ -178,6 +179,51 @@ async def test_a_repository_that_cannot_be_worked_on_is_named_as_the_reason(
     assert (task["status"], task["error"]["code"]) == ("failed", code)
     assert task["error"]["message"]
     assert await _used(desk) == 0
+
+
+@pytest.mark.parametrize("hosted", [True, False])
+async def test_an_empty_repository_names_the_commands_that_fill_it(
+    client: httpx.AsyncClient,
+    acme: Organisation,
+    house: House,
+    tmp_path: Path,
+    sandbox: Sandbox,
+    hosted: bool,
+) -> None:
+    headers = await acme.headers(client)
+    if hosted:
+        answer = await client.post("/v1/projects", json={"name": "Mine"}, headers=headers)
+        desk = Desk(client, headers, answer.json()["id"])
+        url = answer.json()["repository_url"]
+    else:
+        theirs = make_repository(tmp_path / "spoiled")
+        desk, url = await open_desk(client, headers, theirs), theirs.url
+    async with working(house):
+        error = (await desk.wait((await desk.submit(LINT))["id"]))["error"]
+        assert (error["code"], error["details"]["repository_url"]) == ("repository_empty", url)
+        assert url in error["message"]
+        assert ("start empty" in error["message"]) is hosted
+        identity = ["user.name=Ada", "user.email=ada@example.com"]
+        settings = {
+            f"GIT_CONFIG_{kind}_{number}": part
+            for number, pair in enumerate(identity)
+            for kind, part in zip(("KEY", "VALUE"), pair.split("="), strict=True)
+        }
+        if not hosted:
+            theirs.git("config", "receive.denyCurrentBranch", "ignore")
+        subprocess.run(
+            ["sh", "-ec", "\n".join(error["details"]["commands"])],
+            cwd=tmp_path,
+            env={
+                "PATH": "/usr/bin:/bin",
+                "HOME": "/nonexistent",
+                "GIT_CONFIG_COUNT": str(len(identity)),
+                **settings,
+            },
+            check=True,
+        )
+        task = await desk.wait((await desk.submit(LINT))["id"])
+    assert task["error"]["code"] != "repository_empty"
 
 
 async def test_as_many_tasks_at_once_as_the_plan_allows(

@@ -3,6 +3,7 @@
 What cannot be done fails here, within seconds, before anything is edited.
 """
 
+import shlex
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from leanvibe_server.engine.errors import TaskFailure
 from leanvibe_server.engine.planning import Plan, TaskText, plan
 from leanvibe_server.engine.recipes import RECIPES, SURVEY_PROGRAM
 from leanvibe_server.projects import git
+from leanvibe_server.projects.git_errors import RepositoryEmpty
 
 
 async def analyse_requirements(bench: Bench) -> StepResult:
@@ -66,15 +68,42 @@ async def _fetch(bench: Bench) -> git.MirrorHead:
 
 
 def _require_commit(bench: Bench, head: git.MirrorHead) -> str:
+    if head.commit is not None:
+        return head.commit
     named = bench.project.default_branch
-    if head.commit is None and named is not None:
+    if named is not None and not bench.project.hosted:
         raise TaskFailure(
             "branch_not_found",
             f"The repository has no branch {named} with a commit. Push it, or change the "
             "project's default_branch.",
             {"branch": named},
         )
-    return head.require_commit()
+    raise _empty(bench, head.default_branch)
+
+
+def _empty(bench: Bench, branch: str) -> RepositoryEmpty:
+    """The refusal of a repository without a commit, with the commands that make the first one."""
+    url = bench.project.repository_url
+    if bench.project.hosted:
+        why = " Repositories kept by this installation start empty; push from the machine it is on."
+    else:
+        why = ""
+    return RepositoryEmpty(
+        f"The repository {url} has no commit on {branch} to begin on.{why} Push a first commit "
+        "with the commands in `details.commands`, then retry the task.",
+        details={
+            "repository_url": url,
+            "branch": branch,
+            "commands": [
+                f"git clone {shlex.quote(url)} first-commit",
+                "cd first-commit",
+                "echo '# My service' > README.md  # or copy your files here",
+                "git add --all",
+                "git commit -m 'First commit'",
+                f"git push origin {shlex.quote(f'HEAD:refs/heads/{branch}')}",
+            ],
+        },
+    )
 
 
 def _no_recipe(found: Plan, survey: dict[str, Any] | None) -> TaskFailure:

@@ -17,7 +17,7 @@ SLOT_KEYS = frozenset(
 )
 # Read as slots where the endpoint is specified without a `specification` of its own.
 ENDPOINT_KEYS = frozenset(
-    {"endpoint", "methods", "authentication", "database", "validation", "unique"}
+    {"endpoint", "method", "methods", "authentication", "database", "validation", "unique"}
 )
 # Keys that describe the task without asking anything of the code.
 SOFT_KEYS = frozenset(

@@ -15,6 +15,11 @@ from leanvibe_server.engine.recipes import FIELD_TYPES, HTTP_METHODS, RECIPES
 _ENDPOINT = re.compile(r"(/(?!\.+(/|$))[A-Za-z0-9_.~-]+)+/?")
 _PATH_PARAMETER = re.compile(r"/\{[A-Za-z_]\w*\}/?$")
 _FIELD_NAME = re.compile(r"[a-z][a-z0-9_]*")
+# Names become those of files, classes and tables, which have limits of their own.
+MAX_PATH_LENGTH = 200
+MAX_NAME_LENGTH = 60
+MAX_FIELDS = 60
+_SHOWN_LENGTH = 80
 _RULE = re.compile(r"[A-Z]{1,5}[0-9]{0,4}")
 # Names that the generated classes use themselves.
 _RESERVED_FIELDS = frozenset(
@@ -30,7 +35,10 @@ _ALIASES = {
 _NONE_WORDS = frozenset({"none", "no", "off", "false", "public", ""})
 _MEMORY_WORDS = frozenset({"memory", "in-memory", "in_memory", "none", "dict"})
 _SPECIFICATION_KEYS = frozenset(
-    {"endpoint", "path", "methods", "authentication", "validation", "database", "fields", "unique"}
+    {
+        *("endpoint", "path", "method", "methods", "authentication", "validation", "database"),
+        *("fields", "unique"),
+    }
 )
 
 
@@ -119,10 +127,12 @@ def _read_endpoint(
         return
     for key in sorted(set(specification) - _SPECIFICATION_KEYS):
         problems.append(
-            unmet_item(f"{where}.{key}", "The recipe knows no such setting.", "Leave it out.")
+            unmet_item(
+                f"{where}.{_brief(key)}", "The recipe knows no such setting.", "Leave it out."
+            )
         )
     _read_path(specification, where, read, problems)
-    _read_methods(specification.get("methods"), where, read, problems)
+    _read_methods(specification, where, read, problems)
     _read_choices(specification, where, read, problems)
     fields_at = "requirements.fields" if "fields" in requirements else f"{where}.fields"
     fields = requirements.get("fields", specification.get("fields"))
@@ -140,7 +150,7 @@ def _read_path(
         problems.append(unmet_item(key, "It must be a path.", 'Give one such as "/api/users".'))
         return
     shown = _PATH_PARAMETER.sub("", endpoint)
-    if shown != endpoint:
+    if shown != endpoint and len(endpoint) <= MAX_PATH_LENGTH:
         read.assumptions.append(f"{endpoint} means the collection {shown} and its members.")
     last = (
         shown.rstrip("/").rpartition("/")[2].replace("-", "_").replace(".", "_").replace("~", "_")
@@ -149,35 +159,84 @@ def _read_path(
         problems.append(
             unmet_item(
                 key,
-                f"{endpoint!r} is no plain path that ends in the name of a resource.",
+                f"{_brief(endpoint)!r} is no plain path that ends in the name of a resource.",
                 'Give one such as "/api/users"; nested path parameters are not supported.',
             )
         )
+        return
+    problem = check_endpoint(shown)
+    if problem:
+        problems.append(unmet_item(key, *problem))
         return
     read.parameters["endpoint"] = "/" + shown.strip("/")
     read.matched.append(f"{key}: {read.parameters['endpoint']}")
 
 
+def check_endpoint(endpoint: str) -> tuple[str, str] | None:
+    """Reason and remedy where a path is too long to be served; None where it is not."""
+    if len(endpoint) > MAX_PATH_LENGTH:
+        return (
+            f"The path has {len(endpoint)} characters.",
+            f"Give one of at most {MAX_PATH_LENGTH} characters.",
+        )
+    longest = max(endpoint.split("/"), key=len)
+    if len(longest) > MAX_NAME_LENGTH:
+        return (
+            f"The segment {_brief(longest)!r} has {len(longest)} characters.",
+            f"Give segments of at most {MAX_NAME_LENGTH} characters.",
+        )
+    return None
+
+
+def _brief(text: Any) -> str:
+    """A word of the task, cut where it is too long to be read."""
+    shown = str(text)
+    return shown if len(shown) <= _SHOWN_LENGTH else f"{shown[: _SHOWN_LENGTH - 1]}…"
+
+
 def _read_methods(
-    methods: Any, where: str, read: ReadParameters, problems: list[dict[str, str]]
+    specification: dict[str, Any], where: str, read: ReadParameters, problems: list[dict[str, str]]
 ) -> None:
     key = f"{where}.methods"
+    methods = specification.get("methods")
+    if specification.get("method") is not None:
+        if methods is not None:
+            problems.append(
+                unmet_item(f"{where}.method", "methods is given too.", "Leave method out.")
+            )
+        else:
+            key, methods = f"{where}.method", specification["method"]
     if methods is None:
         read.assumptions.append("All five methods are wanted: " + ", ".join(HTTP_METHODS) + ".")
         read.parameters["methods"] = list(HTTP_METHODS)
         return
-    listed = [methods] if isinstance(methods, str) else methods
-    if not isinstance(listed, list) or not listed or not all(isinstance(m, str) for m in listed):
-        problems.append(unmet_item(key, "It must be a list of methods.", 'Give ["GET", "POST"].'))
+    listed = re.split(r"[\s,;|]+", methods.strip(" ,;|")) if isinstance(methods, str) else methods
+    if (
+        not isinstance(listed, list)
+        or not listed
+        or not all(isinstance(one, str) and one.strip() for one in listed)
+    ):
+        problems.append(
+            unmet_item(
+                key,
+                'methods must be a list such as ["GET", "POST"].',
+                'Give "methods": ["GET", "POST"].',
+            )
+        )
         return
     upper = [one.strip().upper() for one in listed]
     for one in sorted(set(upper) - set(HTTP_METHODS)):
         problems.append(
             unmet_item(
-                key, f"The recipe writes no {one} routes.", f"Use {', '.join(HTTP_METHODS)}."
+                key,
+                f"The recipe writes no {_brief(one)} routes.",
+                f"Use {', '.join(HTTP_METHODS)}.",
             )
         )
     read.parameters["methods"] = [one for one in HTTP_METHODS if one in upper]
+    if isinstance(methods, str):
+        meant = ", ".join(read.parameters["methods"])
+        read.assumptions.append(f"{_brief(methods)!r} means the methods {meant}.")
     read.matched.append(f"{key}: {', '.join(read.parameters['methods'])}")
 
 
@@ -214,15 +273,23 @@ def _read_fields(
             unmet_item(where, "It must map names to types.", 'Give {"name": "str", "age": "int?"}.')
         )
         return
+    if len(fields) > MAX_FIELDS:
+        problems.append(unmet_item(where, *too_many_fields(len(fields))))
+        return
     kept: dict[str, str] = {}
     for name, kind in fields.items():
         problem = check_field(name, kind)
         if problem:
-            problems.append(unmet_item(f"{where}.{name}", *problem))
+            problems.append(unmet_item(f"{where}.{_brief(name)}", *problem))
         else:
             kept[name] = field_type(kind)
     read.parameters["fields"] = kept
     read.matched.append(f"{where}: {', '.join(kept)}")
+
+
+def too_many_fields(count: int) -> tuple[str, str]:
+    """Reason and remedy for more fields than one resource may have."""
+    return f"There are {count} fields.", f"Give at most {MAX_FIELDS}, or split the resource."
 
 
 def field_type(kind: str) -> str:
@@ -238,10 +305,15 @@ def check_field(name: Any, kind: Any) -> tuple[str, str] | None:
     types = ", ".join(FIELD_TYPES)
     if not isinstance(name, str) or not _FIELD_NAME.fullmatch(name) or keyword.iskeyword(name):
         return "It is no plain lower-case name.", "Use letters, digits and underscores."
+    if len(name) > MAX_NAME_LENGTH:
+        return (
+            f"The name has {len(name)} characters.",
+            f"Choose one of at most {MAX_NAME_LENGTH}.",
+        )
     if name in _RESERVED_FIELDS or name.startswith("model_"):
         return "The name is taken by the service itself.", "Choose another name."
     if not isinstance(kind, str) or field_type(kind).rstrip("?") not in FIELD_TYPES:
-        return f"There is no type {kind!r}.", f"Use {types}, with ? for an optional one."
+        return f"There is no type {_brief(kind)!r}.", f"Use {types}, with ? for an optional one."
     return None
 
 
@@ -251,7 +323,8 @@ def _read_unique(
     if unique is None:
         return
     fields = read.parameters.get("fields", {"name": "str"})
-    if not isinstance(unique, list) or not all(one in fields for one in unique):
+    named = isinstance(unique, list) and all(isinstance(one, str) for one in unique)
+    if not named or not all(one in fields for one in unique):
         problems.append(
             unmet_item(f"{where}.unique", "It must list names of fields.", 'Give ["email"].')
         )

@@ -58,7 +58,11 @@ CRUD_ENDPOINT = Recipe(
         "additionalProperties": False,
         "required": ["endpoint"],
         "properties": {
-            "endpoint": {"type": "string", "pattern": "^(/[A-Za-z0-9_.~-]+)+/?$"},
+            "endpoint": {
+                "type": "string",
+                "pattern": "^(/[A-Za-z0-9_.~-]{1,60})+/?$",
+                "maxLength": 200,
+            },
             "methods": {
                 "type": "array",
                 "items": {"enum": list(HTTP_METHODS)},
@@ -71,7 +75,8 @@ CRUD_ENDPOINT = Recipe(
             "fields": {
                 "type": "object",
                 "minProperties": 1,
-                "propertyNames": {"pattern": "^[a-z][a-z0-9_]*$"},
+                "maxProperties": 60,
+                "propertyNames": {"pattern": "^[a-z][a-z0-9_]*$", "maxLength": 60},
                 "additionalProperties": {
                     "enum": [f"{t}{o}" for t in FIELD_TYPES for o in ("", "?")]
                 },

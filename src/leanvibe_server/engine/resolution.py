@@ -8,7 +8,12 @@ from typing import Any
 
 import msgspec
 
-from leanvibe_server.engine.parameters import unmet_item
+from leanvibe_server.engine.parameters import (
+    MAX_FIELDS,
+    check_endpoint,
+    too_many_fields,
+    unmet_item,
+)
 from leanvibe_server.engine.recipes import HTTP_METHODS
 
 _OTHER_FRAMEWORKS = ("flask", "django")
@@ -60,6 +65,7 @@ def _resolve_endpoint(resolved: Resolved, survey: dict[str, Any] | None) -> None
                 )
             )
         return
+    _check_sizes(resolved)
     if "methods" not in parameters:
         parameters["methods"] = list(HTTP_METHODS)
         resolved.assumptions.append(f"All five methods are wanted: {', '.join(HTTP_METHODS)}.")
@@ -77,12 +83,23 @@ def _resolve_endpoint(resolved: Resolved, survey: dict[str, Any] | None) -> None
         resolved.unmet.append(
             unmet_item(
                 "requirements.specification.methods",
-                "Memory that nothing is ever added to stays empty.",
-                "Add POST, or ask for database sqlalchemy.",
+                "Without POST nothing is ever added, so an endpoint kept in memory stays empty.",
+                'Add "POST" to methods, or set "database": "sqlalchemy" to serve the rows of a '
+                "database.",
             )
         )
     if survey is not None:
         _check_repository(resolved, survey)
+
+
+def _check_sizes(resolved: Resolved) -> None:
+    """What the words ask for may be too long, too; keys are checked where they are read."""
+    too_long = check_endpoint(resolved.parameters["endpoint"])
+    if too_long:
+        resolved.unmet.append(unmet_item("requirements.specification.endpoint", *too_long))
+    count = len(resolved.parameters.get("fields") or {})
+    if count > MAX_FIELDS:
+        resolved.unmet.append(unmet_item("requirements.fields", *too_many_fields(count)))
 
 
 def _common_prefix(survey: dict[str, Any] | None) -> str:
