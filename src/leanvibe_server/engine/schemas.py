@@ -1,6 +1,5 @@
 """Wire shapes of the engine."""
 
-import re
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -8,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from leanvibe_server.engine.models import COMPLETED, PROGRESS, QUEUED, STEPS, Step, Task
-from leanvibe_server.kernel.schemas import Timestamp
+from leanvibe_server.kernel.schemas import OneLine, Timestamp
 
 PRIORITIES = {
     "lowest": "low",
@@ -34,20 +33,7 @@ def _alias(names: dict[str, str]) -> BeforeValidator:
     return BeforeValidator(translate)
 
 
-# Control characters, and those that turn the direction of text around: a title is one line that
-# reads the same in a terminal, a commit and a page.
-_TRICKY = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+")
-
-
-def _one_line(value: Any) -> Any:
-    return _TRICKY.sub(" ", value) if isinstance(value, str) else value
-
-
-Title = Annotated[
-    str,
-    BeforeValidator(_one_line),
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=500),
-]
+Title = Annotated[str, StringConstraints(min_length=1, max_length=500), OneLine]
 Priority = Annotated[Literal["low", "medium", "high", "urgent"], _alias(PRIORITIES)]
 StatusFilter = Annotated[
     Literal["queued", "in_progress", "awaiting_approval", "completed", "failed", "cancelled"],

@@ -1,14 +1,31 @@
 """Wire types every room prints alike."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer
 
 from leanvibe_server.kernel.clock import rfc3339
 
 Timestamp = Annotated[datetime, PlainSerializer(rfc3339, return_type=str, when_used="json")]
 """A moment, printed in RFC 3339 UTC with `Z`."""
+
+
+# Control characters, and those that hide or turn the direction of text around: a name is one line
+# that reads the same in a terminal, a commit and a page.
+_TRICKY = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
+
+
+def _one_line(value: Any) -> Any:
+    return _TRICKY.sub(" ", value).strip() if isinstance(value, str) else value
+
+
+OneLine = BeforeValidator(_one_line)
+"""Marks text that people read as a name: line breaks and tricky characters become spaces.
+
+It stands last, so that the constraints before it see the result.
+"""
 
 
 class Error(BaseModel):

@@ -5,10 +5,10 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, StringConstraints, model_validator
 
-from leanvibe_server.kernel.schemas import Timestamp
+from leanvibe_server.kernel.schemas import OneLine, Timestamp
 from leanvibe_server.projects.models import Project
 
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=200), OneLine]
 
 
 def _check_branch(name: str) -> str:
