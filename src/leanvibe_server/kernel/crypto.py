@@ -83,9 +83,12 @@ def load_vault(settings: Settings) -> Vault:
     """The vault of this installation; development makes its master key at the first start."""
     if settings.master_key:
         try:
-            return Vault(base64.b64decode(settings.master_key, validate=True))
+            key = base64.b64decode(settings.master_key, validate=True)
         except ValueError:
-            raise ConfigError("MASTER_KEY is not valid base64.") from None
+            raise ConfigError(
+                "MASTER_KEY is not valid base64: make one with `openssl rand -base64 32`."
+            ) from None
+        return Vault(key)
     path = settings.home / "master.key"
     if not path.exists():
         write_private(path, base64.b64encode(secrets.token_bytes(KEY_BYTES)))
