@@ -1,5 +1,8 @@
 """The gates: each finds what is new, forgives what was there, and says when it did not run."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +115,80 @@ def test_a_gate_passes_a_clean_change_and_forgives_what_was_there(trees: Trees, 
     clean = 'def cost(quantity: int) -> int:\n    """The cost."""\n    return price(quantity) // 2'
     found = trees.change(with_line(clean)).run(gate)
     assert (found.status, found.reason, found.findings) == ("passed", None, [])
+
+
+@pytest.mark.parametrize(
+    ("gate", "before", "after"),
+    [
+        # On a whole file: reported on the first line, whose text is another one now.
+        ("lint", "import os\nimport sys\n\nprint(sys.path)\n", "import sys\n\nprint(sys.path)\n"),
+        # Further down, on the same line.
+        ("lint", "import os\n", "x = 1\ny = 2\nimport os\n"),
+        # On a line that says the same in other words.
+        ("dead_code", "import os, sys\n\nprint(sys.path)\n", "import sys\nimport os\nprint(sys)\n"),
+    ],
+)
+def test_a_finding_that_moved_is_not_new(
+    tmp_path: Path, gate: str, before: str, after: str
+) -> None:
+    base = {"app/__init__.py": "", "app/my-script.py": before}
+    found = Trees(tmp_path, base).change({"app/my-script.py": after}).run(gate)
+    assert (found.status, found.reason, found.findings) == ("passed", None, [])
+
+
+@pytest.mark.parametrize("gate", ["lint", "dead_code"])
+def test_a_second_finding_of_the_same_message_is_new(tmp_path: Path, gate: str) -> None:
+    old = "def f():\n    import os, sys\n    return sys\n"
+    new = "def f():\n    import os\n    import sys\n\n    return sys\n\n\n"
+    new += "def g():\n    import os\n"
+    found = Trees(tmp_path, {"a.py": old}).change({"a.py": new}).run(gate)
+    assert found.status == "failed"
+    assert found.numbers["new_findings"] == 1
+    assert [one["rule"] for one in found.findings] == ["F401"]
+
+
+def test_a_dangerous_call_that_took_the_place_of_another_is_new(tmp_path: Path) -> None:
+    text = "import subprocess\n\n\ndef run(name):\n    subprocess.call({}, shell=True)\n"
+    trees = Trees(tmp_path, {"a.py": text.format("f'ls {{len(name)}}'")})
+    assert trees.change({"a.py": text.format("name")}).run("security").status == "failed"
+
+
+def test_without_settings_ruff_s_own_rules_hold(tmp_path: Path) -> None:
+    code = {"app/__init__.py": "", "app/my-script.py": "import os\nprint( os.sep )\n"}
+    bare = Trees(tmp_path / "bare", {"pyproject.toml": "[project]\nname = 'a'\n"}).change(code)
+    ruff = ["ruff", "check", "--isolated", "--no-cache", "--exit-zero", "--output-format", "json"]
+    ran = subprocess.run(
+        [sys.executable, "-m", *ruff, "."], cwd=bare.head, capture_output=True, check=True
+    )
+    own = sorted(one["code"] for one in json.loads(ran.stdout))
+    assert own
+    assert sorted(one["rule"] for one in bare.run("lint").findings) == own
+    settings = {"ruff.toml": "[lint]\nselect = ['E703']\n"}
+    assert Trees(tmp_path / "set", settings).change(code).run("lint").status == "passed"
+
+
+@pytest.mark.parametrize(
+    ("gate", "one", "two", "reasons"),
+    [
+        ("lint", "x = f'y'", "y = f'z'",
+         ("1 new lint finding.", "2 new lint findings.")),
+        ("dead_code", "import sys", "import re",
+         ("1 new place of dead code.", "2 new places of dead code.")),
+        ("suppressions", "y = 1  # noqa: E501", "z = 1  # noqa: E502",
+         ("1 new comment silences a tool.", "2 new comments silence a tool.")),
+        ("documentation", "def a(): ...", "def b(): ...",
+         ("1 of 1 new public symbol has no docstring.",
+          "2 of 2 new public symbols have no docstring.")),
+        ("security", "eval(x)", "exec(x)",
+         ("1 new security finding, the worst is medium.",
+          "2 new security findings, the worst is medium.")),
+    ],
+)  # fmt: skip
+def test_reasons_count_in_good_grammar(
+    trees: Trees, gate: str, one: str, two: str, reasons: tuple[str, str]
+) -> None:
+    assert trees.change(with_line(one)).run(gate).reason == reasons[0]
+    assert trees.change(with_line(f"{one}\n{two}")).run(gate).reason == reasons[1]
 
 
 def test_asserts_and_made_up_secrets_of_tests_are_no_security_findings(trees: Trees) -> None:

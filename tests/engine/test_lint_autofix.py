@@ -4,8 +4,18 @@ from pathlib import Path
 
 import pytest
 
+from leanvibe_server.engine.recipes import LINT_AUTOFIX, list_required_gates
 from leanvibe_server.launch import sample_project
-from tests.engine.programs import find_lint, lay_out, read_tree, run_program, run_recipe, run_tests
+from tests.engine.programs import (
+    find_lint,
+    lay_out,
+    make_diff,
+    read_tree,
+    run_gate,
+    run_program,
+    run_recipe,
+    run_tests,
+)
 
 
 @pytest.fixture
@@ -24,6 +34,36 @@ def test_the_sample_s_findings_are_fixed_and_counted(sample: Path) -> None:
     assert {path for path in after if after[path] != before.get(path)} == {"app/main.py"}
     assert find_lint(sample) == ""
     assert run_tests(sample).returncode == 0
+
+
+def test_a_file_whose_name_is_a_finding_is_fixed_and_passes_the_gates(tmp_path: Path) -> None:
+    files = {
+        "pyproject.toml": "[project]\nname = 'app'\nversion = '1'\n",
+        "app/__init__.py": "",
+        "app/my-script.py": "import os\nimport sys\n\nprint(sys.version)\n",
+        "test_app.py": "import app\n\n\ndef test_app():\n    assert app.__name__ == 'app'\n",
+    }
+    base, head = lay_out(tmp_path / "base", files), lay_out(tmp_path / "head", files)
+    (tmp_path / "scratch").mkdir()
+    answer = run_recipe("lint_autofix", head, {})["code"]
+    assert (answer["fixed"], answer["remaining"]) == ({"F401": 1}, {"N999": 1})
+    assert answer["summary"] == "Fixed 1 of 2 findings in 1 file; 1 remains."
+    diff = make_diff(base, head, tmp_path / "scratch")
+    ran = [run_gate(name, base, head, diff) for name in sorted(list_required_gates(LINT_AUTOFIX))]
+    assert {one.name: (one.status, one.reason) for one in ran} == {
+        one.name: ("passed", None) for one in ran
+    }
+    assert {"lint", "tests"} <= {one.name for one in ran}
+
+
+def test_findings_without_a_safe_fix_are_told_by_their_number(tmp_path: Path) -> None:
+    tree = lay_out(tmp_path, {"ruff.toml": "lint.select = ['F841']\n"})
+    lay_out(tree, {"a.py": "def f():\n    a = len('x')\n"})
+    summary = run_program("lint_autofix", tree, {"step": "code"})["summary"]
+    assert summary == "There is nothing to fix: 1 finding has no safe fix."
+    lay_out(tree, {"a.py": "def f():\n    a = len('x')\n    b = len('y')\n"})
+    summary = run_program("lint_autofix", tree, {"step": "code"})["summary"]
+    assert summary == "There is nothing to fix: 2 findings have no safe fix."
 
 
 def test_a_second_run_finds_nothing_to_do(sample: Path) -> None:

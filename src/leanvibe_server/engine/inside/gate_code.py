@@ -13,6 +13,7 @@ from typing import Any
 from gate_change import Change, ChangedFile, verdict
 from layout import is_test_file
 from syntax import parse
+from wording import count_of
 from worktree import list_python_files, read_text
 
 MAX_COGNITIVE = 15
@@ -56,7 +57,8 @@ def check_complexity(change: Change) -> dict[str, Any]:
     debt = round(100 * minutes / (MINUTES_PER_LINE * lines), 4) if lines else 0.0
     return verdict(
         bool(findings) or debt >= MAX_DEBT_PERCENT,
-        f"{len(findings)} new functions are too complex; the debt is {debt} %.",
+        f"{count_of(len(findings), 'new function is', 'new functions are')} too complex; "
+        f"the debt is {debt} %.",
         findings=findings,
         numbers={
             "new_complex_functions": len(findings),
@@ -150,7 +152,8 @@ def check_documentation(change: Change) -> dict[str, Any]:
     share = documented_count / public if public else 1.0
     return verdict(
         share < MIN_DOCUMENTED_SHARE,
-        f"{len(findings)} of {public} new public symbols have no docstring.",
+        f"{len(findings)} of {count_of(public, 'new public symbol', 'new public symbols')} "
+        f"{'has' if len(findings) == 1 else 'have'} no docstring.",
         findings=findings,
         numbers={"new_public": public, "documented": documented_count},
     )
@@ -205,7 +208,12 @@ def check_duplication(change: Change) -> dict[str, Any]:
         percent > MAX_DUPLICATION_PERCENT,
         f"{percent} % of the added lines repeat other code.",
         findings=[
-            {"path": path, "line": 0, "rule": "duplication", "message": f"{count} repeated lines."}
+            {
+                "path": path,
+                "line": 0,
+                "rule": "duplication",
+                "message": f"{count_of(count, 'repeated line', 'repeated lines')}.",
+            }
             for path, count in sorted(per_file.items())
         ],
         numbers={
@@ -240,7 +248,7 @@ def check_suppressions(change: Change) -> dict[str, Any]:
             )
     return verdict(
         bool(findings),
-        f"{len(findings)} new comments silence a tool.",
+        f"{count_of(len(findings), 'new comment silences', 'new comments silence')} a tool.",
         findings=findings,
         numbers={"new_suppressions": len(findings)},
     )

@@ -6,8 +6,9 @@ import ast
 import json
 import posixpath
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from gate_change import Change, ChangedFile, verdict
 from layout import is_test_file
 from processes import run_tool
 from syntax import parse
+from wording import count_of
 from worktree import Refused, read_text
 
 TIMEOUT_S = 120.0
@@ -25,13 +27,32 @@ TEST_EXEMPT = frozenset({"101", "105", "106", "107"})
 LOW_RULES = frozenset({"101", "105", "106", "107", "110", "112", "311", "403", "404", "603", "607"})
 HIGH_RULES = frozenset({"324", "501", "502", "507", "602", "605", "701"})
 
+Finder = Callable[[Path, list[str]], list[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """A finding, the path its file has after the change, and the text of its line."""
+
+    finding: dict[str, Any]
+    path: str
+    text: str
+
+    def by_text(self) -> tuple[str, str, str]:
+        return (self.path, self.finding["rule"], self.text)
+
+    def by_message(self) -> tuple[str, str, str]:
+        return (self.path, self.finding["rule"], self.finding["message"])
+
 
 def check_lint(change: Change) -> dict[str, Any]:
-    """New ruff findings under the repository's own rules fail the gate."""
-    new = _new_findings(change, lambda tree, paths: _ruff(tree, paths, ["--no-fix"]))
+    """New ruff findings under the repository's own rules fail the gate. Where it has set none,
+    ruff's own default rules hold.
+    """
+    new = _new_style_findings(change, lambda tree, paths: _ruff(tree, paths, ["--no-fix"]))
     return verdict(
         bool(new),
-        f"{len(new)} new lint findings.",
+        f"{count_of(len(new), 'new lint finding', 'new lint findings')}.",
         findings=new,
         numbers={"new_findings": len(new), "files": len(change.python)},
     )
@@ -40,13 +61,13 @@ def check_lint(change: Change) -> dict[str, Any]:
 def check_dead_code(change: Change) -> dict[str, Any]:
     """New unused imports, names, redefinitions and private functions fail the gate."""
     options = ["--isolated", "--select", DEAD_CODE_RULES]
-    new = _new_findings(change, lambda tree, paths: _ruff(tree, paths, options))
+    new = _new_style_findings(change, lambda tree, paths: _ruff(tree, paths, options))
     new = [one for one in new if not one["path"].endswith("__init__.py")]
     for one in change.python:
         new += _unused_private(one)
     return verdict(
         bool(new),
-        f"{len(new)} places of dead code.",
+        f"{count_of(len(new), 'new place', 'new places')} of dead code.",
         findings=new,
         numbers={"new_findings": len(new)},
     )
@@ -54,46 +75,70 @@ def check_dead_code(change: Change) -> dict[str, Any]:
 
 def check_security(change: Change) -> dict[str, Any]:
     """New findings of ruff's security rules and of bandit; medium and worse fail the gate."""
-    new = _new_findings(change, _security_findings)
+    # Their messages say little of the line: a call made worse must not pass for the old one.
+    new = _sorted_findings(_new_by_text(change, _security_findings)[0])
     counts = Counter(one["severity"] for one in new)
     worst = max((one["severity"] for one in new), key=SEVERITIES.index, default="none")
     return verdict(
         SEVERITIES.index(worst) >= SEVERITIES.index("medium"),
-        f"New security findings, the worst is {worst}.",
+        f"{count_of(len(new), 'new security finding', 'new security findings')}, "
+        f"the worst is {worst}.",
         findings=new,
         numbers={"worst": worst, **{name: counts[name] for name in SEVERITIES[1:]}},
     )
 
 
-def _new_findings(
-    change: Change, find: Callable[[Path, list[str]], list[dict[str, Any]]]
-) -> list[dict[str, Any]]:
-    """The findings after the change less those before, matched by file, rule and line text."""
+def _new_style_findings(change: Change, find: Finder) -> list[dict[str, Any]]:
+    """The findings after the change less those before: first by their lines' text, then the rest
+    by message. A finding on a whole file is reported on its first line, whatever stands there.
+    """
+    new, gone = _new_by_text(change, find)
+    return _sorted_findings(_cancel(new, gone, _Placed.by_message)[0])
+
+
+def _new_by_text(change: Change, find: Finder) -> tuple[list[_Placed], list[_Placed]]:
+    """The findings that came and those that went, matched by file, rule and line text."""
     files = change.python
     if not files:
-        return []
-    after = find(change.root, [one.path for one in files])
-    old_paths = {one.old_path: one.path for one in files if one.before is not None}
-    before: list[dict[str, Any]] = []
-    if change.base is not None and old_paths:
-        before = find(change.base, sorted(old_paths))
-    known = Counter(
-        (old_paths.get(one["path"], one["path"]), one["rule"], _line(change.base, one))
-        for one in before
-    )
+        return [], []
+    after = [
+        _Placed(one, one["path"], _line(change.root, one))
+        for one in find(change.root, [one.path for one in files])
+    ]
+    new_paths: dict[str, str] = {one.old_path: one.path for one in files if one.before is not None}
+    before: list[_Placed] = []
+    if change.base is not None and new_paths:
+        before = [
+            _Placed(one, new_paths.get(one["path"]) or one["path"], _line(change.base, one))
+            for one in find(change.base, sorted(new_paths))
+        ]
+    return _cancel(after, before, _Placed.by_text)
+
+
+def _cancel(
+    after: list[_Placed], before: list[_Placed], key: Callable[[_Placed], tuple[str, str, str]]
+) -> tuple[list[_Placed], list[_Placed]]:
+    """What is left of both sides when findings of the same key cancel one to one."""
+    waiting: defaultdict[tuple[str, str, str], list[_Placed]] = defaultdict(list)
+    for one in before:
+        waiting[key(one)].append(one)
     new = []
     for one in after:
-        key = (one["path"], one["rule"], _line(change.root, one))
-        if known[key] > 0:
-            known[key] -= 1
+        same = waiting[key(one)]
+        if same:
+            same.pop()
         else:
             new.append(one)
-    return sorted(new, key=lambda one: (one["path"], one["line"], one["rule"]))
+    return new, [one for left in waiting.values() for one in left]
 
 
-def _line(tree: Path | None, finding: dict[str, Any]) -> str:
-    text = read_text(tree, finding["path"]) if tree is not None else None
-    lines = (text or "").split("\n")
+def _sorted_findings(placed: list[_Placed]) -> list[dict[str, Any]]:
+    findings = [one.finding for one in placed]
+    return sorted(findings, key=lambda one: (one["path"], one["line"], one["rule"]))
+
+
+def _line(tree: Path, finding: dict[str, Any]) -> str:
+    lines = (read_text(tree, finding["path"]) or "").split("\n")
     number = finding["line"]
     return lines[number - 1].strip() if 0 < number <= len(lines) else ""
 

@@ -11,6 +11,7 @@ from typing import Any, TypeGuard
 from gate_change import Change, ChangedFile, verdict
 from layout import is_test_file
 from syntax import call_name, parse
+from wording import count_of
 
 SKIPS = frozenset({"skip", "skipif", "skipIf", "skipUnless", "skipTest", "xfail", "expectedFailure",
                    "importorskip"})  # fmt: skip
@@ -29,7 +30,7 @@ def check_tampering(change: Change) -> dict[str, Any]:
             findings += _switched_off(one)
     return verdict(
         bool(findings),
-        f"{len(findings)} tests that stood are weaker now.",
+        f"{count_of(len(findings), 'test that stood is', 'tests that stood are')} weaker now.",
         findings=findings,
         numbers={"weakened": len(findings)},
     )

@@ -17,6 +17,7 @@ from typing import Any
 
 from processes import run_tool
 from suite import copy_tree
+from wording import count_of
 from worktree import (
     Refused,
     list_python_files,
@@ -128,9 +129,11 @@ def _summary(found: Counter[str], fixed: Counter[str], left: Counter[str], files
     if not found:
         return "There is nothing to fix: ruff finds nothing under the repository's rules."
     if not files:
-        return f"There is nothing to fix: none of the {found.total()} findings has a safe fix."
-    done = f"Fixed {fixed.total()} of {found.total()} findings in {files} files"
-    return f"{done}; {left.total()} remain."
+        unfixed = count_of(found.total(), "finding has", "findings have")
+        return f"There is nothing to fix: {unfixed} no safe fix."
+    findings = count_of(found.total(), "finding", "findings")
+    done = f"Fixed {fixed.total()} of {findings} in {count_of(files, 'file', 'files')}"
+    return f"{done}; {count_of(left.total(), 'remains', 'remain')}."
 
 
 def main() -> None:
