@@ -1,4 +1,4 @@
-"""The bucket of R3: so many calls a minute, so many at once."""
+"""The bucket of a tenant: so many calls a minute, so many at once."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -8,6 +8,7 @@ from gate_change import Change, not_run, verdict
 from layout import module_name, read_dependencies, read_project
 from suite import MISSING_MODULE, Suite, check_size, run_suite
 from suite_limits import describe, find_cause, measure_room_mb
+from wording import count_of
 from worktree import Refused, list_python_files
 
 # Packages that install a module of another name.
@@ -72,7 +73,8 @@ def _compare(change: Change, before: Suite, after: Suite, room_mb: int) -> dict[
         return {**answer, "findings": findings, "numbers": numbers}
     answer = verdict(
         bool(lost or failing),
-        f"{len(lost)} tests that passed no longer do; {len(failing)} new tests fail.",
+        f"{count_of(len(lost), 'test that passed no longer does', 'tests that passed no longer do')}"
+        f"; {count_of(len(failing), 'new test fails', 'new tests fail')}.",
         findings=findings,
         numbers=numbers,
     )
