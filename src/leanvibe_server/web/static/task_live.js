@@ -7,8 +7,12 @@ import { clock, showTimes } from "./times.js";
 const page = document.querySelector("[data-task]");
 const REDRAW_AFTER_MS = 250;
 const MAX_LINES = 500;
+const ENDED = "Live updates ended; reload to see news";
+// The same characters as hidden_chars.py.
+const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\u{e0000}-\u{e007f}]/gu;
 
 const part = (name) => document.querySelector(`[data-live-${name}]`);
+const spelled = (text) => text.replace(HIDDEN, (one) => `[U+${one.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}]`);
 const words = (name) => name.replaceAll("_", " ").replace(/^./, (first) => first.toUpperCase());
 
 const ENDINGS = {
@@ -31,7 +35,7 @@ function write(text, message) {
     time.dateTime = at.toISOString();
     time.textContent = clock(at);
     const said = document.createElement("span");
-    said.textContent = line;
+    said.textContent = spelled(line);
     item.append(time, said);
     list.append(item);
   }
@@ -79,10 +83,28 @@ async function redraw() {
   return fresh;
 }
 
+// The page as it is now; null when it cannot be had.
 async function fetchAgain() {
-  const answer = await fetch(location.href, { headers: { Accept: "text/html" }, credentials: "same-origin" });
-  if (!answer.ok || answer.redirected) return null;
+  let answer;
+  try {
+    answer = await fetch(location.href, { headers: { Accept: "text/html" }, credentials: "same-origin" });
+  } catch {
+    return null;
+  }
+  // Someone else may sit here by now: what the ended session showed does not stay.
+  if (answer.redirected || answer.status === 401 || answer.status === 403) {
+    leave(answer.url);
+    return null;
+  }
+  if (!answer.ok) return null;
   return new DOMParser().parseFromString(await answer.text(), "text/html");
+}
+
+function leave(address) {
+  stop();
+  clearTimeout(redrawTimer);
+  page.dataset.finished = "yes";
+  location.assign(address);
 }
 
 function rewriteLog(fresh) {
@@ -114,7 +136,11 @@ async function finish(message) {
   page.dataset.finished = "yes";
   clearTimeout(redrawTimer);
   const fresh = await redraw();
-  if (fresh) rewriteLog(fresh);
+  if (!fresh) {
+    part("state").textContent = ENDED;
+    return;
+  }
+  rewriteLog(fresh);
   part("state")?.remove();
   announce(message.type === "completion" ? "The task is completed." : `The task has ended: ${message.status ?? "failed"}.`);
 }
@@ -132,7 +158,8 @@ function listen() {
   source.addEventListener("error", (event) => {
     // The browser reconnects by itself with Last-Event-ID, unless the server refused for good.
     const ended = event.target.readyState === EventSource.CLOSED;
-    state.textContent = ended ? "Live updates ended; reload to see news" : "Reconnecting…";
+    state.textContent = ended ? ENDED : "Reconnecting…";
+    if (ended) redraw();
   });
   source.addEventListener("message", hear);
 }
