@@ -1,12 +1,19 @@
 """Other sites cannot act in a signed-in person's name."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from leanvibe_server.kernel.errors import Forbidden
 from leanvibe_server.kernel.pagination import PageRequest
+from leanvibe_server.kernel.request import Visit
 from leanvibe_server.kernel.scope import SYSTEM, Scope
 from leanvibe_server.projects import service as projects
+from leanvibe_server.web.forgery import check_origin
 from tests.given import Organisation
 from tests.web.conftest import EnterAs
 
@@ -60,6 +67,23 @@ async def test_a_request_from_another_origin_is_refused_even_with_the_token(
     assert answer.status_code == 403
     assert "came from another site" in visitor.text
     assert await _count_projects(acme) == 0
+
+
+async def test_in_production_the_host_header_makes_no_site_our_own(acme: Organisation) -> None:
+    house = acme.house
+    for environment, public_url, refused in (
+        ("production", "https://vibe.example", True),
+        ("development", "", False),
+    ):
+        settings = replace(house.settings, environment=environment, public_url=public_url)
+        visit = SimpleNamespace(
+            house=SimpleNamespace(settings=settings),
+            headers={"origin": "https://other.example", "host": "other.example"},
+        )
+        with pytest.raises(Forbidden) if refused else nullcontext():
+            check_origin(cast(Visit, visit))
+        visit.headers["origin"] = settings.base_url
+        check_origin(cast(Visit, visit))
 
 
 async def test_our_own_page_is_heard(enter_as: EnterAs, acme: Organisation) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+from urllib.parse import unquote_to_bytes
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -77,13 +78,35 @@ def _sentence(text: str) -> str:
 
 
 async def read_form(request: Request) -> Form:
-    """The fields of a request's form. Files are not read: no form of ours sends one."""
+    """The fields of a request's form. Files are not read: no form of ours sends one.
+
+    Raises: InvalidRequest: the form holds what is no text.
+    """
+    body = await request.body()
+    encoded = request.headers.get("content-type", "").startswith(
+        "application/x-www-form-urlencoded"
+    )
+    _check_text(unquote_to_bytes(body) if encoded else body)
     values: dict[str, list[str]] = {}
     async with request.form(max_files=0, max_fields=MAX_FIELDS) as sent:
         for name, value in sent.multi_items():
             if isinstance(value, str):
-                values.setdefault(name, []).append(value.replace("\0", "").replace("\r\n", "\n"))
+                values.setdefault(name, []).append(value.replace("\r\n", "\n"))
     return Form(values)
+
+
+def _check_text(body: bytes) -> None:
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        raise InvalidRequest(
+            "The form holds bytes that are no UTF-8 text, so nothing was changed. "
+            "Type the text anew and send it again."
+        ) from None
+    if "\0" in text:
+        raise InvalidRequest(
+            "The form holds a NUL character, so nothing was changed. Take it out and send it again."
+        )
 
 
 def fill(model: type[Model], values: Mapping[str, Any]) -> Model:
