@@ -287,6 +287,39 @@ def test_a_page_nobody_looks_at_catches_up_when_looked_at(site: Site, browser: B
     context.close()
 
 
+@pytest.mark.parametrize("meanwhile", ["at the end of the task", "when looked at again"])
+def test_a_page_of_an_ended_session_leaves_for_the_sign_in(
+    site: Site, browser: Browser, meanwhile: str
+) -> None:
+    context = _open(browser, size=DESKTOP, scheme="light")
+    page, _ = _watched(context)
+    _sign_in(page, site, site.acme.people["developer"])
+    page.goto(f"{site.url}/tasks/new")
+    page.check("input[value=free]")
+    page.fill("#title", "Watched too long")
+    page.click("text=Start task")
+    page.wait_for_url("**/tasks/*-*")
+    page.wait_for_selector("[data-live-state] >> text=/^Live$/")
+    page.evaluate(_NOTE_ANNOUNCEMENTS)
+    task_id = page.url.rpartition("/")[2]
+    if meanwhile == "when looked at again":
+        page.evaluate(_LOOK, "hidden")
+        context.clear_cookies()
+        page.evaluate(_LOOK, "visible")
+    else:
+        context.clear_cookies()
+        site.do(_cancel(replace(site, task_id=task_id)))
+    page.wait_for_url(f"{site.url}/login?next=/tasks/{task_id}")
+    assert page.evaluate("sessionStorage.announced") is None
+    site.do(_cancel(replace(site, task_id=task_id)))
+    context.close()
+
+
+_NOTE_ANNOUNCEMENTS = """() => {
+    const place = document.querySelector("[data-live-announcement]");
+    new MutationObserver(() => { sessionStorage.announced = place.textContent; })
+        .observe(place, { childList: true, characterData: true, subtree: true });
+}"""
 _LOOK = """state => {
     Object.defineProperty(document, "visibilityState", { value: state, configurable: true });
     document.dispatchEvent(new Event("visibilitychange"));
@@ -323,3 +356,72 @@ def test_without_scripts_everything_is_there(site: Site, browser: Browser) -> No
     page.wait_for_url("**/tasks/*-*")
     assert page.locator("text=Refresh").is_visible()
     context.close()
+
+
+LONG = "W" * 150
+HOSTILE_DIFF = (
+    f"diff --git a/{LONG}.py b/{LONG}.py\nnew file mode 100644\n--- /dev/null\n+++ b/{LONG}.py\n"
+    f"@@ -0,0 +1,2 @@\n+admin = True # \u202e{LONG}\n+end\n"
+).encode()
+
+
+async def _add_hostile_things(site: Site) -> tuple[str, str]:
+    house = site.acme.house
+    async with house.database.tenant(site.acme.id) as conn:
+        scope = Scope(conn, site.acme.id, SYSTEM, house.clock, house, plan="enterprise")
+        project = await projects.create_project(
+            scope, NewProject(name=LONG, description=LONG, tech_stack=["X" * 40])
+        )
+        task = await engine.submit_task(
+            scope, NewTask(title=LONG, description=LONG, project_id=project.id)
+        )
+    return str(project.id), str(task.id)
+
+
+@pytest.mark.parametrize(
+    ("size", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")], ids=["desktop", "phone"]
+)
+def test_long_words_stay_on_their_page_and_in_their_card(
+    site: Site,
+    browser: Browser,
+    monkeypatch: pytest.MonkeyPatch,
+    size: dict[str, int],
+    scheme: str,
+) -> None:
+    async def read_hostile_diff(*_: object) -> bytes:
+        return HOSTILE_DIFF
+
+    monkeypatch.setattr("leanvibe_server.web.tasks_pages._read_diff", read_hostile_diff)
+    project_id, task_id = site.do(_add_hostile_things(site))
+    context = _open(browser, size=size, scheme=scheme)
+    page, complaints = _watched(context)
+    _sign_in(page, site, site.acme.people["owner"])
+    page.goto(f"{site.url}/settings/users")
+    page.fill("#email", f"{'w' * 60}.{scheme}@{'w' * 60}.example")
+    page.click("text=Send invitation")
+    page.wait_for_selector("[data-toasts] .toast")
+    for path in (*PAGES, "/tasks/{task}/files"):
+        page.goto(site.url + path.format(project=project_id, task=task_id))
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= size["width"], f"{path} is {width} wide"
+        assert page.evaluate(_SPILLED) == [], path
+    page.goto(f"{site.url}/tasks/{task_id}")
+    assert "contains hidden characters" in page.inner_text("[data-region=diff] summary")
+    assert page.inner_text(".diff .hidden-char") == "U+202E"
+    page.goto(f"{site.url}/dev/outbox")
+    recipient = page.locator(".diff-file > summary .mono").first.bounding_box()
+    assert recipient is not None
+    assert recipient["width"] > 200, "the recipient is squeezed"
+    assert [one for one in complaints if "404" not in one] == []
+    context.close()
+
+
+# Text that reaches beyond its card, other than in a box of its own that scrolls.
+_SPILLED = """() => {
+    const apart = ".scroll, .log, .unseen, svg, details:not([open]) > :not(summary)";
+    const right = (one) => one.getBoundingClientRect().right;
+    return [...document.querySelectorAll(".card *")]
+        .filter((one) => !one.closest(apart) && one.getBoundingClientRect().width > 0)
+        .filter((one) => right(one) > right(one.closest(".card")) + 1)
+        .map((one) => `${one.tagName}.${one.className}: ${one.textContent.slice(0, 20)}`);
+}"""

@@ -4,8 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from leanvibe_server.engine.schemas import TaskProblem, TaskView
 from leanvibe_server.web.diff_view import view_diff
 from leanvibe_server.web.formats import duration, initials, time_tag, words
+from leanvibe_server.web.problem_view import problem_of
 from leanvibe_server.web.quality_view import gate_lines, score_parts
 from leanvibe_server.web.reference import read_reference
 from leanvibe_server.web.task_view import plan_lists
@@ -125,6 +127,42 @@ def test_every_gate_says_what_it_measured_and_an_unknown_one_nothing() -> None:
         ("Security", 1.0),
     ]
     assert (gate_lines(None), score_parts(None)) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("gate", "told"),
+    [
+        (
+            {
+                "name": "lint",
+                "reason": None,
+                "findings": [
+                    {"path": "app/a.py", "line": 3, "rule": "F401", "message": "os is unused"},
+                    {"path": "app/b.py", "line": 0, "rule": "D100", "message": "no docstring"},
+                ],
+            },
+            (
+                "Lint: 2 new findings",
+                ["app/a.py:3 F401 os is unused", "app/b.py D100 no docstring"],
+            ),
+        ),
+        (
+            {"name": "dead_code", "findings": [{"path": "a.py", "line": 1, "rule": "unused"}]},
+            ("Dead code: 1 new finding", ["a.py:1 unused"]),
+        ),
+        (
+            {"name": "tests", "reason": "They ran too long.", "findings": []},
+            ("Tests", ["They ran too long."]),
+        ),
+    ],
+)
+def test_a_gate_in_the_way_is_told_finding_by_finding(
+    gate: dict[str, object], told: tuple[str, list[str]]
+) -> None:
+    error = TaskProblem(code="gates_failed", message="No.", details={"gates": [gate]})
+    problem = problem_of(TaskView.model_construct(error=error))
+    assert problem is not None
+    assert problem.lists == [told]
 
 
 def _gate(name: str, **facts: object) -> dict[str, object]:

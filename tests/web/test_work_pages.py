@@ -215,6 +215,46 @@ async def test_a_task_tells_where_it_stands_and_what_can_be_done(
     assert re.search(r"Attempt 2", visitor.text)
 
 
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        ("failed", "This task failed; nothing was delivered."),
+        ("cancelled", "This task was cancelled; nothing was delivered."),
+        ("queued", "This task is not finished yet."),
+    ],
+)
+async def test_a_task_without_files_says_why(
+    enter_as: EnterAs, acme: Organisation, admin: asyncpg.Connection, status: str, told: str
+) -> None:
+    visitor = await enter_as(acme, "developer")
+    path = await _start_task(visitor, await _add_project(visitor), recipe="lint_autofix")
+    await admin.execute(
+        "UPDATE tasks SET status = $1 WHERE id = $2", status, parse_id(path.rpartition("/")[2])
+    )
+    assert (await visitor.open(f"{path}/files")).status_code == 404
+    assert told in visitor.text
+    assert f'<a class="button primary" href="{path}">Back to the task</a>' in visitor.page
+
+
+@pytest.mark.parametrize(
+    ("value", "told"), [(b"Shop%00", "a NUL character"), (b"Shop%ff", "bytes that are no UTF-8")]
+)
+async def test_a_form_that_holds_no_text_is_refused(
+    enter_as: EnterAs, acme: Organisation, value: bytes, told: str
+) -> None:
+    visitor = await enter_as(acme, "developer")
+    await visitor.open("/projects/new")
+    answer = await visitor.client.post(
+        "/projects/new",
+        content=b"form_token=" + visitor.token.encode() + b"&name=" + value,
+        headers={"content-type": "application/x-www-form-urlencoded"},
+    )
+    assert answer.status_code == 400
+    assert told in answer.text
+    await visitor.open("/projects")
+    assert "No projects yet" in visitor.text
+
+
 async def test_lists_are_paged_and_filtered(enter_as: EnterAs, acme: Organisation) -> None:
     visitor = await enter_as(acme, "developer")
     project = await _add_project(visitor)

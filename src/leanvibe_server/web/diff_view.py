@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from leanvibe_server.engine.diffs import FileDiff, parse_diff
+from leanvibe_server.web.hidden_chars import has_hidden
 
 MAX_LINES_OF_FILE = 600
 MAX_LINES_OPEN = 100
@@ -25,7 +26,10 @@ class Line:
 
 @dataclass(frozen=True)
 class FileView:
-    """One file of a diff. `open` ones are unfolded at first; `cut` ones are longer than shown."""
+    """One file of a diff. `open` ones are unfolded at first; `cut` ones are longer than shown.
+
+    `hidden` ones hold characters that cannot be seen, in their name or anywhere in their lines.
+    """
 
     path: str
     old_path: str | None
@@ -36,6 +40,7 @@ class FileView:
     lines: list[Line]
     open: bool
     cut: bool
+    hidden: bool
 
 
 def view_diff(raw: bytes) -> list[FileView]:
@@ -46,11 +51,12 @@ def view_diff(raw: bytes) -> list[FileView]:
     for facts, lines in zip(parse_diff(raw), _split(texts), strict=False):
         cut = len(lines) > MAX_LINES_OF_FILE
         unfolded += min(len(lines), MAX_LINES_OF_FILE)
-        shown.append(_view(facts, lines[:MAX_LINES_OF_FILE], cut, unfolded <= MAX_LINES_OPEN))
+        shown.append(_view(facts, lines, cut, unfolded <= MAX_LINES_OPEN))
     return shown
 
 
 def _view(facts: FileDiff, lines: list[Line], cut: bool, unfold: bool) -> FileView:
+    texts = (facts.path, facts.old_path or "", *(line.text for line in lines))
     return FileView(
         path=facts.path,
         old_path=facts.old_path,
@@ -58,9 +64,12 @@ def _view(facts: FileDiff, lines: list[Line], cut: bool, unfold: bool) -> FileVi
         binary=facts.binary,
         added=len(facts.added),
         removed=len(facts.removed),
-        lines=lines,
+        lines=[
+            replace(line, text=line.text[:MAX_LINE_LENGTH]) for line in lines[:MAX_LINES_OF_FILE]
+        ],
         open=unfold,
         cut=cut,
+        hidden=any(has_hidden(text) for text in texts),
     )
 
 
@@ -104,7 +113,7 @@ def _length(texts: list[str], start: int, hunk: re.Match[str]) -> int:
 def _read_hunk(texts: list[str], start: int, hunk: re.Match[str]) -> Iterator[Line]:
     old, new = int(hunk[1]), int(hunk[3])
     for text in texts[start : start + _length(texts, start, hunk)]:
-        kind, content = text[:1], text[1 : MAX_LINE_LENGTH + 1]
+        kind, content = text[:1], text[1:].removesuffix("\r")
         if kind == "+":
             yield Line("add", content, new=new)
             new += 1

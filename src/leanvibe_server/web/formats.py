@@ -6,6 +6,8 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from leanvibe_server.web.hidden_chars import spelled, visible
+
 
 def to_datetime(value: datetime | str) -> datetime:
     """A moment, from itself or from its RFC 3339 text."""
@@ -82,8 +84,8 @@ def initials(name: str) -> str:
 
 
 def breakable(text: str) -> Markup:
-    """Foreign text that may wrap after slashes."""
-    return Markup("/<wbr>").join(escape(part) for part in text.split("/"))
+    """Foreign text that may wrap after slashes, its hidden characters made visible."""
+    return Markup("/<wbr>").join(visible(part) for part in text.split("/"))
 
 
 def codes(text: str) -> Markup:
@@ -105,5 +107,7 @@ FILTERS: dict[str, Any] = {
     "words": words,
     "initials": initials,
     "breakable": breakable,
+    "visible": visible,
+    "spelled": spelled,
     "codes": codes,
 }

@@ -10,6 +10,9 @@ from leanvibe_server.web.formats import words
 from leanvibe_server.web.task_view import texts
 
 NO_RECIPE = "no_recipe"
+GATES_FAILED = "gates_failed"
+# The engine hands over no more findings of one gate than these.
+MAX_FINDINGS = 20
 MAX_LISTS = 12
 # The API's name of a slot, before the words that fill it as well.
 _FIELD_NAMES = re.compile(r"requirements\.[\w.]+, or ")
@@ -43,6 +46,9 @@ def problem_of(task: TaskView) -> Problem | None:
     message = task.error.message
     if task.error.code == NO_RECIPE:
         message = "No recipe can do this, and no model is connected. Nothing was changed."
+    if task.error.code == GATES_FAILED:
+        gates = [gate for gate in details.get("gates") or [] if isinstance(gate, dict)]
+        return Problem(message, [_gate(gate) for gate in gates[:MAX_LISTS]], [])
     lists = [
         (words(name), _items(value))
         for name, value in list(details.items())[:MAX_LISTS]
@@ -50,6 +56,28 @@ def problem_of(task: TaskView) -> Problem | None:
     ]
     nearest = details.get("nearest_recipes") or details.get("nearest") or []
     return Problem(message, lists, [_hint(item) for item in nearest if isinstance(item, dict)])
+
+
+def _gate(gate: Mapping[str, Any]) -> tuple[str, list[str]]:
+    """A gate that stood in the way, and what it found, a line each."""
+    found = [item for item in gate.get("findings") or [] if isinstance(item, dict)]
+    name = words(str(gate.get("name") or "gate"))
+    reasons = texts(gate.get("reason"))
+    if not found:
+        return name, reasons or ["It did not pass."]
+    count = f"{len(found)} new finding{'' if len(found) == 1 else 's'}"
+    if len(found) >= MAX_FINDINGS:
+        count = f"the first {len(found)} new findings"
+    return f"{name}: {count}", [*reasons, *(_finding(item) for item in found)]
+
+
+def _finding(item: Mapping[str, Any]) -> str:
+    """One finding as linters print it; one on a whole file has no line."""
+    place = str(item.get("path") or "")
+    if place and item.get("line"):
+        place = f"{place}:{item['line']}"
+    parts = (place, str(item.get("rule") or ""), str(item.get("message") or ""))
+    return " ".join(part for part in parts if part)
 
 
 def _items(value: Any) -> list[str]:

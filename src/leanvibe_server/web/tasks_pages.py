@@ -111,8 +111,12 @@ async def download_patch(task_id: PathId, opened: Annotated[ScopedPage, READ]) -
 
 @router.get("/tasks/{task_id}/files")
 async def show_files(task_id: PathId, opened: Annotated[ScopedPage, READ]) -> Response:
-    """The files of a completed task, whole."""
-    code = await service.read_code(opened.scope, task_id)
+    """The files of a completed task, whole; of another one, why there are none."""
+    try:
+        code = await service.read_code(opened.scope, task_id)
+    except TaskNotCompleted:
+        task = await service.get_task(opened.scope, task_id)
+        return opened.show("tasks/no_files.html", http_status=404, task=task)
     return opened.show("tasks/files.html", code=code)
 
 
