@@ -1,6 +1,7 @@
 """Other programs are run to their end, and nothing of them stays."""
 
 import asyncio
+import gc
 import sys
 import time
 from uuid import uuid4
@@ -62,6 +63,21 @@ async def test_cancelling_kills_within_a_second() -> None:
         await running
     assert time.monotonic() - started < 1
     assert count_processes(mark) == 0
+
+
+async def test_cancelling_twice_at_any_moment_leaves_nothing_open() -> None:
+    for turn in range(40):
+        task = asyncio.create_task(run_process(["sleep", "30"], timeout_s=60, env=ENV))
+        await asyncio.sleep(turn * 0.0005)
+        task.cancel()
+        for _ in range(turn % 7):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    # What was left open warns when it is collected, and warnings are errors.
+    await asyncio.sleep(0.1)
+    gc.collect()
 
 
 async def test_a_watch_ends_the_program_with_its_reason() -> None:

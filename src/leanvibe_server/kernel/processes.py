@@ -64,11 +64,15 @@ async def run_process(
     finally:
         deadline.cancel()
         running.kill()
-        if not running.ended.done():
-            await asyncio.wait({running.ended}, timeout=_DEATH_S)
-        transport.close()
+        try:
+            if not running.ended.done():
+                await asyncio.wait({running.ended}, timeout=_DEATH_S)
+        finally:
+            # Also when the caller is cancelled once more while it waits.
+            transport.close()
+            if watcher:
+                watcher.cancel()
         if watcher:
-            watcher.cancel()
             await asyncio.gather(watcher, return_exceptions=True)
     if watcher and not watcher.cancelled():
         watcher.result()
