@@ -71,12 +71,12 @@ def _compare(change: Change, before: Suite, after: Suite, room_mb: int) -> dict[
     if missing:
         answer = not_run(f"The tests need {missing}, which is not installed.", "dependencies")
         return {**answer, "findings": findings, "numbers": numbers}
-    broken = count_of(
+    lost_count = count_of(
         len(lost), "test that passed no longer does", "tests that passed no longer do"
     )
     answer = verdict(
         bool(lost or failing),
-        f"{broken}; {count_of(len(failing), 'new test fails', 'new tests fail')}.",
+        f"{lost_count}; {count_of(len(failing), 'new test fails', 'new tests fail')}.",
         findings=findings,
         numbers=numbers,
     )
