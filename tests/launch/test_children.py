@@ -133,7 +133,8 @@ def test_stopping_takes_the_grandchildren_along(make_child: MakeChild, tmp_path:
     assert processes.wait_gone(lambda: not (note.exists() and note.read_text()), timeout_s=10)
     grandchild = int(note.read_text())
 
-    assert processes.runs(grandchild, "sleep")
+    # A program is started a moment before the system tells its words.
+    assert processes.wait_gone(lambda: not processes.runs(grandchild, "sleep"), timeout_s=2)
     child.stop()
     assert processes.wait_gone(lambda: processes.runs(grandchild, "sleep"), timeout_s=2)
     assert not child.pid_path.exists()
