@@ -1,5 +1,6 @@
 """Every page for every role, and what all pages have in common."""
 
+import html
 import re
 from uuid import uuid4
 
@@ -110,8 +111,13 @@ async def test_a_platform_admin_sees_no_projects_and_every_tenants_log(
     assert (await visitor.open("/")).status_code == 200
     assert "Platform administration" in visitor.text
     assert (await visitor.open("/projects")).status_code == 403
-    assert (await visitor.open("/audit?area=tenant")).status_code == 200
-    assert acme.tenant.slug in visitor.text
+    page = await visitor.open("/audit?area=tenant")
+    # Others of this run may have left later entries: turn the pages.
+    while acme.tenant.slug not in visitor.text:
+        older = re.search(r'href="(/audit\?[^"]*cursor=[^"]*)"', page.text)
+        assert older, "the organisation is on no page"
+        page = await visitor.open(html.unescape(older[1]))
+    assert page.status_code == 200
 
 
 FOREIGN = (
