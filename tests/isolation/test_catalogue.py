@@ -13,7 +13,13 @@ GLOBAL = {
     "pgqueuer_schedules": "the queue's clock",
 }
 # The directory is read before a tenant is known, by the platform login only.
-KEYED_OTHERWISE = {"directory_by_email", "directory_by_account", "tenants_pkey", "tenants_slug_key"}
+KEYED_OTHERWISE = {
+    "directory_by_email",
+    "directory_by_account",
+    "domains_verified",
+    "tenants_pkey",
+    "tenants_slug_key",
+}
 
 
 async def _tables(admin: asyncpg.Connection) -> list[asyncpg.Record]:

@@ -52,6 +52,7 @@ class Plan:
     limits: Limits
     rate: Rate
     benefits: tuple[str, ...]
+    features: frozenset[str] = frozenset()
 
 
 PLANS: dict[str, Plan] = {
@@ -76,6 +77,7 @@ PLANS: dict[str, Plan] = {
             limits=Limits(10, 50, 100_000, 10_240, 1_000, 10, 10),
             rate=Rate(per_minute=1_000, burst=2_000),
             benefits=("100,000 API calls a month", "10 users, 50 projects", "OIDC single sign-on"),
+            features=frozenset({"oidc"}),
         ),
         Plan(
             id=UUID("00000000-0000-7000-8000-000000000103"),
@@ -86,6 +88,7 @@ PLANS: dict[str, Plan] = {
             limits=Limits(UNLIMITED, UNLIMITED, UNLIMITED_CALLS, 1_048_576, 10_000, 100, 100),
             rate=Rate(per_minute=10_000, burst=20_000),
             benefits=("Unlimited API calls", "SAML and SCIM", "Priority support"),
+            features=frozenset({"oidc", "saml", "scim"}),
         ),
     )
 }

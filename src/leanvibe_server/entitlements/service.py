@@ -5,9 +5,9 @@ from datetime import datetime
 from math import ceil
 
 from leanvibe_server.entitlements.errors import QuotaExceeded
-from leanvibe_server.entitlements.plans import plan_of, upgrade_options
+from leanvibe_server.entitlements.plans import PLANS, plan_of, upgrade_options
 from leanvibe_server.kernel.clock import rfc3339
-from leanvibe_server.kernel.errors import InvalidRequest
+from leanvibe_server.kernel.errors import Forbidden, InvalidRequest
 from leanvibe_server.kernel.scope import Scope
 
 # Each kind of quota, the limit behind it, and how a message names it.
@@ -80,3 +80,25 @@ async def require_room(
     current = await count(scope)
     if current + amount > limit_of(scope.plan, quota_type):
         raise quota_exceeded(scope.plan, quota_type, current=current, resets_at=None, now=scope.now)
+
+
+FEATURE_NAMES = {
+    "oidc": "Single sign-on by OpenID Connect",
+    "saml": "Single sign-on by SAML",
+    "scim": "Provisioning by SCIM",
+}
+
+
+def require_feature(plan: str, feature: str) -> None:
+    """Refuse what the plan does not hold.
+
+    Raises: Forbidden: with the plans that do hold it.
+    """
+    if feature in plan_of(plan).features:
+        return
+    having = [o for o in upgrade_options(plan) if feature in PLANS[o["plan"]].features]
+    raise Forbidden(
+        f"{FEATURE_NAMES[feature]} is not part of the plan {plan_of(plan).name}.",
+        details={"feature": feature, "plan": plan},
+        upgrade_options=having,
+    )

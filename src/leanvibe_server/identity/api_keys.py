@@ -20,7 +20,18 @@ from leanvibe_server.kernel.scope import Scope
 ENVIRONMENTS = ("live", "test")
 # A key gets these only when they are asked for by name: they could make more keys or users.
 BY_NAME_ONLY = frozenset(
-    {Permission.API_KEY_MANAGE, Permission.USER_CREATE, Permission.USER_UPDATE}
+    {
+        Permission.API_KEY_MANAGE,
+        Permission.USER_CREATE,
+        Permission.USER_UPDATE,
+        Permission.USER_DELETE,
+        Permission.ROLE_MANAGE,
+        Permission.TENANT_DELETE,
+        Permission.ORGANIZATION_MANAGE,
+        Permission.SECURITY_MANAGE,
+        Permission.PRIVACY_MANAGE,
+        Permission.SCIM_MANAGE,
+    }
 )
 
 

@@ -231,4 +231,5 @@ def _admission(
         plan=standing.plan,
         suspended=standing.tenant_status == "suspended",
         transaction=transaction,
+        authenticated_at=standing.authenticated_at,
     )

@@ -10,13 +10,14 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from leanvibe_server.identity import addresses, throttle, tokens
+from leanvibe_server.identity.arrival import arrive
 from leanvibe_server.identity.events import LoginFailed
-from leanvibe_server.identity.models import Candidate, User
+from leanvibe_server.identity.models import PASSWORD, Candidate, User
 from leanvibe_server.identity.passwords import desk_of
 from leanvibe_server.identity.refusals import invalid_credentials
 from leanvibe_server.identity.repository import people, sign_in
 from leanvibe_server.identity.schemas import LoginRequest, SignedInUser, TokenAnswer
-from leanvibe_server.identity.sessions import TOKEN, WEB, OpenedSession, open_session
+from leanvibe_server.identity.sessions import TOKEN, WEB, OpenedSession
 from leanvibe_server.identity.throttle import Attempt
 from leanvibe_server.identity.visits import actor_of, scope_in
 from leanvibe_server.kernel.config import Settings
@@ -159,7 +160,7 @@ async def _open(visit: Visit, found: Candidate, password: str, *, kind: str) -> 
             await people.set_password(
                 conn, tenant_id, user_id, password_hash=fresh_hash, now=scope.now
             )
-        return SignedIn(user, await open_session(scope, user, kind=kind, method="password"))
+        return SignedIn(user, await arrive(scope, user, PASSWORD, kind=kind))
 
 
 async def _rehash(house: House, user: User, password: str) -> str | None:

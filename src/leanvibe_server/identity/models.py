@@ -55,6 +55,29 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
     ended_at: datetime | None
     ended_reason: str | None
+    amr: list[str]
+    authenticated_at: datetime
+    provider_id: UUID | None
+    remote_session: str | None
+
+
+class Proof(msgspec.Struct, frozen=True, kw_only=True):
+    """How somebody proved who they are.
+
+    `method` names the way in: password, passkey, oidc, saml, invitation or switch. `amr` are the
+    methods of RFC 8176 (`pwd`, `otp`, `sms`, `hwk`, `mfa`, `fed` for a provider's word).
+    `remote_session` is the provider's name for its session, which its logout names, and
+    `not_after` the end the provider sets.
+    """
+
+    method: str
+    amr: tuple[str, ...]
+    provider_id: UUID | None = None
+    remote_session: str | None = None
+    not_after: datetime | None = None
+
+
+PASSWORD = Proof(method="password", amr=("pwd",))
 
 
 class RefreshToken(msgspec.Struct, frozen=True, kw_only=True):

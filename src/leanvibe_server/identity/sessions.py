@@ -7,7 +7,7 @@ from uuid import UUID
 from leanvibe_server.entitlements.plans import plan_of
 from leanvibe_server.identity import opaque
 from leanvibe_server.identity.events import SessionEnded, UserLoggedIn, UserLoggedOut
-from leanvibe_server.identity.models import RefreshToken, Session, User
+from leanvibe_server.identity.models import Proof, RefreshToken, Session, User
 from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.repository import sessions as rows
 from leanvibe_server.identity.schemas import SessionList, SessionView, Success
@@ -55,13 +55,14 @@ def is_live(
     return ended_at is None and now < expires_at and now < seen_at + LIMITS[kind].idle
 
 
-async def open_session(scope: Scope, user: User, *, kind: str, method: str) -> OpenedSession:
-    """Begin a session of a user whose credentials were checked.
+async def open_session(scope: Scope, user: User, proof: Proof, *, kind: str) -> OpenedSession:
+    """Begin a session of a user whose credentials were checked. Only `arrival.arrive` and a move
+    between tenants call this.
 
-    `method` says how: password, switch or invitation. Beyond the plan's limit the user's oldest
-    session ends. The caller holds the user's row lock.
+    Beyond the plan's limit the user's oldest session ends. The caller holds the user's row lock.
     """
     now = scope.now
+    end = now + LIMITS[kind].absolute
     secret = opaque.new_token(scope.tenant_id)
     session = Session(
         tenant_id=scope.tenant_id,
@@ -72,9 +73,13 @@ async def open_session(scope: Scope, user: User, *, kind: str, method: str) -> O
         user_agent=printable(scope.actor.user_agent),
         created_at=now,
         last_seen_at=now,
-        expires_at=now + LIMITS[kind].absolute,
+        expires_at=end if proof.not_after is None else min(end, proof.not_after),
         ended_at=None,
         ended_reason=None,
+        amr=list(proof.amr),
+        authenticated_at=now,
+        provider_id=proof.provider_id,
+        remote_session=proof.remote_session,
     )
     cookie_hash = hash_token(secret) if kind == WEB else None
     await rows.insert_session(scope.conn, session, cookie_hash=cookie_hash)
@@ -83,7 +88,7 @@ async def open_session(scope: Scope, user: User, *, kind: str, method: str) -> O
     await _end_oldest(scope, user, keep=session.id)
     await people.set_last_login(scope.conn, scope.tenant_id, user.id, now=now)
     await scope.emit(
-        UserLoggedIn(user_id=user.id, email=user.email, session_id=session.id, method=method)
+        UserLoggedIn(user_id=user.id, email=user.email, session_id=session.id, method=proof.method)
     )
     return OpenedSession(session, refresh_text(secret) if kind == TOKEN else secret)
 

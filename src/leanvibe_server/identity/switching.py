@@ -6,8 +6,9 @@ from uuid import UUID
 from leanvibe_server.identity import login
 from leanvibe_server.identity.events import TenantSwitched
 from leanvibe_server.identity.login import SignedIn
-from leanvibe_server.identity.models import Candidate, User
+from leanvibe_server.identity.models import Candidate, Proof, User
 from leanvibe_server.identity.repository import people
+from leanvibe_server.identity.repository.sessions import find_session
 from leanvibe_server.identity.schemas import SwitchRequest, TokenAnswer
 from leanvibe_server.identity.sessions import TOKEN, end_session, open_session
 from leanvibe_server.kernel.errors import Forbidden, NotFound
@@ -30,6 +31,7 @@ async def move_session(scope: Scope, tenant_id: UUID, *, kind: str) -> SignedIn:
     user = await _require_user(scope)
     if tenant_id == scope.tenant_id:
         raise NotFound("You are in this tenant already.")
+    proof = await _proof_of(scope)
     await scope.emit(
         TenantSwitched(user_id=user.id, session_id=_session_id(scope), to_tenant_id=tenant_id)
     )
@@ -46,9 +48,7 @@ async def move_session(scope: Scope, tenant_id: UUID, *, kind: str) -> SignedIn:
             actor=replace(scope.actor, id=found.user.id, label=found.user.email, session_id=None),
             plan=found.plan,
         )
-        return SignedIn(
-            found.user, await open_session(inside, found.user, kind=kind, method="switch")
-        )
+        return SignedIn(found.user, await open_session(inside, found.user, proof, kind=kind))
 
 
 async def list_own_tenants(scope: Scope) -> list[Candidate]:
@@ -66,6 +66,14 @@ async def _require_user(scope: Scope) -> User:
     if user is None:
         raise NotFound("No such user.")
     return user
+
+
+async def _proof_of(scope: Scope) -> Proof:
+    """How the session that moves was proved: what follows it keeps."""
+    session = await find_session(scope.conn, scope.tenant_id, _session_id(scope))
+    if session is None:
+        raise NotFound("No such session.")
+    return Proof(method="switch", amr=tuple(session.amr), not_after=session.expires_at)
 
 
 def _session_id(scope: Scope) -> UUID:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
@@ -10,7 +11,7 @@ from uuid import UUID
 from fastapi import Depends, Request
 
 from leanvibe_server.kernel.db import Transaction
-from leanvibe_server.kernel.errors import Forbidden, TenantSuspended
+from leanvibe_server.kernel.errors import Forbidden, StepUpRequired, TenantSuspended
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.idempotency import begin_idempotent
 from leanvibe_server.kernel.platform import PLATFORM_TENANT, Reason, begin_platform
@@ -37,10 +38,18 @@ class Permission(StrEnum):
     TENANT_READ = "tenant:read"
     TENANT_UPDATE = "tenant:update"
     TENANT_ADMIN = "tenant:administer_all"
+    TENANT_DELETE = "tenant:delete"
+    ORGANIZATION_MANAGE = "organization:manage"
+    SECURITY_READ = "security:read"
+    SECURITY_MANAGE = "security:manage"
+    PRIVACY_MANAGE = "privacy:manage"
     USER_READ = "user:read"
     USER_CREATE = "user:create"
     USER_UPDATE = "user:update"
+    USER_DELETE = "user:delete"
+    ROLE_MANAGE = "role:manage"
     API_KEY_MANAGE = "api_key:manage"
+    SCIM_MANAGE = "scim:manage"
     PROJECT_READ = "project:read"
     PROJECT_CREATE = "project:create"
     PROJECT_UPDATE = "project:update"
@@ -56,7 +65,7 @@ class Permission(StrEnum):
 P = Permission
 READS = frozenset(
     {P.SELF, P.TENANT_READ, P.USER_READ, P.PROJECT_READ, P.TASK_READ, P.USAGE_READ, P.AUDIT_READ,
-     P.AUDIT_READ_ALL, P.TENANT_ADMIN}
+     P.AUDIT_READ_ALL, P.TENANT_ADMIN, P.SECURITY_READ}
 )  # fmt: skip
 
 _GUEST = frozenset({P.SELF, P.PROJECT_READ, P.TASK_READ})
@@ -66,9 +75,11 @@ _DEVELOPER = _VIEWER | {
 }  # fmt: skip
 _MANAGER = _DEVELOPER | {P.PROJECT_DELETE}
 _ADMIN = _MANAGER | {
-    P.TENANT_UPDATE, P.USER_CREATE, P.USER_UPDATE, P.API_KEY_MANAGE, P.AUDIT_READ,
+    P.TENANT_UPDATE, P.ORGANIZATION_MANAGE, P.SECURITY_READ, P.SECURITY_MANAGE, P.PRIVACY_MANAGE,
+    P.USER_CREATE, P.USER_UPDATE, P.USER_DELETE, P.ROLE_MANAGE, P.API_KEY_MANAGE, P.SCIM_MANAGE,
+    P.AUDIT_READ,
 }  # fmt: skip
-_OWNER = _ADMIN
+_OWNER = _ADMIN | {P.TENANT_DELETE}
 
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.OWNER: _OWNER,
@@ -87,7 +98,11 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
 @dataclass(frozen=True)
 class Admission:
     """What the gate found behind a credential: who it is, where, what they may, and the open
-    transaction with that tenant bound."""
+    transaction with that tenant bound.
+
+    `authenticated_at` is when the person last proved who they are in this session; None for a
+    key, which nobody holds in the hand.
+    """
 
     actor: Actor
     tenant_id: UUID
@@ -95,6 +110,7 @@ class Admission:
     plan: str
     suspended: bool
     transaction: Transaction
+    authenticated_at: datetime | None = None
 
 
 class Gate(Protocol):
@@ -120,6 +136,27 @@ def check_permission(admission: Admission, permission: Permission) -> None:
         )
 
 
+# How long a proof of identity counts as fresh. Source: NIST SP 800-63B-4, section 5.2.
+FRESH_FOR = timedelta(minutes=10)
+
+
+def check_fresh(admission: Admission, permission: Permission, now: datetime) -> None:
+    """Refuse a sensitive change in a session whose holder has not proved themselves lately.
+
+    A key passes where its scopes say so by name, but never for what belongs to a person.
+    Raises: StepUpRequired.
+    """
+    if admission.actor.kind == "api_key" and permission != Permission.SELF:
+        return
+    proved_at = admission.authenticated_at
+    if proved_at is None or now - proved_at > FRESH_FOR:
+        raise StepUpRequired(
+            "Confirm that it is you: POST /v1/auth/step-up with your password or a second "
+            "factor, then try again.",
+            details={"reason": "step_up_required", "max_age": int(FRESH_FOR.total_seconds())},
+        )
+
+
 def scope_of(house: House, admission: Admission, request_id: str | None) -> Scope:
     """The Scope of an admitted caller."""
     return Scope(
@@ -134,26 +171,34 @@ def scope_of(house: House, admission: Admission, request_id: str | None) -> Scop
     )
 
 
-def may(permission: Permission, *, cookie: bool = False) -> Any:
+def may(permission: Permission, *, cookie: bool = False, fresh: bool = False) -> Any:
     """The way into an endpoint: a Scope for callers who hold `permission`.
 
     `cookie` also lets the dashboard's session cookie in; such a page must check for forgery.
+    `fresh` asks for a proof of identity of the last minutes, as a sensitive change does.
     """
 
     async def enter(request: Request) -> Scope:
-        return await _admit(request, permission, cookie=cookie)
+        return await _admit(request, permission, cookie=cookie, fresh=fresh)
 
     return Depends(_remember(enter, permission.value))
 
 
 async def _admit(
-    request: Request, permission: Permission, *, cookie: bool, once: bool = True
+    request: Request,
+    permission: Permission,
+    *,
+    cookie: bool,
+    once: bool = True,
+    fresh: bool = False,
 ) -> Scope:
     visit = visit_of(request.scope)
     gate: Gate = request.app.state.gate
     admission = await gate.admit(visit.house, visit.credentials(cookie=cookie))
     visit.transaction = admission.transaction
     check_permission(admission, permission)
+    if fresh:
+        check_fresh(admission, permission, visit.house.clock.now())
     scope = scope_of(visit.house, admission, visit.request_id)
     if visit.repeatable and once:
         await begin_idempotent(visit, scope, await request.body())
@@ -181,14 +226,14 @@ class Errand:
             yield replace(self.caller, conn=conn)
 
 
-def may_go_out(permission: Permission) -> Any:
+def may_go_out(permission: Permission, *, fresh: bool = False) -> Any:
     """The way into an endpoint that calls the outside: the gate's transaction is over before it.
 
     Such an endpoint does no harm when it is repeated, so no answer is kept for an Idempotency-Key.
     """
 
     async def enter(request: Request) -> Errand:
-        scope = await _admit(request, permission, cookie=False, once=False)
+        scope = await _admit(request, permission, cookie=False, once=False, fresh=fresh)
         visit = visit_of(request.scope)
         transaction, visit.transaction = visit.transaction, None
         if transaction is not None:

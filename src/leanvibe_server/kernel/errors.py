@@ -68,6 +68,13 @@ class Forbidden(AppError):
     status, code = 403, "forbidden"
 
 
+class StepUpRequired(Forbidden):
+    """A sensitive change asks its caller to prove once more who they are.
+
+    `details.reason` is `step_up_required`.
+    """
+
+
 class TenantSuspended(AppError):
     """The tenant may read and pay, but not write."""
 

@@ -20,6 +20,7 @@ class Tenant(msgspec.Struct, frozen=True, kw_only=True):
     parent_tenant_id: UUID | None
     admin_email: str
     configuration: dict[str, Any]
+    security: dict[str, Any]
     suspended_reason: str | None
     trial_ends_at: datetime | None
     created_at: datetime

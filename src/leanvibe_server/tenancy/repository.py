@@ -8,11 +8,11 @@ from leanvibe_server.kernel.db import Connection
 from leanvibe_server.tenancy.models import Tenant
 
 COLUMNS = """id, slug, organization_name, display_name, status, plan, data_residency,
-    parent_tenant_id, admin_email, configuration, suspended_reason, trial_ends_at, created_at,
-    updated_at"""
+    parent_tenant_id, admin_email, configuration, security, suspended_reason, trial_ends_at,
+    created_at, updated_at"""
 INSERT = f"""
 INSERT INTO tenants ({COLUMNS})
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 """
 INSERT_ONCE = f"{INSERT} ON CONFLICT (id) DO NOTHING"
 FIND = f"SELECT {COLUMNS} FROM tenants WHERE id = $1"
@@ -32,6 +32,7 @@ UPDATE_STATUS = f"""
 UPDATE tenants SET status = $2, suspended_reason = $3, updated_at = $4 WHERE id = $1
 RETURNING {COLUMNS}
 """
+UPDATE_SECURITY = "UPDATE tenants SET security = $2, updated_at = $3 WHERE id = $1"
 DELETE = "DELETE FROM tenants WHERE id = $1"
 BIND = "SELECT set_config('app.tenant_id', $1, true)"
 
@@ -53,6 +54,7 @@ async def insert(conn: Connection, tenant: Tenant, *, once: bool = False) -> Non
         tenant.parent_tenant_id,
         tenant.admin_email,
         tenant.configuration,
+        tenant.security,
         tenant.suspended_reason,
         tenant.trial_ends_at,
         tenant.created_at,
@@ -102,6 +104,12 @@ async def update_status(
     conn: Connection, tenant_id: UUID, *, status: str, reason: str | None, now: datetime
 ) -> Tenant | None:
     return _tenant(await conn.fetchrow(UPDATE_STATUS, tenant_id, status, reason, now))
+
+
+async def update_security(
+    conn: Connection, tenant_id: UUID, security: dict[str, Any], *, now: datetime
+) -> None:
+    await conn.execute(UPDATE_SECURITY, tenant_id, security, now)
 
 
 async def delete(conn: Connection, tenant_id: UUID) -> None:

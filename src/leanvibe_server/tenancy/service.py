@@ -66,6 +66,7 @@ async def create_tenant(
         parent_tenant_id=parent_tenant_id,
         admin_email=admin_email,
         configuration=configuration or {},
+        security={},
         suspended_reason=None,
         trial_ends_at=None if trial is None else now + trial,
         created_at=now,
@@ -104,6 +105,7 @@ async def ensure_platform_tenant(scope: Scope) -> None:
         parent_tenant_id=None,
         admin_email="",
         configuration={},
+        security={},
         suspended_reason=None,
         trial_ends_at=None,
         created_at=now,
@@ -150,6 +152,11 @@ async def update_tenant(
     ]
     await scope.emit(TenantUpdated(tenant_id=tenant.id, changed=changed))
     return updated
+
+
+async def set_security(scope: Scope, security: dict[str, Any]) -> None:
+    """Keep the security policy of the own tenant; identity reads and checks what it says."""
+    await repository.update_security(scope.conn, scope.tenant_id, security, now=scope.now)
 
 
 async def list_tenants(

@@ -14,6 +14,7 @@ from leanvibe_server.kernel.access import (
     Errand,
     Gate,
     Permission,
+    check_fresh,
     check_permission,
     scope_of,
 )
@@ -211,13 +212,18 @@ async def _admit(request: Request, visit: Visit) -> tuple[Admission, Scope, dict
     return admission, scope, shell
 
 
-def page(permission: Permission) -> Any:
-    """The way into a page for people who signed in and hold `permission`."""
+def page(permission: Permission, *, fresh: bool = False) -> Any:
+    """The way into a page for people who signed in and hold `permission`.
+
+    `fresh` asks for a proof of identity of the last minutes, as a sensitive change does.
+    """
 
     async def enter(request: Request) -> ScopedPage:
         admission, scope, shell = await _admit(request, visit_of(request.scope))
         opened = await _open(request, shell)
         check_permission(admission, permission)
+        if fresh:
+            check_fresh(admission, permission, scope.now)
         return ScopedPage(**vars(opened), scope=scope)
 
     enter.way_in = f"page: {permission.value}"  # type: ignore[attr-defined]  # read by the route catalogue test

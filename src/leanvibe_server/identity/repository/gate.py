@@ -32,6 +32,8 @@ class Standing(msgspec.Struct, frozen=True):
     ended_at: datetime | None
     scopes: Sequence[str] | None
     key_name: str | None
+    authenticated_at: datetime | None
+    security: dict[str, Any]
 
 
 _PERSON = """
@@ -40,7 +42,8 @@ SELECT u.id, u.email, u.role, u.status, u.expires_at, t.slug, t.status, t.plan,
 _SESSION = (
     _PERSON
     + """
-    s.id, s.kind, s.last_seen_at, s.expires_at, s.ended_at, NULL::text[], NULL::text
+    s.id, s.kind, s.last_seen_at, s.expires_at, s.ended_at, NULL::text[], NULL::text,
+    s.authenticated_at, t.security
 FROM sessions s
 JOIN users u ON u.tenant_id = s.tenant_id AND u.id = s.user_id
 JOIN tenants t ON t.id = s.tenant_id
@@ -51,7 +54,8 @@ BY_COOKIE = _SESSION + "WHERE s.tenant_id = $1 AND s.cookie_hash = $2"
 BY_API_KEY = (
     _PERSON
     + """
-    k.id, 'key', k.last_used_at, k.expires_at, k.revoked_at, k.scopes, k.name
+    k.id, 'key', k.last_used_at, k.expires_at, k.revoked_at, k.scopes, k.name,
+    NULL::timestamptz, t.security
 FROM api_keys k
 JOIN users u ON u.tenant_id = k.tenant_id AND u.id = k.user_id
 JOIN tenants t ON t.id = k.tenant_id

@@ -8,11 +8,11 @@ from leanvibe_server.identity.models import RefreshToken, Session
 from leanvibe_server.kernel.db import Connection
 
 SESSION_COLUMNS = """tenant_id, id, user_id, kind, address, user_agent, created_at, last_seen_at,
-    expires_at, ended_at, ended_reason"""
+    expires_at, ended_at, ended_reason, amr, authenticated_at, provider_id, remote_session"""
 INSERT_SESSION = """
 INSERT INTO sessions (tenant_id, id, user_id, kind, cookie_hash, address, user_agent, created_at,
-    last_seen_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)
+    last_seen_at, expires_at, amr, authenticated_at, provider_id, remote_session)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10, $11, $12, $13)
 """
 FIND_SESSION = f"SELECT {SESSION_COLUMNS} FROM sessions WHERE tenant_id = $1 AND id = $2"
 END_SESSION = """
@@ -67,6 +67,10 @@ async def insert_session(conn: Connection, session: Session, *, cookie_hash: byt
         session.user_agent,
         session.created_at,
         session.expires_at,
+        session.amr,
+        session.authenticated_at,
+        session.provider_id,
+        session.remote_session,
     )
 
 

@@ -1,0 +1,8 @@
+"""Roles of a tenant and of a project, and delegated administration."""
+
+revision = "0007"
+down_revision = "0006"
+
+
+def upgrade() -> None:
+    """Nothing yet."""

@@ -1,0 +1,8 @@
+"""Service accounts, groups and provisioning."""
+
+revision = "0008"
+down_revision = "0007"
+
+
+def upgrade() -> None:
+    """Nothing yet."""
