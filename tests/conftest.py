@@ -118,3 +118,11 @@ async def globex(house: House) -> Organisation:
 @pytest.fixture(autouse=True, scope="session")
 def _logs(ground: Ground) -> None:
     configure_logging(ground.settings)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests found out and want read, such as how many mutants were noticed."""
+    for report in terminalreporter.getreports("passed"):
+        for name, text in report.user_properties:
+            if name == "summary" and report.when == "call":
+                terminalreporter.write_line(str(text))

@@ -2,16 +2,8 @@
 
 import asyncpg
 
-# Tables that belong to no tenant, each with its reason.
-GLOBAL = {
-    "signing_keys": "keys of the platform; the app login may not read them",
-    "login_failures": "keyed hashes of accounts and addresses, before a tenant is known",
-    "alembic_version": "the schema's revision",
-    "pgqueuer": "the queue: ids only, and only the worker reads it",
-    "pgqueuer_log": "the queue's log",
-    "pgqueuer_statistics": "the queue's numbers",
-    "pgqueuer_schedules": "the queue's clock",
-}
+from tests.isolation.schema import GLOBAL
+
 # The directory is read before a tenant is known, by the platform login only.
 KEYED_OTHERWISE = {
     "directory_by_email",
