@@ -70,9 +70,10 @@ WHERE pg_has_role(current_user, r.oid, 'MEMBER')
 
 async def prepare_connection(connection: Any) -> None:
     """Teach a connection our types: JSONB columns are plain Python values."""
-    await connection.set_type_codec(
-        "jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog"
-    )
+    async with connection.transaction():
+        await connection.set_type_codec(
+            "jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog"
+        )
 
 
 class Database:
@@ -86,9 +87,10 @@ class Database:
     async def open(cls, settings: Settings, vault: Vault) -> "Database":
         """Connect as app and as platform. The worker's queue has a connection of its own."""
         size = settings.database_pool_size
-        app = await _open_pool(login_dsn(settings.database_url, "app", vault), size)
+        pooled = bool(settings.database_direct_url)
+        app = await _open_pool(login_dsn(settings.database_url, "app", vault), size, pooled=pooled)
         platform = await _open_pool(
-            login_dsn(settings.database_url, "platform", vault), max(2, size // 2)
+            login_dsn(settings.database_url, "platform", vault), max(2, size // 2), pooled=pooled
         )
         database = cls(app, platform)
         try:
@@ -104,7 +106,9 @@ class Database:
         Raises: ConfigError: the app's login is a superuser, has BYPASSRLS, owns a table, or may
             become a role that does.
         """
-        for role in await self._app.fetch(PRIVILEGES):
+        async with self._app.acquire() as conn, conn.transaction():
+            roles = await conn.fetch(PRIVILEGES)
+        for role in roles:
             raise ConfigError(
                 f"The database login {role['login']} could go around row-level security "
                 f"({role['why']}). Run `leanvibe-server migrate`, and take those rights away."
@@ -127,16 +131,19 @@ class Database:
 
     async def check(self) -> None:
         """Ask the database for a sign of life."""
-        await self._app.fetchval("SELECT 1", timeout=2)
+        await self._app.execute("SELECT 1", timeout=2)
 
 
-async def _open_pool(dsn: str, size: int) -> Pool:
+async def _open_pool(dsn: str, size: int, *, pooled: bool) -> Pool:
+    """Connections to the server, or to a pooler in transaction mode, where a statement that was
+    prepared in one transaction is unknown to the next."""
     pool: Pool = await asyncpg.create_pool(
         dsn,
         min_size=1,
         max_size=size,
         command_timeout=60,
         timeout=10,
+        statement_cache_size=0 if pooled else 100,
         connection_class=HouseConnection,
         init=prepare_connection,
         server_settings={"application_name": "leanvibe"},

@@ -1,0 +1,1 @@
+"""Real peers of the protocols the product speaks."""
