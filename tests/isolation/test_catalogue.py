@@ -1,94 +1,81 @@
 """The schema itself: no tenant table without a forced policy, no way around one."""
 
+from collections.abc import Awaitable, Callable
+
 import asyncpg
+import pytest
 
-from tests.isolation.schema import GLOBAL
-
-# The directory is read before a tenant is known, by the platform login only.
-KEYED_OTHERWISE = {
-    "directory_by_email",
-    "directory_by_account",
-    "domains_verified",
-    "tenants_pkey",
-    "tenants_slug_key",
-}
+from tests.isolation.catalogue import RULES, Faults, faults_of
+from tests.isolation.probe import undone
 
 
-async def _tables(admin: asyncpg.Connection) -> list[asyncpg.Record]:
-    return await admin.fetch(
-        """
-        SELECT c.oid, c.relname AS name, c.relrowsecurity AS enabled,
-               c.relforcerowsecurity AS forced
-        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p')
-        """
-    )
-
-
-async def test_every_tenant_table_forces_row_level_security(admin: asyncpg.Connection) -> None:
-    open_tables = {
-        row["name"]
-        for row in await _tables(admin)
-        if row["name"] not in GLOBAL and not (row["enabled"] and row["forced"])
-    }
-    assert open_tables == set()
-
-
-async def test_every_tenant_table_has_the_one_form_of_policy(admin: asyncpg.Connection) -> None:
-    policies = await admin.fetch("SELECT * FROM pg_policies WHERE schemaname = 'public'")
-    by_table: dict[str, dict[str, asyncpg.Record]] = {}
-    for policy in policies:
-        by_table.setdefault(policy["tablename"], {})[policy["policyname"]] = policy
-    for row in await _tables(admin):
-        if row["name"] in GLOBAL:
-            continue
-        found = by_table[row["name"]]
-        assert set(found) == {"tenant_rows", "platform_rows"}, row["name"]
-        column = "id" if row["name"] == "tenants" else "tenant_id"
-        bound = f"({column} = (current_setting('app.tenant_id'::text))::uuid)"
-        tenant = found["tenant_rows"]
-        assert (tenant["qual"], tenant["with_check"]) == (bound, bound), row["name"]
-        assert tenant["roles"] == ["leanvibe_app"]
-        assert found["platform_rows"]["roles"] == ["leanvibe_platform"]
-
-
-async def test_every_key_and_index_begins_with_the_tenant(admin: asyncpg.Connection) -> None:
-    indexes = await admin.fetch(
-        """
-        SELECT i.indexrelid::regclass::text AS name, t.relname AS table,
-               a.attname AS first
-        FROM pg_index i
-        JOIN pg_class t ON t.oid = i.indrelid
-        JOIN pg_namespace n ON n.oid = t.relnamespace AND n.nspname = 'public'
-        LEFT JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = i.indkey[0]
-        """
-    )
-    wrong = {
-        row["name"]
-        for row in indexes
-        if row["table"] not in GLOBAL
-        and row["name"] not in KEYED_OTHERWISE
-        and row["first"] != "tenant_id"
-    }
-    assert wrong == set()
-
-
-async def test_every_foreign_key_between_tenant_tables_carries_the_tenant(
-    admin: asyncpg.Connection,
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+async def test_nothing_in_the_schema_breaks_the_rule(
+    rule: Callable[[asyncpg.Connection], Awaitable[Faults]], admin: asyncpg.Connection
 ) -> None:
-    keys = await admin.fetch(
-        """
-        SELECT conname AS name, conrelid::regclass::text AS source,
-               (SELECT array_agg(attname::text) FROM pg_attribute
-                WHERE attrelid = conrelid AND attnum = ANY (conkey)) AS columns
-        FROM pg_constraint WHERE contype = 'f' AND connamespace = 'public'::regnamespace
-        """
-    )
-    for key in keys:
-        if key["source"] == "tenants":
-            assert key["columns"] == ["parent_tenant_id"]
-        else:
-            assert "tenant_id" in key["columns"], key["name"]
+    assert await rule(admin) == set()
+
+
+@pytest.mark.parametrize(
+    ("made", "caught"),
+    [
+        ("CREATE VIEW seen AS SELECT * FROM users", "seen"),
+        ("CREATE MATERIALIZED VIEW seen AS SELECT * FROM users", "seen"),
+        (
+            "CREATE FUNCTION seen() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'",
+            "seen",
+        ),
+    ],
+)
+async def test_sec_tenant_isolation_db_08_what_reads_with_the_owner_s_rights_is_caught(
+    made: str, caught: str, admin: asyncpg.Connection
+) -> None:
+    async with undone(admin):
+        await admin.execute(made)
+        assert (await faults_of(admin))["what_reads_with_the_owner_s_rights"] == {caught}
+
+
+PROTECT = """
+ALTER TABLE fresh ENABLE ROW LEVEL SECURITY;
+ALTER TABLE fresh FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant_rows ON fresh TO leanvibe_app
+    USING (tenant_id = current_setting('app.tenant_id')::uuid)
+    WITH CHECK (tenant_id = current_setting('app.tenant_id')::uuid);
+CREATE POLICY platform_rows ON fresh TO leanvibe_platform USING (true) WITH CHECK (true);
+"""
+KEYED = (
+    "CREATE TABLE fresh (tenant_id uuid NOT NULL, id uuid NOT NULL, PRIMARY KEY (tenant_id, id));"
+)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        KEYED,
+        KEYED + PROTECT + "ALTER TABLE fresh NO FORCE ROW LEVEL SECURITY",
+        KEYED + PROTECT + "ALTER TABLE fresh DISABLE ROW LEVEL SECURITY",
+        KEYED + PROTECT + "DROP POLICY tenant_rows ON fresh",
+        KEYED + PROTECT + "ALTER POLICY tenant_rows ON fresh USING (true)",
+        KEYED + PROTECT + "ALTER POLICY tenant_rows ON fresh WITH CHECK (true)",
+        KEYED + PROTECT + "CREATE POLICY too ON fresh TO leanvibe_app USING (true)",
+        "CREATE TABLE fresh (id uuid PRIMARY KEY, tenant_id uuid NOT NULL);" + PROTECT,
+        "CREATE TABLE fresh (id uuid, tenant_id uuid NOT NULL);" + PROTECT,
+        KEYED + PROTECT + "CREATE UNIQUE INDEX fresh_id ON fresh (id)",
+        KEYED + PROTECT + "ALTER TABLE fresh ADD task_id uuid, ADD other uuid UNIQUE",
+    ],
+)
+async def test_sec_tenant_isolation_db_17_a_new_table_that_is_not_protected_is_caught(
+    made: str, admin: asyncpg.Connection
+) -> None:
+    async with undone(admin):
+        await admin.execute(made)
+        assert any("fresh" in str(names) for names in (await faults_of(admin)).values())
+
+
+async def test_a_new_table_that_is_protected_breaks_no_rule(admin: asyncpg.Connection) -> None:
+    async with undone(admin):
+        await admin.execute(KEYED + PROTECT)
+        assert await faults_of(admin) == {}
 
 
 async def test_no_login_of_the_house_can_go_around_a_policy(admin: asyncpg.Connection) -> None:
@@ -112,23 +99,6 @@ async def test_no_login_of_the_house_can_go_around_a_policy(admin: asyncpg.Conne
         " AND tableowner LIKE 'leanvibe\\_%'"
     )
     assert owned == []
-
-
-async def test_no_view_or_function_reads_with_the_owner_s_rights(
-    admin: asyncpg.Connection,
-) -> None:
-    views = await admin.fetchval(
-        """
-        SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE n.nspname = 'public' AND (c.relkind = 'm' OR (c.relkind = 'v'
-          AND NOT coalesce(c.reloptions @> ARRAY['security_invoker=true'], false)))
-        """
-    )
-    definers = await admin.fetchval(
-        "SELECT count(*) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
-        " WHERE n.nspname = 'public' AND p.prosecdef"
-    )
-    assert (views, definers) == (0, 0)
 
 
 async def test_the_app_login_cannot_touch_what_belongs_to_the_platform_or_rewrite_history(
