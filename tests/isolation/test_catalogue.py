@@ -111,7 +111,7 @@ async def test_the_app_login_cannot_touch_what_belongs_to_the_platform_or_rewrit
             if await admin.fetchval("SELECT has_table_privilege($1, $2, $3)", role, table, right)
         }
 
-    for table in ("signing_keys", "login_failures"):
+    for table in ("signing_keys", "login_failures", "tenant_directory", "remote_directory"):
         assert await rights("leanvibe_app", table) == set()
     for role in ("leanvibe_app", "leanvibe_platform"):
         assert await rights(role, "events") == {"SELECT", "INSERT"}

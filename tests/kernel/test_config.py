@@ -57,6 +57,12 @@ def test_production_refuses_the_development_default(name: str) -> None:
         ("DATABASE_URL", "mysql://db/leanvibe"),
         ("DATABASE_URL", "db.example:5432"),
         ("DATABASE_DIRECT_URL", "db.example"),
+        ("DATABASE_URL_EU", "db.example"),
+        ("DATABASE_DIRECT_URL_AU", "mysql://db/leanvibe"),
+        ("DATABASE_URL_US", "postgresql://db/home-has-one-already"),
+        ("DATABASE_URL_EU", "postgresql://db/leanvibe"),
+        ("HOME_REGION", "mars"),
+        ("WORKER_REGIONS", "eu"),
     ],
 )
 def test_a_value_that_cannot_work_is_named(name: str, value: str) -> None:
@@ -93,3 +99,14 @@ def test_proxies_may_be_addresses_and_networks() -> None:
 
 def test_the_log_level_may_be_in_capitals() -> None:
     assert Settings.from_env({"LOG_LEVEL": "INFO"}).log_level == "INFO"
+
+
+def test_a_region_exists_once_it_has_a_database_and_the_home_region_comes_first() -> None:
+    settings = Settings.from_env(
+        PRODUCTION | {"HOME_REGION": "eu", "DATABASE_URL_US": "postgresql://db/us"}
+    )
+    assert settings.regions == ("eu", "us")
+    assert settings.database_of("eu") == PRODUCTION["DATABASE_URL"]
+    assert settings.home_of("eu") == settings.home
+    assert settings.home_of("us") == settings.home / "regions" / "us"
+    assert settings.work_regions == ("eu", "us")

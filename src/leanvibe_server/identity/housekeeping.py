@@ -3,8 +3,9 @@
 from datetime import timedelta
 
 from leanvibe_server.identity.repository import sessions, sign_in
+from leanvibe_server.kernel.db import Connection
 from leanvibe_server.kernel.house import House
-from leanvibe_server.kernel.platform import Reason, across_tenants
+from leanvibe_server.kernel.platform import sweep_regions
 
 # Ended sessions hold addresses and browsers; the log tells what happened for as long as it is
 # kept itself.
@@ -15,6 +16,9 @@ KEEP_FAILURES = timedelta(days=2)
 async def sweep(house: House) -> None:
     """Remove sessions that ended a month ago and failed sign-ins of days past."""
     now = house.clock.now()
-    async with across_tenants(house.database, Reason.WORKER) as conn:
+
+    async def sweep_region(conn: Connection) -> None:
         await sessions.sweep_sessions(conn, before=now - KEEP_SESSIONS)
         await sign_in.sweep_throttles(conn, before=now - KEEP_FAILURES)
+
+    await sweep_regions(house.database, sweep_region)

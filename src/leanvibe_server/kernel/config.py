@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Final, Literal, cast
 from urllib.parse import SplitResult, urlsplit
 
+from leanvibe_server.kernel.regions import REGIONS
+
 Environment = Literal["development", "production"]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -45,7 +47,21 @@ class Settings:
     database_direct_url: str = _setting(
         "", "Direct URL for LISTEN and session locks when DATABASE_URL goes through PgBouncer"
     )
-    database_pool_size: int = _setting(10, "Connections per process and role")
+    database_pool_size: int = _setting(10, "Connections per process, region and role")
+    home_region: str = _setting("us", "The region DATABASE_URL is in: us, eu, uk, ca or au")
+    database_url_us: str = _setting("", "Admin URL of the region us, where it is not the home")
+    database_url_eu: str = _setting("", "Admin URL of the region eu; empty: no tenants there")
+    database_url_uk: str = _setting("", "Admin URL of the region uk; empty: no tenants there")
+    database_url_ca: str = _setting("", "Admin URL of the region ca; empty: no tenants there")
+    database_url_au: str = _setting("", "Admin URL of the region au; empty: no tenants there")
+    database_direct_url_us: str = _setting("", "As DATABASE_DIRECT_URL, for DATABASE_URL_US")
+    database_direct_url_eu: str = _setting("", "As DATABASE_DIRECT_URL, for DATABASE_URL_EU")
+    database_direct_url_uk: str = _setting("", "As DATABASE_DIRECT_URL, for DATABASE_URL_UK")
+    database_direct_url_ca: str = _setting("", "As DATABASE_DIRECT_URL, for DATABASE_URL_CA")
+    database_direct_url_au: str = _setting("", "As DATABASE_DIRECT_URL, for DATABASE_URL_AU")
+    worker_regions: str = _setting(
+        "", "Comma-separated regions whose jobs this worker does; empty: all that have a database"
+    )
     master_key: str = _setting(
         "", "32 bytes in base64 that wrap every tenant key; empty: LEANVIBE_HOME/master.key"
     )
@@ -105,6 +121,37 @@ class Settings:
         return [_parse_network(part) for part in parts if part]
 
     @property
+    def regions(self) -> tuple[str, ...]:
+        """The regions that have a database, the home region first."""
+        others = (region for region in REGIONS if region != self.home_region)
+        return (self.home_region, *(region for region in others if self.database_of(region)))
+
+    @property
+    def work_regions(self) -> tuple[str, ...]:
+        """The regions whose jobs a worker of this process does."""
+        named = tuple(part.strip() for part in self.worker_regions.split(",") if part.strip())
+        return named or self.regions
+
+    def database_of(self, region: str) -> str:
+        """The admin URL of a region; empty where it has no database."""
+        if region == self.home_region:
+            return self.database_url
+        url: str = getattr(self, f"database_url_{region}")
+        return url
+
+    def direct_database_of(self, region: str) -> str:
+        """The URL of a region for LISTEN and session locks."""
+        if region == self.home_region:
+            return self.database_direct_url or self.database_url
+        direct: str = getattr(self, f"database_direct_url_{region}")
+        return direct or self.database_of(region)
+
+    def home_of(self, region: str) -> Path:
+        """Where the files of a region's tenants are kept: the home region's in LEANVIBE_HOME
+        itself, so that an installation that gains a region moves nothing."""
+        return self.home if region == self.home_region else self.home / "regions" / region
+
+    @property
     def signup_open(self) -> bool:
         return (self.signup or ("closed" if self.production else "open")) == "open"
 
@@ -131,8 +178,26 @@ class Settings:
         _require_web_address("PUBLIC_URL", self.public_url)
         _require_postgres_url("DATABASE_URL", self.database_url)
         _require_postgres_url("DATABASE_DIRECT_URL", self.database_direct_url)
+        self._check_regions()
         if self.production:
             self._check_production()
+
+    def _check_regions(self) -> None:
+        _one_of("HOME_REGION", self.home_region, REGIONS)
+        for region in REGIONS:
+            for name in (f"database_url_{region}", f"database_direct_url_{region}"):
+                _require_postgres_url(name.upper(), getattr(self, name))
+        if getattr(self, f"database_url_{self.home_region}"):
+            raise ConfigError(
+                f"DATABASE_URL_{self.home_region.upper()} is for another home: the region "
+                f"{self.home_region} is the home region, whose database is DATABASE_URL."
+            )
+        urls = [self.database_of(region) for region in self.regions]
+        if len(set(urls)) < len(urls):
+            raise ConfigError("Each region needs a database of its own: two URLs are the same.")
+        for region in self.work_regions:
+            if region not in self.regions:
+                raise ConfigError(f"WORKER_REGIONS names {region!r}, which has no database.")
 
     def _check_production(self) -> None:
         required = {

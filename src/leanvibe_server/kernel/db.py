@@ -1,8 +1,9 @@
 """The database: pools for the logins of the house, and transactions with a tenant bound."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID
@@ -11,6 +12,9 @@ import asyncpg
 
 from leanvibe_server.kernel.config import ConfigError, Settings
 from leanvibe_server.kernel.crypto import Vault
+from leanvibe_server.kernel.errors import ServiceUnavailable
+from leanvibe_server.kernel.log import logger, speak_of_elsewhere
+from leanvibe_server.kernel.regions import Whereabouts
 
 if TYPE_CHECKING:
     Connection = (
@@ -76,23 +80,39 @@ async def prepare_connection(connection: Any) -> None:
         )
 
 
-class Database:
-    """The pools of one process."""
+# NULL stands for the very database the directory is in: the home region.
+REGION_OF = "SELECT coalesce(region, $2) FROM tenant_directory WHERE tenant_id = $1"
 
-    def __init__(self, app: Pool, platform: Pool) -> None:
-        self._app = app
-        self.platform_pool = platform
+
+@dataclass(frozen=True)
+class RegionPools:
+    """The connections of one process to the database of one region."""
+
+    app: Pool
+    platform: Pool
+
+    async def close(self) -> None:
+        await self.app.close()
+        await self.platform.close()
+
+
+class Database:
+    """The pools of one process: a pair for each region, and the way to a tenant's own."""
+
+    def __init__(self, home: str, pools: dict[str, RegionPools]) -> None:
+        self.home = home
+        self._pools = pools
+        self._at_home = pools[home]
+        self._whereabouts = Whereabouts(home, self._ask_directory) if len(pools) > 1 else None
 
     @classmethod
     async def open(cls, settings: Settings, vault: Vault) -> "Database":
-        """Connect as app and as platform. The worker's queue has a connection of its own."""
-        size = settings.database_pool_size
-        pooled = bool(settings.database_direct_url)
-        app = await _open_pool(login_dsn(settings.database_url, "app", vault), size, pooled=pooled)
-        platform = await _open_pool(
-            login_dsn(settings.database_url, "platform", vault), max(2, size // 2), pooled=pooled
-        )
-        database = cls(app, platform)
+        """Connect as app and as platform. The worker's queue has a connection of its own.
+
+        The home region must answer; another one is connected to when it is first needed.
+        """
+        pools = {region: await _open_region(settings, region, vault) for region in settings.regions}
+        database = cls(settings.home_region, pools)
         try:
             await database.refuse_privileged_login()
         except BaseException:
@@ -106,21 +126,44 @@ class Database:
         Raises: ConfigError: the app's login is a superuser, has BYPASSRLS, owns a table, or may
             become a role that does.
         """
-        async with self._app.acquire() as conn, conn.transaction():
-            roles = await conn.fetch(PRIVILEGES)
-        for role in roles:
-            raise ConfigError(
-                f"The database login {role['login']} could go around row-level security "
-                f"({role['why']}). Run `leanvibe-server migrate`, and take those rights away."
-            )
+        async with self._at_home.app.acquire() as conn:
+            await refuse_privileges(conn)
+        for region in self.regions[1:]:
+            try:
+                async with self._pools[region].app.acquire(timeout=5) as conn:
+                    await refuse_privileges(conn)
+            except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+                logger("database").warning("region unreachable", region=region, error=repr(error))
 
     async def close(self) -> None:
-        await self._app.close()
-        await self.platform_pool.close()
+        for pools in self._pools.values():
+            await pools.close()
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """The regions that have a database, the home region first."""
+        return (self.home, *(region for region in self._pools if region != self.home))
+
+    async def region_of(self, tenant_id: UUID) -> str:
+        """The region a tenant's rows live in."""
+        if self._whereabouts is None:
+            return self.home
+        return await self._whereabouts.region_of(tenant_id)
 
     async def begin_tenant(self, tenant_id: UUID) -> "Transaction":
-        """Start a transaction in which exactly this tenant's rows exist."""
-        return await begin(self._app, f"BEGIN; SET LOCAL app.tenant_id = '{UUID(str(tenant_id))}'")
+        """Start a transaction in which exactly this tenant's rows exist, in its region."""
+        pools = self._at_home if self._whereabouts is None else await self._pools_of(tenant_id)
+        return await begin(pools.app, f"BEGIN; SET LOCAL app.tenant_id = '{UUID(str(tenant_id))}'")
+
+    async def begin_platform(self, tenant_id: UUID, region: str | None = None) -> "Transaction":
+        """Start a transaction of the platform login in the tenant's region, or in the one named.
+
+        Called by `kernel.platform` only, which asks for a reason.
+        """
+        pools = await self._pools_of(tenant_id) if region is None else self.pools_in(region)
+        return await begin(
+            pools.platform, f"BEGIN; SET LOCAL app.tenant_id = '{UUID(str(tenant_id))}'"
+        )
 
     @asynccontextmanager
     async def tenant(self, tenant_id: UUID) -> AsyncIterator[Connection]:
@@ -129,23 +172,85 @@ class Database:
         async with transaction:
             yield transaction.conn
 
-    async def check(self) -> None:
-        """Ask the database for a sign of life."""
-        await self._app.execute("SELECT 1", timeout=2)
+    async def check(self, region: str | None = None) -> None:
+        """Ask a region's database for a sign of life, the home region's unless named."""
+        await self.pools_in(region or self.home).app.execute("SELECT 1", timeout=2)
+
+    def pools_in(self, region: str) -> RegionPools:
+        """The pools of a region.
+
+        Raises: ServiceUnavailable: it has no database here any more.
+        """
+        pools = self._pools.get(region)
+        if pools is None:
+            raise ServiceUnavailable(
+                f"The region {region} of this tenant is not connected. Its operator must set "
+                f"DATABASE_URL_{region.upper()}."
+            )
+        if region != self.home:
+            speak_of_elsewhere()
+        return pools
+
+    async def _pools_of(self, tenant_id: UUID) -> RegionPools:
+        return self.pools_in(await self.region_of(tenant_id))
+
+    async def _ask_directory(self, tenant_id: UUID) -> str | None:
+        async with self._at_home.platform.acquire(timeout=10) as conn, conn.transaction():
+            region: str | None = await conn.fetchval(REGION_OF, tenant_id, self.home)
+        return region
 
 
-async def _open_pool(dsn: str, size: int, *, pooled: bool) -> Pool:
+async def refuse_privileges(connection: Any) -> None:
+    """Raises: ConfigError: this login could go around row-level security."""
+    async with connection.transaction():
+        roles = await connection.fetch(PRIVILEGES)
+    for role in roles:
+        raise ConfigError(
+            f"The database login {role['login']} could go around row-level security "
+            f"({role['why']}). Run `leanvibe-server migrate`, and take those rights away."
+        )
+
+
+async def _prepare_guarded(connection: Any) -> None:
+    """As `prepare_connection`, for a region that may not have answered at the start."""
+    await refuse_privileges(connection)
+    await prepare_connection(connection)
+
+
+async def _open_region(settings: Settings, region: str, vault: Vault) -> RegionPools:
+    url, at_home = settings.database_of(region), region == settings.home_region
+    pooled = settings.direct_database_of(region) != url
+    size = settings.database_pool_size
+    app = await _open_pool(
+        login_dsn(url, "app", vault), size, pooled=pooled, eager=at_home,
+        init=prepare_connection if at_home else _prepare_guarded,
+    )  # fmt: skip
+    platform = await _open_pool(
+        login_dsn(url, "platform", vault), max(2, size // 2), pooled=pooled, eager=at_home,
+        init=prepare_connection,
+    )  # fmt: skip
+    return RegionPools(app, platform)
+
+
+async def _open_pool(
+    dsn: str,
+    size: int,
+    *,
+    pooled: bool,
+    eager: bool,
+    init: Callable[[Any], Coroutine[Any, Any, None]],
+) -> Pool:
     """Connections to the server, or to a pooler in transaction mode, where a statement that was
-    prepared in one transaction is unknown to the next."""
+    prepared in one transaction is unknown to the next. `eager` connects at once."""
     pool: Pool = await asyncpg.create_pool(
         dsn,
-        min_size=1,
+        min_size=1 if eager else 0,
         max_size=size,
         command_timeout=60,
         timeout=10,
         statement_cache_size=0 if pooled else 100,
         connection_class=HouseConnection,
-        init=prepare_connection,
+        init=init,
         server_settings={"application_name": "leanvibe"},
     )
     return pool

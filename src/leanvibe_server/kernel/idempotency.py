@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from leanvibe_server.kernel.db import Connection
 from leanvibe_server.kernel.errors import Conflict, InvalidRequest
-from leanvibe_server.kernel.platform import Reason, across_tenants
+from leanvibe_server.kernel.platform import sweep_regions
 from leanvibe_server.kernel.request import IdempotentAnswer, Visit
 
 if TYPE_CHECKING:
@@ -96,5 +96,9 @@ async def store_answer(
 
 async def sweep_idempotency_keys(house: "House") -> None:
     """Forget every tenant's keys that are older than they hold."""
-    async with across_tenants(house.database, Reason.WORKER) as conn:
-        await conn.execute(SWEEP, house.clock.now() - timedelta(hours=KEEP_HOURS))
+    before = house.clock.now() - timedelta(hours=KEEP_HOURS)
+
+    async def sweep(conn: Connection) -> None:
+        await conn.execute(SWEEP, before)
+
+    await sweep_regions(house.database, sweep)

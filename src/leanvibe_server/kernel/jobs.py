@@ -8,7 +8,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -23,7 +23,7 @@ from pgqueuer.queries import Queries
 
 from leanvibe_server.kernel.db import Connection, login_dsn
 from leanvibe_server.kernel.events import find_event, mark_handled
-from leanvibe_server.kernel.log import logger
+from leanvibe_server.kernel.log import logger, speak_of_home
 
 if TYPE_CHECKING:
     from leanvibe_server.kernel.house import House
@@ -35,6 +35,7 @@ FIRST_RETRY_S = 1.0
 LONGEST_RETRY_S = 300.0
 HEARTBEAT_TIMEOUT = timedelta(seconds=4)
 DEQUEUE_TIMEOUT = timedelta(seconds=2)
+REGION_RETRY_S = 5.0
 SHARE_RETRY = timedelta(seconds=1)
 
 JobHandler = Callable[..., Awaitable[None]]
@@ -141,6 +142,7 @@ async def run_job(house: "House", name: str, handler: JobHandler, job: Job) -> N
 
     Raises: RetryRequested: the queue puts the job back.
     """
+    speak_of_home()
     payload = json.loads(job.payload or b"{}")
     if "tenant_id" not in payload:
         raise ValueError(f"job {name} names no tenant")
@@ -157,36 +159,61 @@ async def run_job(house: "House", name: str, handler: JobHandler, job: Job) -> N
 
 
 async def run_worker(house: "House", jobs: Jobs, stop: asyncio.Event) -> None:
-    """Work off the queue until `stop` is set, then finish what is under way."""
+    """Work off the queue of each region until `stop` is set, then finish what is under way.
+
+    A region that cannot be reached holds up no other; its lanes are tried again until they run.
+    """
     long_at_once = house.settings.worker_concurrency
     share = FairShare(limit=max(1, long_at_once - 1))
     async with asyncio.TaskGroup() as lanes:
-        lanes.create_task(_run_lane(house, jobs, "long", long_at_once, share, stop))
-        lanes.create_task(_run_lane(house, jobs, "short", 2 * long_at_once, None, stop))
+        for region in house.settings.work_regions:
+            for lane in (
+                RegionLane(region, "long", long_at_once, share),
+                RegionLane(region, "short", 2 * long_at_once, None),
+            ):
+                lanes.create_task(_keep_lane(house, jobs, lane, stop))
 
 
-async def _run_lane(
-    house: "House",
-    jobs: Jobs,
-    lane: Lane,
-    at_once: int,
-    share: FairShare | None,
-    stop: asyncio.Event,
-) -> None:
-    dsn = login_dsn(
-        house.settings.database_direct_url or house.settings.database_url, "worker", house.vault
-    )
+@dataclass(frozen=True)
+class RegionLane:
+    """One lane of one region's queue, and how many of its jobs run at once."""
+
+    region: str
+    lane: Lane
+    at_once: int
+    share: FairShare | None
+
+
+async def _keep_lane(house: "House", jobs: Jobs, lane: RegionLane, stop: asyncio.Event) -> None:
+    """Run a lane to the end. In the home region an error is the worker's own; the lane of another
+    region begins anew, because the others must not wait for it."""
+    while not stop.is_set():
+        try:
+            await _run_lane(house, jobs, lane, stop)
+            return
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            if lane.region == house.settings.home_region:
+                raise
+            logger("jobs").warning(
+                "region unreachable", region=lane.region, error=type(error).__name__
+            )
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), REGION_RETRY_S)
+
+
+async def _run_lane(house: "House", jobs: Jobs, lane: RegionLane, stop: asyncio.Event) -> None:
+    dsn = login_dsn(house.settings.direct_database_of(lane.region), "worker", house.vault)
     connection = await asyncpg.connect(dsn, timeout=10)
     try:
         queue = PgQueuer.from_asyncpg_connection(connection)
         for name, handler in jobs.handlers.items():
-            if jobs.lanes[name] == lane:
-                _register(queue, house, name, handler, share)
+            if jobs.lanes[name] == lane.lane:
+                _register(queue, house, name, handler, lane.share)
         stopper = asyncio.create_task(_shut_down(queue, stop))
         try:
             await queue.run(
-                batch_size=max(1, at_once // 2),
-                max_concurrent_tasks=max(2, at_once),
+                batch_size=max(1, lane.at_once // 2),
+                max_concurrent_tasks=max(2, lane.at_once),
                 dequeue_timeout=DEQUEUE_TIMEOUT,
                 heartbeat_timeout=HEARTBEAT_TIMEOUT,
             )

@@ -3,7 +3,9 @@
 import logging
 import re
 import sys
+import traceback
 from collections.abc import MutableMapping
+from contextvars import ContextVar
 from typing import Any
 
 import structlog
@@ -15,6 +17,42 @@ _SECRET_VALUES = re.compile(
     r"(l(?:v_live|v_test|r)_[0-9A-Za-z]{20,}|eyJ[\w-]+\.[\w-]+\.[\w-]*|(?<=[?&]token=)[^&\s]+)"
 )
 _MAX_VALUE = 2_000
+
+
+# Set while this task works for a tenant of another region: the logs of this process are kept
+# where the process runs.
+_elsewhere: ContextVar[bool] = ContextVar("elsewhere", default=False)
+# What a line about such a tenant may still say: names of our own making, ids and numbers.
+_IMPERSONAL = frozenset(
+    {"event", "level", "timestamp", "part", "request_id", "tenant_id", "task_id", "message_id",
+     "job", "attempt", "step", "status", "recipe", "region", "sweep", "error_type", "exception"}
+)  # fmt: skip
+
+
+def speak_of_home() -> None:
+    """A new piece of work begins: nothing is known yet of whom it is for."""
+    _elsewhere.set(False)
+
+
+def speak_of_elsewhere() -> None:
+    """From here on this piece of work is for a tenant of another region: its log lines name no
+    person and quote nothing."""
+    _elsewhere.set(True)
+
+
+def _depersonalise(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    if not _elsewhere.get():
+        return event
+    error = event.pop("exc_info", None)
+    if isinstance(error, BaseException):
+        # Where it happened, not what was said: a message may quote a row.
+        event["error_type"] = type(error).__name__
+        event["exception"] = "".join(traceback.format_tb(error.__traceback__))
+    for name in [name for name in event if name not in _IMPERSONAL and name[0] != "_"]:
+        del event[name]
+    return event
 
 
 def redact(text: str) -> str:
@@ -49,6 +87,7 @@ def configure_logging(settings: Settings) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _depersonalise,
         structlog.processors.format_exc_info,
         _clean,
     ]

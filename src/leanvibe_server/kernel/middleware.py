@@ -24,7 +24,7 @@ from leanvibe_server.kernel.errors import (
 )
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.http import crash_response
-from leanvibe_server.kernel.log import logger
+from leanvibe_server.kernel.log import logger, speak_of_home
 from leanvibe_server.kernel.ratelimit import ANONYMOUS
 from leanvibe_server.kernel.request import Visit, place_visit
 
@@ -54,6 +54,7 @@ class Doorman:
         if scope.get("method") == "HEAD":
             # As GET, but for the body, which the server leaves out.
             scope = {**scope, "method": "GET"}
+        speak_of_home()
         visit = self._visit(scope)
         place_visit(scope, visit)  # type: ignore[arg-type]  # an ASGI scope is a dict
         if scope["type"] == "websocket":

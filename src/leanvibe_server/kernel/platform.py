@@ -1,12 +1,27 @@
 """The only path across tenants. Every crossing names its reason, and the reason is logged."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from enum import StrEnum
+from typing import TypeVar
 from uuid import UUID
 
-from leanvibe_server.kernel.db import Connection, Database, Transaction, begin
+import asyncpg
+
+from leanvibe_server.kernel.db import Connection, Database, Transaction
 from leanvibe_server.kernel.log import logger
+from leanvibe_server.kernel.regions import PLATFORM_TENANT
+
+__all__ = [
+    "PLATFORM_TENANT",
+    "Reason",
+    "across_tenants",
+    "ask_regions",
+    "begin_platform",
+    "sweep_regions",
+]
+
+Answer = TypeVar("Answer")
 
 
 class Reason(StrEnum):
@@ -24,26 +39,53 @@ class Reason(StrEnum):
     DEMO = "make or reset the demo of a development installation"
 
 
-# The tenant that platform admins belong to. It holds no customer data.
-PLATFORM_TENANT = UUID("00000000-0000-7000-8000-000000000001")
+async def begin_platform(
+    database: Database, reason: Reason, tenant_id: UUID, *, region: str | None = None
+) -> Transaction:
+    """Start a transaction as the platform login, whose policies see every tenant of a region.
 
-
-async def begin_platform(database: Database, reason: Reason, tenant_id: UUID) -> Transaction:
-    """Start a transaction as the platform login, whose policies see every tenant.
-
-    `tenant_id` is the tenant that new rows and events belong to.
+    `tenant_id` is the tenant that new rows and events belong to; the transaction is in its
+    region, unless another is named. The platform's own tenant lives in the home region.
     """
     logger("platform").debug("crossing", reason=reason.name, tenant_id=str(tenant_id))
-    return await begin(
-        database.platform_pool, f"BEGIN; SET LOCAL app.tenant_id = '{UUID(str(tenant_id))}'"
-    )
+    return await database.begin_platform(tenant_id, region)
 
 
 @asynccontextmanager
 async def across_tenants(
-    database: Database, reason: Reason, tenant_id: UUID = PLATFORM_TENANT
+    database: Database,
+    reason: Reason,
+    tenant_id: UUID = PLATFORM_TENANT,
+    *,
+    region: str | None = None,
 ) -> AsyncIterator[Connection]:
     """A platform transaction that commits at the end of the block."""
-    transaction = await begin_platform(database, reason, tenant_id)
+    transaction = await begin_platform(database, reason, tenant_id, region=region)
     async with transaction:
         yield transaction.conn
+
+
+async def ask_regions(
+    database: Database, reason: Reason, ask: Callable[[Connection], Awaitable[Answer]]
+) -> list[Answer]:
+    """What each region answers, the home region first. For the platform's own lists: what is
+    read so is shown and not kept. One region that does not answer fails the whole."""
+    answers = []
+    for region in database.regions:
+        async with across_tenants(database, reason, region=region) as conn:
+            answers.append(await ask(conn))
+    return answers
+
+
+async def sweep_regions(database: Database, sweep: Callable[[Connection], Awaitable[None]]) -> None:
+    """Clean up in each region. One that does not answer is left for the next time."""
+    for region in database.regions:
+        try:
+            async with across_tenants(database, Reason.WORKER, region=region) as conn:
+                await sweep(conn)
+        except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+            if region == database.home:
+                raise
+            logger("platform").warning(
+                "region not swept", region=region, error=type(error).__name__
+            )

@@ -10,7 +10,7 @@ from leanvibe_server.entitlements.plans import plan_of
 from leanvibe_server.entitlements.service import quota_exceeded
 from leanvibe_server.kernel.db import Connection
 from leanvibe_server.kernel.house import House
-from leanvibe_server.kernel.log import logger
+from leanvibe_server.kernel.log import logger, speak_of_home
 from leanvibe_server.kernel.scope import SYSTEM, Scope
 from leanvibe_server.metering import repository, service
 from leanvibe_server.metering.periods import period_end, period_of
@@ -62,6 +62,7 @@ class CallMeter:
             amount, meter.pending = meter.pending, 0
             if not amount:
                 continue
+            speak_of_home()
             try:
                 async with self.house.database.tenant(tenant_id) as conn:
                     scope = Scope(

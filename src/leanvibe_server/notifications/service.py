@@ -1,12 +1,14 @@
 """Use cases of notifications: hand a message over, look at what was sent."""
 
+from functools import partial
+from itertools import chain
 from uuid import UUID
 
 from leanvibe_server.kernel.errors import NotFound
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.jobs import Work
 from leanvibe_server.kernel.mail import Mail, MailSender
-from leanvibe_server.kernel.platform import Reason, across_tenants
+from leanvibe_server.kernel.platform import Reason, ask_regions
 from leanvibe_server.notifications import repository
 from leanvibe_server.notifications.schemas import SentMail
 
@@ -35,8 +37,10 @@ async def list_outbox(house: House) -> list[SentMail]:
     """
     if house.settings.production or house.settings.mail_backend != "outbox":
         raise NotFound("There is nothing at this path.")
-    async with across_tenants(house.database, Reason.OUTBOX) as conn:
-        latest = await repository.list_latest(conn, limit=SHOWN)
+    by_region = await ask_regions(
+        house.database, Reason.OUTBOX, partial(repository.list_latest, limit=SHOWN)
+    )
+    latest = sorted(chain(*by_region), key=lambda mail: mail.id, reverse=True)[:SHOWN]
     return [
         SentMail(
             recipient=mail.recipient,

@@ -26,20 +26,21 @@ class Hub:
     def __init__(self, house: House) -> None:
         self._house = house
         self._followers: dict[str, set[asyncio.Event]] = {}
-        self._listener: asyncio.Task[None] | None = None
+        self._listeners: list[asyncio.Task[None]] = []
         self.closing = False
 
     async def __aenter__(self) -> "Hub":
-        self._listener = asyncio.create_task(self._keep_listening())
+        for region in self._house.settings.regions:
+            self._listeners.append(asyncio.create_task(self._keep_listening(region)))
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self.closing = True
         self._wake_all()
-        if self._listener is not None:
-            self._listener.cancel()
+        for listener in self._listeners:
+            listener.cancel()
             with suppress(asyncio.CancelledError):
-                await self._listener
+                await listener
 
     @contextmanager
     def follow(self, tenant_id: UUID, stream: str) -> Iterator[asyncio.Event]:
@@ -55,17 +56,16 @@ class Hub:
             if not followers:
                 del self._followers[key]
 
-    async def _keep_listening(self) -> None:
+    async def _keep_listening(self, region: str) -> None:
         while True:
             try:
-                await self._listen()
+                await self._listen(region)
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                logger("realtime").warning("not listening", error=repr(error))
+                logger("realtime").warning("not listening", region=region, error=repr(error))
             await asyncio.sleep(RECONNECT_S)
 
-    async def _listen(self) -> None:
-        settings = self._house.settings
-        url = settings.database_direct_url or settings.database_url
+    async def _listen(self, region: str) -> None:
+        url = self._house.settings.direct_database_of(region)
         connection: Any = await asyncpg.connect(
             login_dsn(url, "app", self._house.vault),
             timeout=10,
