@@ -192,9 +192,14 @@ class Settings:
                 f"DATABASE_URL_{self.home_region.upper()} is for another home: the region "
                 f"{self.home_region} is the home region, whose database is DATABASE_URL."
             )
-        urls = [self.database_of(region) for region in self.regions]
-        if len(set(urls)) < len(urls):
-            raise ConfigError("Each region needs a database of its own: two URLs are the same.")
+        taken = {self.database_url}
+        for region in self.regions[1:]:
+            if self.database_of(region) in taken:
+                raise ConfigError(
+                    f"DATABASE_URL_{region.upper()} is the database of another region too: each "
+                    "needs its own."
+                )
+            taken.add(self.database_of(region))
         for region in self.work_regions:
             if region not in self.regions:
                 raise ConfigError(f"WORKER_REGIONS names {region!r}, which has no database.")
