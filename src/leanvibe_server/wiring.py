@@ -15,6 +15,7 @@ from leanvibe_server.identity import housekeeping as identity_housekeeping
 from leanvibe_server.identity import keys
 from leanvibe_server.identity import service as identity
 from leanvibe_server.identity.gate import HouseGate
+from leanvibe_server.identity.security import api as security_api
 from leanvibe_server.kernel.config import ConfigError, Settings
 from leanvibe_server.kernel.crypto import load_vault
 from leanvibe_server.kernel.db import Database
@@ -38,6 +39,7 @@ from leanvibe_server.web import pages as web_pages
 
 API_ROUTERS = (
     identity_api.router,
+    security_api.router,
     metering_api.router,
     tenancy_api.router,
     projects_api.router,

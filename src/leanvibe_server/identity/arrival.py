@@ -3,8 +3,12 @@
 Every sign-in ends here, whatever it began with, so that no way in goes around a policy.
 """
 
+from leanvibe_server.identity.events import LoginRefused
 from leanvibe_server.identity.models import Proof, User
+from leanvibe_server.identity.policy import SecurityPolicy, check_address, policy_of
+from leanvibe_server.identity.refusals import invalid_credentials
 from leanvibe_server.identity.sessions import OpenedSession, open_session
+from leanvibe_server.kernel.errors import AppError, Forbidden
 from leanvibe_server.kernel.scope import Scope
 
 
@@ -12,5 +16,26 @@ async def arrive(scope: Scope, user: User, proof: Proof, *, kind: str) -> Opened
     """Open a session of `kind` for a user who gave `proof`, if the tenant's policy lets them in.
 
     The caller holds the user's row lock, and the scope's actor is the user.
+    Raises: Unauthorized: the account is closed. Forbidden: the policy keeps them out, which is
+        noted in the log.
     """
-    return await open_session(scope, user, proof, kind=kind)
+    if not user.may_sign_in(scope.now):
+        raise invalid_credentials()
+    policy = await policy_of(scope)
+    try:
+        await _check_policy(scope, policy, user, proof)
+    except Forbidden as refusal:
+        raise await _note_refusal(scope, user, proof, refusal) from None
+    return await open_session(scope, user, proof, kind=kind, policy=policy)
+
+
+async def _check_policy(scope: Scope, policy: SecurityPolicy, user: User, proof: Proof) -> None:
+    """What the tenant asks of everybody who comes in, in this order: the address, the method,
+    the second factor."""
+    check_address(policy, scope.actor.address)
+
+
+async def _note_refusal(scope: Scope, user: User, proof: Proof, refusal: AppError) -> AppError:
+    reason = str(refusal.details.get("reason", refusal.code))
+    await scope.emit(LoginRefused(user_id=user.id, method=proof.method, reason=reason))
+    return refusal.keeping_writes()

@@ -54,6 +54,15 @@ class LoginFailed(AuthEvent, frozen=True, kw_only=True):
     reason: str
 
 
+class LoginRefused(AuthEvent, frozen=True, kw_only=True):
+    """Somebody proved who they are, but the tenant's policy keeps them out."""
+
+    name: ClassVar[str] = "user.login_refused"
+    user_id: UUID
+    method: str
+    reason: str
+
+
 class SessionEnded(AuthEvent, frozen=True, kw_only=True):
     name: ClassVar[str] = "session.ended"
     user_id: UUID

@@ -9,6 +9,7 @@ from leanvibe_server.entitlements.plans import plan_of
 from leanvibe_server.identity import break_glass, forgeries, opaque, tokens
 from leanvibe_server.identity.keys import KeyRing
 from leanvibe_server.identity.permissions import permissions_of
+from leanvibe_server.identity.policy import DEFAULT, SecurityPolicy, check_address, policy_from
 from leanvibe_server.identity.refusals import invalid_token, no_credentials, wrong_tenant
 from leanvibe_server.identity.repository import gate as rows
 from leanvibe_server.identity.repository.gate import Standing
@@ -105,9 +106,7 @@ class HouseGate:
             visit.limit(f"tenant {claim.tenant_id}", rate)
         transaction = await house.database.begin_tenant(claim.tenant_id)
         try:
-            standing = await claim.look(transaction.conn)
-            if standing is None or not _holds(standing, now):
-                raise invalid_token()
+            standing = _require_standing(await claim.look(transaction.conn), visit, now)
             if rate is None:
                 rate = self._remember_rate(claim.tenant_id, standing.plan)
                 visit.limit(f"tenant {claim.tenant_id}", rate)
@@ -187,7 +186,20 @@ def _named_tenant(credentials: Credentials) -> UUID | None:
         raise wrong_tenant() from None
 
 
-def _holds(standing: Standing, now: datetime) -> bool:
+def _require_standing(standing: Standing | None, visit: Visit, now: datetime) -> Standing:
+    """Raises: Unauthorized: nothing is behind the credential any more. Forbidden: the tenant does
+    not allow the address, whatever the credential."""
+    if standing is None:
+        raise invalid_token()
+    policy = policy_from(standing.security) if standing.security else DEFAULT
+    if not _holds(standing, policy, now):
+        raise invalid_token()
+    if policy is not DEFAULT:
+        check_address(policy, visit.address)
+    return standing
+
+
+def _holds(standing: Standing, policy: SecurityPolicy, now: datetime) -> bool:
     """Whether the person may still act, and the credential is neither over nor worn out."""
     if standing.user_status != "active":
         return False
@@ -197,14 +209,16 @@ def _holds(standing: Standing, now: datetime) -> bool:
         return standing.ended_at is None and (
             standing.expires_at is None or now < standing.expires_at
         )
-    if standing.seen_at is None or standing.expires_at is None:
+    if standing.seen_at is None or standing.expires_at is None or standing.created_at is None:
         return False
     return is_live(
         standing.kind,
+        created_at=standing.created_at,
         seen_at=standing.seen_at,
         expires_at=standing.expires_at,
         ended_at=standing.ended_at,
         now=now,
+        policy=policy,
     )
 
 

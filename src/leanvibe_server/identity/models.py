@@ -67,7 +67,8 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     `method` names the way in: password, passkey, oidc, saml, invitation or switch. `amr` are the
     methods of RFC 8176 (`pwd`, `otp`, `sms`, `hwk`, `mfa`, `fed` for a provider's word).
     `remote_session` is the provider's name for its session, which its logout names, and
-    `not_after` the end the provider sets.
+    `not_after` the end the provider sets. `proved_at` is when the proof was given, where that
+    was not just now.
     """
 
     method: str
@@ -75,6 +76,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     provider_id: UUID | None = None
     remote_session: str | None = None
     not_after: datetime | None = None
+    proved_at: datetime | None = None
 
 
 PASSWORD = Proof(method="password", amr=("pwd",))

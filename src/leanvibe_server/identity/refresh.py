@@ -10,6 +10,7 @@ from leanvibe_server.identity import opaque
 from leanvibe_server.identity.events import RefreshReused, SessionEnded
 from leanvibe_server.identity.login import SignedIn, answer
 from leanvibe_server.identity.models import RefreshToken, Session, User
+from leanvibe_server.identity.policy import check_address, policy_of
 from leanvibe_server.identity.refusals import invalid_token
 from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.repository import sessions as rows
@@ -18,8 +19,8 @@ from leanvibe_server.identity.sessions import (
     OpenedSession,
     add_refresh_token,
     client_hash,
-    is_live,
     refresh_text,
+    still_holds,
 )
 from leanvibe_server.identity.visits import actor_of, scope_in
 from leanvibe_server.kernel.crypto import Vault, hash_token
@@ -91,14 +92,10 @@ def successor_of(vault: Vault, secret: str) -> str:
 
 async def _require_open(scope: Scope, token: RefreshToken) -> tuple[User, Session]:
     session = await rows.find_session(scope.conn, scope.tenant_id, token.session_id)
-    if session is None or not is_live(
-        session.kind,
-        seen_at=session.last_seen_at,
-        expires_at=session.expires_at,
-        ended_at=session.ended_at,
-        now=scope.now,
-    ):
+    policy = await policy_of(scope)
+    if session is None or not still_holds(session, policy, scope.now):
         raise invalid_token()
+    check_address(policy, scope.actor.address)
     user = await people.find_user(scope.conn, scope.tenant_id, session.user_id)
     if user is None or not user.may_sign_in(scope.now):
         raise invalid_token()

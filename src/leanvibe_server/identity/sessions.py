@@ -8,6 +8,7 @@ from leanvibe_server.entitlements.plans import plan_of
 from leanvibe_server.identity import opaque
 from leanvibe_server.identity.events import SessionEnded, UserLoggedIn, UserLoggedOut
 from leanvibe_server.identity.models import Proof, RefreshToken, Session, User
+from leanvibe_server.identity.policy import DEFAULT, SecurityPolicy, policy_of
 from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.repository import sessions as rows
 from leanvibe_server.identity.schemas import SessionList, SessionView, Success
@@ -43,26 +44,60 @@ class OpenedSession:
     secret: str
 
 
+def limits_of(kind: str, policy: SecurityPolicy) -> Limits:
+    """The shorter of the product's limits and the tenant's."""
+    limits = LIMITS[kind]
+    if policy.idle is None and policy.absolute is None:
+        return limits
+    return Limits(
+        idle=min(limits.idle, policy.idle or limits.idle),
+        absolute=min(limits.absolute, policy.absolute or limits.absolute),
+    )
+
+
 def is_live(
     kind: str,
     *,
+    created_at: datetime,
     seen_at: datetime,
     expires_at: datetime,
     ended_at: datetime | None,
     now: datetime,
+    policy: SecurityPolicy = DEFAULT,
 ) -> bool:
-    """Whether a session still holds: not ended, and neither of its times has run out."""
-    return ended_at is None and now < expires_at and now < seen_at + LIMITS[kind].idle
+    """Whether a session still holds: not ended, and neither of its times has run out.
+
+    The tenant's policy is asked as it is now, so that a tighter one holds for sessions that
+    began under a looser one.
+    """
+    limits = limits_of(kind, policy)
+    end = min(expires_at, created_at + limits.absolute)
+    return ended_at is None and now < end and now < seen_at + limits.idle
 
 
-async def open_session(scope: Scope, user: User, proof: Proof, *, kind: str) -> OpenedSession:
-    """Begin a session of a user whose credentials were checked. Only `arrival.arrive` and a move
-    between tenants call this.
+def still_holds(session: Session, policy: SecurityPolicy, now: datetime) -> bool:
+    """`is_live` of a whole row."""
+    return is_live(
+        session.kind,
+        created_at=session.created_at,
+        seen_at=session.last_seen_at,
+        expires_at=session.expires_at,
+        ended_at=session.ended_at,
+        now=now,
+        policy=policy,
+    )
 
-    Beyond the plan's limit the user's oldest session ends. The caller holds the user's row lock.
+
+async def open_session(
+    scope: Scope, user: User, proof: Proof, *, kind: str, policy: SecurityPolicy
+) -> OpenedSession:
+    """Begin a session of a user whose credentials were checked. Only `arrival.arrive` calls this.
+
+    Beyond the limit of plan or policy the user's oldest session ends. The caller holds the
+    user's row lock.
     """
     now = scope.now
-    end = now + LIMITS[kind].absolute
+    end = now + limits_of(kind, policy).absolute
     secret = opaque.new_token(scope.tenant_id)
     session = Session(
         tenant_id=scope.tenant_id,
@@ -77,7 +112,7 @@ async def open_session(scope: Scope, user: User, proof: Proof, *, kind: str) -> 
         ended_at=None,
         ended_reason=None,
         amr=list(proof.amr),
-        authenticated_at=now,
+        authenticated_at=proof.proved_at or now,
         provider_id=proof.provider_id,
         remote_session=proof.remote_session,
     )
@@ -85,7 +120,7 @@ async def open_session(scope: Scope, user: User, proof: Proof, *, kind: str) -> 
     await rows.insert_session(scope.conn, session, cookie_hash=cookie_hash)
     if kind == TOKEN:
         await add_refresh_token(scope, session.id, secret)
-    await _end_oldest(scope, user, keep=session.id)
+    await _end_oldest(scope, user, policy, keep=session.id)
     await people.set_last_login(scope.conn, scope.tenant_id, user.id, now=now)
     await scope.emit(
         UserLoggedIn(user_id=user.id, email=user.email, session_id=session.id, method=proof.method)
@@ -119,7 +154,7 @@ async def add_refresh_token(scope: Scope, session_id: UUID, secret: str) -> None
 
 async def list_own(scope: Scope) -> list[Session]:
     """The live sessions of the caller, oldest first."""
-    return await _list_live(scope, _own_id(scope))
+    return await list_live(scope, _own_id(scope))
 
 
 async def describe_own(scope: Scope) -> SessionList:
@@ -175,36 +210,34 @@ async def end_all(scope: Scope, user_id: UUID, *, reason: str, keep: UUID | None
 
 async def count_live(scope: Scope) -> int:
     """How many sessions of the tenant hold now."""
-    now = scope.now
+    now, policy = scope.now, await policy_of(scope)
+    web, token = limits_of(WEB, policy), limits_of(TOKEN, policy)
     return await rows.count_live(
         scope.conn,
         scope.tenant_id,
         now=now,
-        web_seen_after=now - LIMITS[WEB].idle,
-        token_seen_after=now - LIMITS[TOKEN].idle,
+        web=(now - web.idle, now - web.absolute),
+        token=(now - token.idle, now - token.absolute),
     )
 
 
-async def _list_live(scope: Scope, user_id: UUID) -> list[Session]:
-    now = scope.now
-    return [
-        session
-        for session in await rows.list_live(scope.conn, scope.tenant_id, user_id, now=now)
-        if is_live(
-            session.kind,
-            seen_at=session.last_seen_at,
-            expires_at=session.expires_at,
-            ended_at=session.ended_at,
-            now=now,
-        )
-    ]
+async def list_live(
+    scope: Scope, user_id: UUID, policy: SecurityPolicy | None = None
+) -> list[Session]:
+    """The live sessions of a user of the tenant, oldest first."""
+    policy = policy or await policy_of(scope)
+    kept = await rows.list_live(scope.conn, scope.tenant_id, user_id, now=scope.now)
+    return [session for session in kept if still_holds(session, policy, scope.now)]
 
 
-async def _end_oldest(scope: Scope, user: User, *, keep: UUID) -> None:
+async def _end_oldest(scope: Scope, user: User, policy: SecurityPolicy, *, keep: UUID) -> None:
     limit = plan_of(scope.plan).limits.max_concurrent_sessions
-    others = [session for session in await _list_live(scope, user.id) if session.id != keep]
+    reason = "more sessions than the plan allows"
+    if policy.max_sessions is not None and policy.max_sessions < limit:
+        limit, reason = policy.max_sessions, "more sessions than the organisation allows"
+    others = [one for one in await list_live(scope, user.id, policy) if one.id != keep]
     for session in others[: max(0, len(others) + 1 - limit)]:
-        await end_session(scope, session.id, reason="more sessions than the plan allows")
+        await end_session(scope, session.id, reason=reason)
 
 
 def _own_id(scope: Scope) -> UUID:

@@ -4,13 +4,14 @@ from dataclasses import replace
 from uuid import UUID
 
 from leanvibe_server.identity import login
+from leanvibe_server.identity.arrival import arrive
 from leanvibe_server.identity.events import TenantSwitched
 from leanvibe_server.identity.login import SignedIn
 from leanvibe_server.identity.models import Candidate, Proof, User
 from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.repository.sessions import find_session
 from leanvibe_server.identity.schemas import SwitchRequest, TokenAnswer
-from leanvibe_server.identity.sessions import TOKEN, end_session, open_session
+from leanvibe_server.identity.sessions import TOKEN, end_session
 from leanvibe_server.kernel.errors import Forbidden, NotFound
 from leanvibe_server.kernel.platform import Reason, across_tenants
 from leanvibe_server.kernel.scope import Scope
@@ -32,10 +33,6 @@ async def move_session(scope: Scope, tenant_id: UUID, *, kind: str) -> SignedIn:
     if tenant_id == scope.tenant_id:
         raise NotFound("You are in this tenant already.")
     proof = await _proof_of(scope)
-    await scope.emit(
-        TenantSwitched(user_id=user.id, session_id=_session_id(scope), to_tenant_id=tenant_id)
-    )
-    await end_session(scope, _session_id(scope), reason="moved to another tenant")
     async with across_tenants(scope.house.database, Reason.SWITCH_TENANT, tenant_id) as conn:
         found = await people.find_candidate(conn, user.account_id, tenant_id)
         if found is None or not found.user.may_sign_in(scope.now):
@@ -48,7 +45,13 @@ async def move_session(scope: Scope, tenant_id: UUID, *, kind: str) -> SignedIn:
             actor=replace(scope.actor, id=found.user.id, label=found.user.email, session_id=None),
             plan=found.plan,
         )
-        return SignedIn(found.user, await open_session(inside, found.user, proof, kind=kind))
+        moved = SignedIn(found.user, await arrive(inside, found.user, proof, kind=kind))
+    # Only now: where the other tenant's policy refuses, this session goes on.
+    await scope.emit(
+        TenantSwitched(user_id=user.id, session_id=_session_id(scope), to_tenant_id=tenant_id)
+    )
+    await end_session(scope, _session_id(scope), reason="moved to another tenant")
+    return moved
 
 
 async def list_own_tenants(scope: Scope) -> list[Candidate]:
@@ -73,7 +76,12 @@ async def _proof_of(scope: Scope) -> Proof:
     session = await find_session(scope.conn, scope.tenant_id, _session_id(scope))
     if session is None:
         raise NotFound("No such session.")
-    return Proof(method="switch", amr=tuple(session.amr), not_after=session.expires_at)
+    return Proof(
+        method="switch",
+        amr=tuple(session.amr),
+        not_after=session.expires_at,
+        proved_at=session.authenticated_at,
+    )
 
 
 def _session_id(scope: Scope) -> UUID:

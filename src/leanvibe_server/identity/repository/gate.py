@@ -34,6 +34,7 @@ class Standing(msgspec.Struct, frozen=True):
     key_name: str | None
     authenticated_at: datetime | None
     security: dict[str, Any]
+    created_at: datetime | None
 
 
 _PERSON = """
@@ -43,7 +44,7 @@ _SESSION = (
     _PERSON
     + """
     s.id, s.kind, s.last_seen_at, s.expires_at, s.ended_at, NULL::text[], NULL::text,
-    s.authenticated_at, t.security
+    s.authenticated_at, t.security, s.created_at
 FROM sessions s
 JOIN users u ON u.tenant_id = s.tenant_id AND u.id = s.user_id
 JOIN tenants t ON t.id = s.tenant_id
@@ -55,7 +56,7 @@ BY_API_KEY = (
     _PERSON
     + """
     k.id, 'key', k.last_used_at, k.expires_at, k.revoked_at, k.scopes, k.name,
-    NULL::timestamptz, t.security
+    NULL::timestamptz, t.security, k.created_at
 FROM api_keys k
 JOIN users u ON u.tenant_id = k.tenant_id AND u.id = k.user_id
 JOIN tenants t ON t.id = k.tenant_id

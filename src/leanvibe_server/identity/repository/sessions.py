@@ -12,7 +12,7 @@ SESSION_COLUMNS = """tenant_id, id, user_id, kind, address, user_agent, created_
 INSERT_SESSION = """
 INSERT INTO sessions (tenant_id, id, user_id, kind, cookie_hash, address, user_agent, created_at,
     last_seen_at, expires_at, amr, authenticated_at, provider_id, remote_session)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $10, $11, $12, $13)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $14, $9, $10, $11, $12, $13)
 """
 FIND_SESSION = f"SELECT {SESSION_COLUMNS} FROM sessions WHERE tenant_id = $1 AND id = $2"
 END_SESSION = """
@@ -31,7 +31,8 @@ ORDER BY created_at, id
 """
 COUNT_LIVE = """
 SELECT count(*) FROM sessions WHERE tenant_id = $1 AND ended_at IS NULL AND expires_at > $2
-    AND last_seen_at > CASE kind WHEN 'web' THEN $3::timestamptz ELSE $4::timestamptz END
+    AND last_seen_at > CASE kind WHEN 'web' THEN $3::timestamptz ELSE $5::timestamptz END
+    AND created_at > CASE kind WHEN 'web' THEN $4::timestamptz ELSE $6::timestamptz END
 """
 SEE_SESSION = "UPDATE sessions SET last_seen_at = $3 WHERE tenant_id = $1 AND id = $2"
 INSERT_REFRESH = """
@@ -71,6 +72,7 @@ async def insert_session(conn: Connection, session: Session, *, cookie_hash: byt
         session.authenticated_at,
         session.provider_id,
         session.remote_session,
+        session.last_seen_at,
     )
 
 
@@ -110,10 +112,12 @@ async def count_live(
     tenant_id: UUID,
     *,
     now: datetime,
-    web_seen_after: datetime,
-    token_seen_after: datetime,
+    web: tuple[datetime, datetime],
+    token: tuple[datetime, datetime],
 ) -> int:
-    count: int = await conn.fetchval(COUNT_LIVE, tenant_id, now, web_seen_after, token_seen_after)
+    """How many sessions hold; `web` and `token` say when one of that kind must have been seen
+    and have begun at the earliest."""
+    count: int = await conn.fetchval(COUNT_LIVE, tenant_id, now, *web, *token)
     return count
 
 

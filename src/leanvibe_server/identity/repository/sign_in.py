@@ -12,7 +12,7 @@ SELECT key, failures, last_failed_at, blocked_until FROM login_failures WHERE ke
 """
 # Failures in a row that were quiet since `$3` begin anew.
 COUNT_FAILURE = """
-INSERT INTO login_failures AS f (key, failures, last_failed_at) VALUES ($1, 1, $2)
+INSERT INTO login_failures AS f (key, failures, last_failed_at, began_at) VALUES ($1, 1, $2, $2)
 ON CONFLICT (key) DO UPDATE SET last_failed_at = $2,
     failures = CASE WHEN f.last_failed_at < $3 THEN 1 ELSE f.failures + 1 END
 RETURNING failures

@@ -1,0 +1,1 @@
+"""The security policy of a tenant, as its admins read and set it."""

@@ -1,0 +1,105 @@
+"""Reading and setting the security policy of the own tenant."""
+
+from typing import Any
+
+import msgspec
+
+from leanvibe_server.entitlements.plans import plan_of
+from leanvibe_server.entitlements.service import require_feature
+from leanvibe_server.identity.policy import (
+    DEFAULT,
+    SecurityPolicy,
+    differing,
+    policy_from,
+    policy_of,
+)
+from leanvibe_server.identity.repository import security as rows
+from leanvibe_server.identity.security.events import SecurityPolicyChanged
+from leanvibe_server.identity.security.schemas import SecurityChange, SecurityView
+from leanvibe_server.kernel.errors import Conflict, InvalidRequest
+from leanvibe_server.kernel.scope import Scope
+from leanvibe_server.tenancy import service as tenancy
+
+
+async def describe_policy(scope: Scope) -> SecurityView:
+    """The policy in force."""
+    return SecurityView.of(await policy_of(scope), address=scope.actor.address)
+
+
+async def change_policy(scope: Scope, change: SecurityChange) -> SecurityView:
+    """Set the policy. What is tighter than before holds for sessions and keys that exist, from
+    their next request on.
+
+    Raises: InvalidRequest: a limit is looser than the product's. Conflict: it would shut the
+        caller out, or nobody could sign in. Forbidden: the plan has no single sign-on.
+    """
+    before = policy_from(await rows.lock_security(scope.conn, scope.tenant_id))
+    after = merged(before, change)
+    _check_sessions(scope, after)
+    if not change.force:
+        _check_own_address(scope, before, after)
+    if after.sso_required and not before.sso_required:
+        await _check_provider(scope)
+    if after != before:
+        await tenancy.set_security(scope, differing(after))
+        await scope.emit(SecurityPolicyChanged(changed=_changes(before, after)))
+    return SecurityView.of(after, address=scope.actor.address)
+
+
+def merged(policy: SecurityPolicy, change: SecurityChange) -> SecurityPolicy:
+    """The policy with what the change names; null is the product's own rule."""
+    named = change.model_fields_set - {"force"}
+    values: dict[str, Any] = {
+        name: getattr(DEFAULT, name) if (value := getattr(change, name)) is None else value
+        for name in named
+    }
+    for name in ("allowed_networks", "mfa_methods"):
+        if name in values:
+            values[name] = tuple(dict.fromkeys(values[name]))
+    return msgspec.structs.replace(policy, **values)
+
+
+def _check_sessions(scope: Scope, policy: SecurityPolicy) -> None:
+    most = plan_of(scope.plan).limits.max_concurrent_sessions
+    if policy.max_sessions is not None and policy.max_sessions > most:
+        raise _invalid("max_sessions", f"must be at most {most}, the limit of your plan")
+    if policy.idle is not None and policy.absolute is not None and policy.idle > policy.absolute:
+        raise _invalid("session_idle_minutes", "must not be longer than the whole session may last")
+
+
+def _check_own_address(scope: Scope, before: SecurityPolicy, after: SecurityPolicy) -> None:
+    address = scope.actor.address
+    if after.allowed_networks == before.allowed_networks or after.allows(address):
+        return
+    raise Conflict(
+        f"Your own address {address} is not in these networks: you would be shut out. Add it, or "
+        "send `force: true` if you are sure.",
+        details={"field": "allowed_networks", "reason": "own_address", "address": address},
+    )
+
+
+async def _check_provider(scope: Scope) -> None:
+    require_feature(scope.plan, "oidc")
+    if not await rows.has_enabled_provider(scope.conn, scope.tenant_id):
+        raise Conflict(
+            "Nobody could sign in: add and enable an identity provider first.",
+            details={"field": "sso_required", "reason": "no_provider"},
+        )
+
+
+def _changes(before: SecurityPolicy, after: SecurityPolicy) -> dict[str, tuple[str, str]]:
+    return {
+        name: (_text(getattr(before, name)), _text(getattr(after, name)))
+        for name in before.__struct_fields__
+        if getattr(before, name) != getattr(after, name)
+    }
+
+
+def _text(value: object) -> str:
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _invalid(field: str, why: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"{field} {why}.", details={"field": field, "validation_errors": [f"{field}: {why}"]}
+    )
