@@ -20,6 +20,7 @@ give the first answer again for 24 hours. **Rate limits** are told in `X-RateLim
 """
 TAGS = [
     {"name": "Authentication", "description": "Sign in, refresh, sign out, switch tenant."},
+    {"name": "Single sign-on", "description": "Identity providers, domains, linked accounts."},
     {"name": "Users", "description": "The people of a tenant."},
     {"name": "API keys", "description": "Credentials for programs."},
     {"name": "Tenants", "description": "Organisations, their limits and usage."},

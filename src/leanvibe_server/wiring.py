@@ -14,6 +14,8 @@ from leanvibe_server.identity import api as identity_api
 from leanvibe_server.identity import housekeeping as identity_housekeeping
 from leanvibe_server.identity import keys
 from leanvibe_server.identity import service as identity
+from leanvibe_server.identity.federation import api as federation_api
+from leanvibe_server.identity.federation.protocols import Protocols
 from leanvibe_server.identity.gate import HouseGate
 from leanvibe_server.identity.security import api as security_api
 from leanvibe_server.kernel.config import ConfigError, Settings
@@ -40,6 +42,7 @@ from leanvibe_server.web import pages as web_pages
 API_ROUTERS = (
     identity_api.router,
     security_api.router,
+    federation_api.router,
     metering_api.router,
     tenancy_api.router,
     projects_api.router,
@@ -58,6 +61,7 @@ async def open_house(settings: Settings) -> House:
         raise ConfigError("DATABASE_URL is empty: use `leanvibe-server start`, or set it.")
     vault = load_vault(settings)
     house = House(settings, await Database.open(settings, vault), vault)
+    house.place(Protocols())
     house.gauges |= {
         "users": identity.count_users,
         "concurrent_sessions": identity.count_sessions,

@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 
 from leanvibe_server.wiring import Doors
 from tests.given import Organisation
+from tests.identity.given_providers import add_provider
 from tests.isolation.bodies import body_of, ids_in_body
 
 # Routes that anyone may call without a credential, each with its reason.
@@ -77,6 +78,7 @@ async def _things_of(client: httpx.AsyncClient, owner: Organisation) -> dict[str
         "session_id": sessions.json()["data"][0]["id"],
         "user_id": str(owner.people["owner"].id),
         "tenant_id": str(owner.id),
+        "provider_id": str((await add_provider(owner.house, owner)).id),
     }
 
 

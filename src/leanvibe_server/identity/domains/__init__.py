@@ -1,0 +1,1 @@
+"""E-mail domains a tenant has proved to be its own."""

@@ -1,0 +1,1 @@
+"""Identity providers of a tenant, and the people who come by them."""

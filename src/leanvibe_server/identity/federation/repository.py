@@ -1,0 +1,248 @@
+"""Statements about identity providers and the people linked to them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from leanvibe_server.identity.federation.models import FederatedIdentity, SsoProvider
+from leanvibe_server.identity.models import User
+from leanvibe_server.identity.repository.people import USER_COLUMNS
+from leanvibe_server.kernel.db import Connection
+
+COLUMNS = """tenant_id, id, protocol, type, slug, name, enabled, issuer, client_id,
+    client_secret_sealed, configuration, default_role, role_mapping, created_at, updated_at"""
+INSERT = f"""
+INSERT INTO sso_providers ({COLUMNS})
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+"""
+FIND = f"SELECT {COLUMNS} FROM sso_providers WHERE tenant_id = $1 AND id = $2"
+LOCK = f"{FIND} FOR NO KEY UPDATE"
+# Who signs in by a provider waits for an admin who changes it, and the other way round.
+HOLD = f"{FIND} FOR SHARE"
+FIND_NAMED = f"""
+SELECT {COLUMNS} FROM sso_providers
+WHERE tenant_id = $1 AND (slug = $2 OR type = $2) ORDER BY slug <> $2, NOT enabled, id LIMIT 1
+"""
+LIST = f"""
+SELECT {COLUMNS} FROM sso_providers
+WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3
+"""
+LIST_ENABLED = f"SELECT {COLUMNS} FROM sso_providers WHERE tenant_id = $1 AND enabled ORDER BY id"
+SLUGS = "SELECT slug FROM sso_providers WHERE tenant_id = $1"
+UPDATE = f"""
+UPDATE sso_providers SET name = $3, enabled = $4, issuer = $5, client_id = $6,
+    client_secret_sealed = $7, configuration = $8, default_role = $9, role_mapping = $10,
+    updated_at = $11
+WHERE tenant_id = $1 AND id = $2 RETURNING {COLUMNS}
+"""
+DELETE = "DELETE FROM sso_providers WHERE tenant_id = $1 AND id = $2"
+# Of the platform login only, before a tenant is known.
+TENANTS_WITH = """
+SELECT DISTINCT p.tenant_id FROM sso_providers p JOIN tenants t ON t.id = p.tenant_id
+WHERE p.enabled AND (p.slug = $1 OR p.type = $1) LIMIT 2
+"""
+LOCK_SUBJECT = "SELECT pg_advisory_xact_lock(hashtextextended($1, 1))"
+IDENTITY_COLUMNS = """tenant_id, id, provider_id, subject, user_id, email, created_at,
+    last_login_at"""
+INSERT_IDENTITY = f"""
+INSERT INTO federated_identities ({IDENTITY_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+"""
+FIND_BY_SUBJECT = f"""
+SELECT {IDENTITY_COLUMNS} FROM federated_identities
+WHERE tenant_id = $1 AND provider_id = $2 AND subject = $3
+"""
+FIND_IDENTITY = f"""
+SELECT {IDENTITY_COLUMNS} FROM federated_identities WHERE tenant_id = $1 AND id = $2
+"""
+IDENTITIES_OF_USER = f"""
+SELECT {IDENTITY_COLUMNS} FROM federated_identities WHERE tenant_id = $1 AND user_id = $2
+ORDER BY id
+"""
+SEE_IDENTITY = """
+UPDATE federated_identities SET last_login_at = $3, email = $4 WHERE tenant_id = $1 AND id = $2
+"""
+DELETE_IDENTITY = "DELETE FROM federated_identities WHERE tenant_id = $1 AND id = $2"
+SESSIONS_OF_PROVIDER = """
+SELECT id, user_id FROM sessions
+WHERE tenant_id = $1 AND provider_id = $2 AND ended_at IS NULL
+    AND ($3::uuid IS NULL OR user_id = $3) AND ($4::text IS NULL OR remote_session = $4)
+"""
+ACTIVATE = f"""
+UPDATE users SET status = 'active', updated_at = $3,
+    email_verified_at = CASE WHEN $4 THEN coalesce(email_verified_at, $3)
+        ELSE email_verified_at END
+WHERE tenant_id = $1 AND id = $2 AND status = 'invited' RETURNING {USER_COLUMNS}
+"""
+SET_ROLE = f"""
+UPDATE users SET role = $3, expires_at = $4, updated_at = $5
+WHERE tenant_id = $1 AND id = $2 RETURNING {USER_COLUMNS}
+"""
+
+
+def _provider(row: Any) -> SsoProvider | None:
+    return None if row is None else SsoProvider(**row)
+
+
+def _identity(row: Any) -> FederatedIdentity | None:
+    return None if row is None else FederatedIdentity(**row)
+
+
+async def insert(conn: Connection, provider: SsoProvider) -> None:
+    await conn.execute(
+        INSERT,
+        provider.tenant_id,
+        provider.id,
+        provider.protocol,
+        provider.type,
+        provider.slug,
+        provider.name,
+        provider.enabled,
+        provider.issuer,
+        provider.client_id,
+        provider.client_secret_sealed,
+        provider.configuration,
+        provider.default_role,
+        provider.role_mapping,
+        provider.created_at,
+        provider.updated_at,
+    )
+
+
+async def find(conn: Connection, tenant_id: UUID, provider_id: UUID) -> SsoProvider | None:
+    return _provider(await conn.fetchrow(FIND, tenant_id, provider_id))
+
+
+async def lock(conn: Connection, tenant_id: UUID, provider_id: UUID) -> SsoProvider | None:
+    """The provider; nobody else changes it or signs in by it until this transaction ends."""
+    return _provider(await conn.fetchrow(LOCK, tenant_id, provider_id))
+
+
+async def hold(conn: Connection, tenant_id: UUID, provider_id: UUID) -> SsoProvider | None:
+    """The provider; nobody changes it until this transaction ends."""
+    return _provider(await conn.fetchrow(HOLD, tenant_id, provider_id))
+
+
+async def find_named(conn: Connection, tenant_id: UUID, name: str) -> SsoProvider | None:
+    """The provider with that slug, else the first enabled one of that type."""
+    return _provider(await conn.fetchrow(FIND_NAMED, tenant_id, name))
+
+
+async def list_page(
+    conn: Connection, tenant_id: UUID, *, after: UUID | None, limit: int
+) -> list[SsoProvider]:
+    return [SsoProvider(**row) for row in await conn.fetch(LIST, tenant_id, after, limit)]
+
+
+async def list_enabled(conn: Connection, tenant_id: UUID) -> list[SsoProvider]:
+    return [SsoProvider(**row) for row in await conn.fetch(LIST_ENABLED, tenant_id)]
+
+
+async def list_slugs(conn: Connection, tenant_id: UUID) -> set[str]:
+    return {row["slug"] for row in await conn.fetch(SLUGS, tenant_id)}
+
+
+async def update(conn: Connection, provider: SsoProvider) -> SsoProvider | None:
+    return _provider(
+        await conn.fetchrow(
+            UPDATE,
+            provider.tenant_id,
+            provider.id,
+            provider.name,
+            provider.enabled,
+            provider.issuer,
+            provider.client_id,
+            provider.client_secret_sealed,
+            provider.configuration,
+            provider.default_role,
+            provider.role_mapping,
+            provider.updated_at,
+        )
+    )
+
+
+async def delete(conn: Connection, tenant_id: UUID, provider_id: UUID) -> None:
+    """Remove a provider with the links of its people."""
+    await conn.execute(DELETE, tenant_id, provider_id)
+
+
+async def list_tenants_with(conn: Connection, name: str) -> list[UUID]:
+    """Up to two tenants with an enabled provider of that slug or type."""
+    return [row["tenant_id"] for row in await conn.fetch(TENANTS_WITH, name)]
+
+
+async def lock_subject(conn: Connection, provider_id: UUID, subject: str) -> None:
+    """Have those who sign in as one subject at once come one after the other."""
+    await conn.execute(LOCK_SUBJECT, f"{provider_id}/{subject}")
+
+
+async def insert_identity(conn: Connection, identity: FederatedIdentity) -> None:
+    await conn.execute(
+        INSERT_IDENTITY,
+        identity.tenant_id,
+        identity.id,
+        identity.provider_id,
+        identity.subject,
+        identity.user_id,
+        identity.email,
+        identity.created_at,
+        identity.last_login_at,
+    )
+
+
+async def find_by_subject(
+    conn: Connection, tenant_id: UUID, provider_id: UUID, subject: str
+) -> FederatedIdentity | None:
+    return _identity(await conn.fetchrow(FIND_BY_SUBJECT, tenant_id, provider_id, subject))
+
+
+async def find_identity(
+    conn: Connection, tenant_id: UUID, identity_id: UUID
+) -> FederatedIdentity | None:
+    return _identity(await conn.fetchrow(FIND_IDENTITY, tenant_id, identity_id))
+
+
+async def list_identities(
+    conn: Connection, tenant_id: UUID, user_id: UUID
+) -> Sequence[FederatedIdentity]:
+    rows = await conn.fetch(IDENTITIES_OF_USER, tenant_id, user_id)
+    return [FederatedIdentity(**row) for row in rows]
+
+
+async def see_identity(
+    conn: Connection, tenant_id: UUID, identity_id: UUID, *, email: str | None, now: datetime
+) -> None:
+    """Note that somebody signed in, and what the provider calls their address now."""
+    await conn.execute(SEE_IDENTITY, tenant_id, identity_id, now, email)
+
+
+async def delete_identity(conn: Connection, tenant_id: UUID, identity_id: UUID) -> None:
+    await conn.execute(DELETE_IDENTITY, tenant_id, identity_id)
+
+
+async def list_sessions(
+    conn: Connection,
+    tenant_id: UUID,
+    provider_id: UUID,
+    *,
+    user_id: UUID | None = None,
+    remote_session: str | None = None,
+) -> list[UUID]:
+    """The sessions that were opened by a provider's word and have not ended."""
+    rows = await conn.fetch(SESSIONS_OF_PROVIDER, tenant_id, provider_id, user_id, remote_session)
+    return [row["id"] for row in rows]
+
+
+async def activate(
+    conn: Connection, tenant_id: UUID, user_id: UUID, *, verified: bool, now: datetime
+) -> User | None:
+    """An invited user comes by a provider instead; `verified` says whether the e-mail is proved."""
+    row = await conn.fetchrow(ACTIVATE, tenant_id, user_id, now, verified)
+    return None if row is None else User(**row)
+
+
+async def set_role(
+    conn: Connection, user: User, *, role: str, expires_at: datetime | None, now: datetime
+) -> User | None:
+    row = await conn.fetchrow(SET_ROLE, user.tenant_id, user.id, role, expires_at, now)
+    return None if row is None else User(**row)
