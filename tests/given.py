@@ -55,11 +55,17 @@ class Organisation:
 
 
 async def organisation(
-    house: House, *, plan: str, name: str, roles: tuple[str, ...] = ROLES
+    house: House,
+    *,
+    plan: str,
+    name: str,
+    roles: tuple[str, ...] = ROLES,
+    region: str | None = None,
 ) -> Organisation:
-    """A fresh tenant whose people have addresses nobody else has."""
+    """A fresh tenant whose people have addresses nobody else has, in the home region unless
+    another is named."""
     mark = new_id(house.clock.now()).hex[-10:]
-    async with across_tenants(house.database, Reason.DEMO) as conn:
+    async with across_tenants(house.database, Reason.DEMO, region=region) as conn:
         platform = Scope(conn, PLATFORM_TENANT, SYSTEM, house.clock, house)
         tenant = await tenancy.create_tenant(
             platform,
@@ -67,6 +73,7 @@ async def organisation(
             admin_email=f"owner@{mark}.example",
             plan=plan_of(plan).slug,
             trial=None,
+            data_residency=region,
         )
     async with house.database.tenant(tenant.id) as conn:
         scope = Scope(conn, tenant.id, SYSTEM, house.clock, house, plan=plan)

@@ -17,7 +17,6 @@ from leanvibe_server.identity import service as identity
 from leanvibe_server.identity.federation import api as federation_api
 from leanvibe_server.identity.federation.protocols import Protocols
 from leanvibe_server.identity.gate import HouseGate
-from leanvibe_server.identity.roles import api as roles_api
 from leanvibe_server.identity.security import api as security_api
 from leanvibe_server.kernel.config import ConfigError, Settings
 from leanvibe_server.kernel.crypto import load_vault
@@ -38,13 +37,13 @@ from leanvibe_server.projects import service as projects
 from leanvibe_server.realtime import api as realtime_api
 from leanvibe_server.realtime.hub import Hub
 from leanvibe_server.tenancy import api as tenancy_api
+from leanvibe_server.tenancy import directory as tenant_directory
 from leanvibe_server.web import pages as web_pages
 
 API_ROUTERS = (
     identity_api.router,
     security_api.router,
     federation_api.router,
-    roles_api.router,
     metering_api.router,
     tenancy_api.router,
     projects_api.router,
@@ -54,7 +53,7 @@ API_ROUTERS = (
 )
 STREET_ROUTERS = (health.router, identity_api.well_known_router)
 PREFIXES = ("/v1", "/api/v1")
-SWEEPS = (identity_housekeeping.sweep, sweep_idempotency_keys)
+SWEEPS = (identity_housekeeping.sweep, sweep_idempotency_keys, tenant_directory.sweep)
 
 
 async def open_house(settings: Settings) -> House:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from leanvibe_server.identity import service as identity
 from leanvibe_server.kernel.house import House
-from leanvibe_server.tenancy.service import RESERVED_SLUGS, make_slug
+from leanvibe_server.tenancy.directory import RESERVED_SLUGS, make_slug
 from tests.conftest import FakeClock
 from tests.given import PASSWORD, Organisation, organisation
 

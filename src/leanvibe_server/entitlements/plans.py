@@ -11,6 +11,7 @@ from uuid import UUID
 from leanvibe_server.kernel.errors import InvalidRequest
 from leanvibe_server.kernel.money import Cents
 from leanvibe_server.kernel.ratelimit import Rate
+from leanvibe_server.kernel.regions import REGIONS
 
 UNLIMITED = 999_999
 UNLIMITED_CALLS = 999_999_999
@@ -53,6 +54,8 @@ class Plan:
     rate: Rate
     benefits: tuple[str, ...]
     features: frozenset[str] = frozenset()
+    # Where its tenants may live, beside the home region of the installation.
+    regions: tuple[str, ...] = ("us",)
 
 
 PLANS: dict[str, Plan] = {
@@ -78,6 +81,7 @@ PLANS: dict[str, Plan] = {
             rate=Rate(per_minute=1_000, burst=2_000),
             benefits=("100,000 API calls a month", "10 users, 50 projects", "OIDC single sign-on"),
             features=frozenset({"oidc"}),
+            regions=("us", "eu"),
         ),
         Plan(
             id=UUID("00000000-0000-7000-8000-000000000103"),
@@ -89,6 +93,7 @@ PLANS: dict[str, Plan] = {
             rate=Rate(per_minute=10_000, burst=20_000),
             benefits=("Unlimited API calls", "SAML and SCIM", "Priority support"),
             features=frozenset({"oidc", "saml", "scim"}),
+            regions=REGIONS,
         ),
     )
 }

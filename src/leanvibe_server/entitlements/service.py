@@ -102,3 +102,22 @@ def require_feature(plan: str, feature: str) -> None:
         details={"feature": feature, "plan": plan},
         upgrade_options=having,
     )
+
+
+def require_region(plan: str, region: str, *, home: str) -> None:
+    """Refuse a region the plan does not hold. Every plan holds the home region.
+
+    Raises: InvalidRequest: with the plans that do hold it.
+    """
+    if region == home or region in plan_of(plan).regions:
+        return
+    having = [o for o in upgrade_options(plan) if region in PLANS[o["plan"]].regions]
+    raise InvalidRequest(
+        f"The plan {plan_of(plan).name} does not hold the region {region}.",
+        details={
+            "field": "data_residency",
+            "validation_errors": [f"data_residency: {region} is not part of the plan {plan}"],
+            "plan_regions": list(plan_of(plan).regions),
+        },
+        upgrade_options=having,
+    )

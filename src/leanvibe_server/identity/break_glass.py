@@ -10,7 +10,6 @@ from leanvibe_server.identity.events import BreakGlassUsed
 from leanvibe_server.identity.permissions import BEHIND_GLASS
 from leanvibe_server.identity.refusals import wrong_tenant
 from leanvibe_server.identity.repository import gate as rows
-from leanvibe_server.identity.repository import sign_in
 from leanvibe_server.identity.repository.gate import Standing
 from leanvibe_server.kernel.access import Admission, Role
 from leanvibe_server.kernel.errors import Forbidden
@@ -70,6 +69,7 @@ async def _note(
         )
         inside = Scope(conn, named, actor, house.clock, house, request_id=visit.request_id)
         await inside.emit(event)
-        await sign_in.bind_tenant(conn, PLATFORM_TENANT)
-        await replace(inside, tenant_id=PLATFORM_TENANT).emit(event)
+    # The platform's log is in the home region, the tenant's in its own.
+    async with across_tenants(house.database, Reason.BREAK_GLASS) as conn:
+        await replace(inside, conn=conn, tenant_id=PLATFORM_TENANT).emit(event)
     return tenant

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from leanvibe_server.identity import addresses, mails, opaque, passwords
+from leanvibe_server.identity import addresses, lookup, mails, opaque, passwords
 from leanvibe_server.identity.events import EmailVerified, InvitationAccepted, InvitationSent
 from leanvibe_server.identity.models import Invitation, User
 from leanvibe_server.identity.passwords import desk_of
@@ -142,9 +142,9 @@ async def _require_invited(scope: Scope, token: str, purpose: str) -> User:
 async def _link_account(scope: Scope, user: User) -> None:
     """Who proves an address that was proved before, in another tenant, is the same person."""
     digest = addresses.directory_hash(scope.house.vault, user.email)
-    account_id = await people.find_verified_account(scope.conn, digest, except_user=user)
+    account_id = await lookup.find_verified_account(scope, digest, but=user)
     if account_id is not None and account_id != user.account_id:
-        await people.set_account(scope.conn, scope.tenant_id, user.id, account_id)
+        await lookup.join_account(scope, user, account_id, digest)
 
 
 def _no_link() -> NotFound:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from leanvibe_server.identity import addresses, throttle, tokens
+from leanvibe_server.identity import addresses, lookup, throttle, tokens
 from leanvibe_server.identity.arrival import arrive
 from leanvibe_server.identity.events import LoginFailed
 from leanvibe_server.identity.models import PASSWORD, Candidate, User
@@ -21,6 +21,7 @@ from leanvibe_server.identity.sessions import TOKEN, WEB, OpenedSession
 from leanvibe_server.identity.throttle import Attempt
 from leanvibe_server.identity.visits import actor_of, scope_in
 from leanvibe_server.kernel.config import Settings
+from leanvibe_server.kernel.db import Connection
 from leanvibe_server.kernel.errors import AppError, InvalidRequest
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.idempotency import begin_idempotent
@@ -106,11 +107,12 @@ async def sign_in_with_password(visit: Visit, request: LoginRequest, *, kind: st
 
 async def _look_up(visit: Visit, attempt: Attempt, email: str) -> Sequence[Candidate]:
     house = visit.house
-    async with across_tenants(house.database, Reason.SIGN_IN) as conn:
+
+    async def guard(conn: Connection) -> None:
         await throttle.check(conn, attempt, now=house.clock.now())
-        return await people.list_candidates(
-            conn, addresses.directory_hash(house.vault, email), limit=MAX_CANDIDATES
-        )
+
+    digest = addresses.directory_hash(house.vault, email)
+    return await lookup.list_candidates(house, digest, limit=MAX_CANDIDATES, guard=guard)
 
 
 async def _compare(house: House, candidates: Sequence[Candidate], password: str) -> list[Candidate]:
@@ -128,16 +130,31 @@ async def _refuse(visit: Visit, attempt: Attempt, candidates: Sequence[Candidate
     Guesses that were made side by side are refused together once a wait is on.
     """
     house = visit.house
-    now = house.clock.now()
+    database, now = house.database, house.clock.now()
     known: list[tuple[UUID, UUID | None]] = [(c.user.tenant_id, c.user.id) for c in candidates]
-    async with across_tenants(house.database, Reason.SIGN_IN) as conn:
+    by_region: dict[str, list[tuple[UUID, UUID | None]]] = {database.home: []}
+    for whose in known or [(PLATFORM_TENANT, None)]:
+        by_region.setdefault(await database.region_of(whose[0]), []).append(whose)
+    async with across_tenants(database, Reason.SIGN_IN) as conn:
         await throttle.check(conn, attempt, now=now)
         await throttle.count_failure(conn, attempt, now=now)
-        for tenant_id, user_id in known or [(PLATFORM_TENANT, None)]:
-            await sign_in.bind_tenant(conn, tenant_id)
-            scope = scope_in(visit, conn, tenant_id)
-            await scope.emit(LoginFailed(user_id=user_id, reason="wrong e-mail or password"))
+        await _note_failure(visit, conn, by_region.pop(database.home))
+    for region, those in by_region.items():
+        async with across_tenants(database, Reason.SIGN_IN, region=region) as conn:
+            await _note_failure(visit, conn, those)
+    if not by_region:
+        await lookup.pretend(database, attempt.account)
     return invalid_credentials()
+
+
+async def _note_failure(
+    visit: Visit, conn: Connection, whose: Sequence[tuple[UUID, UUID | None]]
+) -> None:
+    """Write a failed sign-in to the logs of the tenants it may have been meant for."""
+    for tenant_id, user_id in whose:
+        await sign_in.bind_tenant(conn, tenant_id)
+        scope = scope_in(visit, conn, tenant_id)
+        await scope.emit(LoginFailed(user_id=user_id, reason="wrong e-mail or password"))
 
 
 async def _forgive(house: House, attempt: Attempt) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from leanvibe_server.entitlements.plans import plan_named
+from leanvibe_server.entitlements.service import require_region as require_region_of_plan
 from leanvibe_server.identity import addresses, invitations, users
 from leanvibe_server.identity.models import User
 from leanvibe_server.identity.schemas import CreatedTenant, NewTenant
@@ -11,9 +12,11 @@ from leanvibe_server.identity.signup import require_open
 from leanvibe_server.identity.visits import begin_visit
 from leanvibe_server.kernel.access import Role
 from leanvibe_server.kernel.errors import Forbidden, InvalidRequest
+from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.platform import Reason, across_tenants
 from leanvibe_server.kernel.request import Visit
 from leanvibe_server.kernel.scope import Scope
+from leanvibe_server.tenancy.directory import require_region
 from leanvibe_server.tenancy.models import Tenant
 from leanvibe_server.tenancy.schemas import facts
 from leanvibe_server.tenancy.service import create_tenant, enter_tenant
@@ -29,9 +32,11 @@ async def found(caller: Scope | Visit, new: NewTenant) -> CreatedTenant:
         require_open(caller)
         if new.parent_tenant_id is not None:
             raise Forbidden("Sign in to create an organisation below another.")
-        tenant = await _found(await begin_visit(caller, Reason.SIGN_UP), new)
+        region = _region(caller.house, new)
+        tenant = await _found(await begin_visit(caller, Reason.SIGN_UP, region=region), new)
     else:
-        async with across_tenants(caller.house.database, Reason.TENANT_ADMIN) as conn:
+        database, region = caller.house.database, _region(caller.house, new)
+        async with across_tenants(database, Reason.TENANT_ADMIN, region=region) as conn:
             tenant = await _found(replace(caller, conn=conn), new)
     # The owner counts once the invitation is accepted.
     return CreatedTenant(**facts(tenant), user_count=0)
@@ -44,6 +49,16 @@ async def invite_owner(scope: Scope, *, tenant: Tenant, email: str) -> User:
     )
     await invitations.invite(scope, user)
     return user
+
+
+def _region(house: House, new: NewTenant) -> str:
+    """Where the tenant is to live.
+
+    Raises: InvalidRequest: its plan does not hold the region, or this installation has none.
+    """
+    region = require_region(house, new.data_residency)
+    require_region_of_plan(plan_named(new.plan).slug, region, home=house.database.home)
+    return region
 
 
 async def _found(scope: Scope, new: NewTenant) -> Tenant:

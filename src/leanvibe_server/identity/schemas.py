@@ -167,7 +167,7 @@ class NewUser(BaseModel):
         None, description="Without one, an administrator's addition is invited by e-mail"
     )
     organization_name: str | None = Field(None, min_length=1, max_length=200)
-    role: str | None = Field(None, max_length=40, examples=["developer"])
+    role: str | None = Field(None, max_length=20, examples=["developer"])
     expires_at: AwareDatetime | None = Field(None, description="When access ends; for guests")
 
 
@@ -175,7 +175,7 @@ class UserChange(BaseModel):
     """What to change of a user; what is not named stays."""
 
     username: Username | None = None
-    role: str | None = Field(None, max_length=40)
+    role: str | None = Field(None, max_length=20)
     status: str | None = Field(None, description="active or disabled")
     expires_at: AwareDatetime | None = None
 
@@ -288,7 +288,13 @@ class NewTenant(BaseModel):
     admin_email: Email | None = Field(None, description="Also taken as `billing_email`")
     billing_email: Email | None = Field(None, json_schema_extra={"deprecated": True})
     plan: str = Field("developer", max_length=60, description="Id, slug or older name of a plan")
-    data_residency: str = Field("us", max_length=10)
+    data_residency: str | None = Field(
+        None,
+        max_length=10,
+        examples=["us"],
+        description="The region its data is kept in for good: us, eu, uk, ca or au, as far as the "
+        "plan holds it and this installation has a database there; the home region if missing",
+    )
     parent_tenant_id: UUID | None = None
     configuration: dict[str, object] = Field(default_factory=dict)
 

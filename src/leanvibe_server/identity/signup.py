@@ -4,18 +4,19 @@ Whether an address is signed up already is not told: the answer and the work are
 the bearer of the address gets a mail that says so.
 """
 
+from dataclasses import replace
 from datetime import timedelta
 
 from leanvibe_server.entitlements.plans import plan_of
-from leanvibe_server.identity import addresses, invitations, passwords, users
+from leanvibe_server.identity import addresses, invitations, lookup, passwords, users
 from leanvibe_server.identity.models import User
 from leanvibe_server.identity.passwords import desk_of
-from leanvibe_server.identity.repository import people, sign_in
+from leanvibe_server.identity.repository import sign_in
 from leanvibe_server.identity.schemas import NewUser
 from leanvibe_server.identity.visits import begin_visit
 from leanvibe_server.kernel.access import Role
 from leanvibe_server.kernel.errors import Forbidden, InvalidRequest
-from leanvibe_server.kernel.platform import Reason
+from leanvibe_server.kernel.platform import Reason, across_tenants
 from leanvibe_server.kernel.request import Visit
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.tenancy.service import create_tenant, enter_tenant
@@ -48,16 +49,28 @@ async def sign_up(visit: Visit, new: NewUser) -> User:
         )
     passwords.check_policy(new.password, personal=(email, new.username or ""))
     password_hash = await desk_of(visit.house).hash(new.password)
-    scope = await begin_visit(visit, Reason.SIGN_UP)
     digest = addresses.directory_hash(visit.house.vault, email)
-    existing = await people.list_candidates(scope.conn, digest, limit=1)
+    existing = await lookup.list_candidates(visit.house, digest, limit=1)
+    scope = await begin_visit(visit, Reason.SIGN_UP)
     await sign_in.set_savepoint(scope.conn)
     user = await _found_tenant(scope, new, email, password_hash)
     if existing:
         await sign_in.undo_to_savepoint(scope.conn)
-        inside = await enter_tenant(scope, existing[0].user.tenant_id)
-        await invitations.remind(inside, existing[0].user)
+        await _remind(scope, existing[0].user)
+    else:
+        await lookup.pretend(visit.house.database, digest)
     return user
+
+
+async def _remind(scope: Scope, user: User) -> None:
+    """Mail somebody who is signed up already, from the region they live in."""
+    database = scope.house.database
+    region = await database.region_of(user.tenant_id)
+    if region == database.home:
+        await invitations.remind(await enter_tenant(scope, user.tenant_id), user)
+        return
+    async with across_tenants(database, Reason.SIGN_UP, user.tenant_id) as conn:
+        await invitations.remind(replace(scope, conn=conn, tenant_id=user.tenant_id), user)
 
 
 def require_open(visit: Visit) -> None:

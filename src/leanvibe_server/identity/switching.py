@@ -3,7 +3,7 @@
 from dataclasses import replace
 from uuid import UUID
 
-from leanvibe_server.identity import login
+from leanvibe_server.identity import login, lookup
 from leanvibe_server.identity.arrival import arrive
 from leanvibe_server.identity.events import TenantSwitched
 from leanvibe_server.identity.login import SignedIn
@@ -57,8 +57,7 @@ async def move_session(scope: Scope, tenant_id: UUID, *, kind: str) -> SignedIn:
 async def list_own_tenants(scope: Scope) -> list[Candidate]:
     """The tenants the caller may move between, this one included."""
     user = await _require_user(scope)
-    async with across_tenants(scope.house.database, Reason.SWITCH_TENANT) as conn:
-        found = await people.list_of_account(conn, user.account_id, limit=MAX_TENANTS)
+    found = await lookup.list_of_account(scope.house, user.account_id, limit=MAX_TENANTS)
     return [candidate for candidate in found if candidate.user.may_sign_in(scope.now)]
 
 

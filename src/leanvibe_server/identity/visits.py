@@ -43,9 +43,18 @@ def scope_in(
     )
 
 
-async def begin_visit(visit: Visit, reason: Reason, tenant_id: UUID = PLATFORM_TENANT) -> Scope:
-    """Open the visit's transaction on the platform login; the route ends it with the answer."""
-    transaction = await begin_platform(visit.house.database, reason, tenant_id)
+async def begin_visit(
+    visit: Visit,
+    reason: Reason,
+    tenant_id: UUID = PLATFORM_TENANT,
+    *,
+    region: str | None = None,
+) -> Scope:
+    """Open the visit's transaction on the platform login; the route ends it with the answer.
+
+    It is in the tenant's region, unless another is named.
+    """
+    transaction = await begin_platform(visit.house.database, reason, tenant_id, region=region)
     visit.transaction = transaction
     scope = scope_in(visit, transaction.conn, tenant_id)
     await begin_idempotent(visit, scope, visit.body)

@@ -150,6 +150,11 @@ class Database:
             return self.home
         return await self._whereabouts.region_of(tenant_id)
 
+    def learn(self, tenant_id: UUID, region: str) -> None:
+        """Note where a tenant that is being made will live."""
+        if self._whereabouts is not None:
+            self._whereabouts.note(tenant_id, region)
+
     async def begin_tenant(self, tenant_id: UUID) -> "Transaction":
         """Start a transaction in which exactly this tenant's rows exist, in its region."""
         pools = self._at_home if self._whereabouts is None else await self._pools_of(tenant_id)

@@ -29,6 +29,7 @@ class Reason(StrEnum):
 
     SIGN_IN = "find the tenants an e-mail may sign in to"
     SIGN_UP = "create a tenant and its first user"
+    DIRECTORY = "find out or note in which region somebody lives"
     TENANT_ADMIN = "a platform admin manages tenants"
     SWITCH_TENANT = "a person moves between their own tenants"
     BREAK_GLASS = "a platform admin looks into a tenant for a stated reason"

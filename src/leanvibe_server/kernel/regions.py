@@ -39,7 +39,11 @@ class Whereabouts:
         region = await self._ask(tenant_id)
         if region is None:
             return self._home
+        self.note(tenant_id, region)
+        return region
+
+    def note(self, tenant_id: UUID, region: str) -> None:
+        """Remember where a tenant lives, for good."""
         if len(self._known) >= KNOWN_TENANTS:
             self._known = {PLATFORM_TENANT: self._home}
         self._known[tenant_id] = region
-        return region

@@ -1,5 +1,6 @@
 """Every SQL statement of the tenancy room."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -23,7 +24,22 @@ WHERE ($1::text IS NULL OR status = $1) AND ($2::text IS NULL OR plan = $2)
   AND ($3::uuid IS NULL OR id < $3)
 ORDER BY id DESC LIMIT $4 OFFSET $5
 """
-TAKEN_SLUGS = "SELECT slug FROM tenants WHERE slug = $1 OR slug LIKE $1 || '-%'"
+# The directory is in the home region's database only.
+ENTER = """
+INSERT INTO tenant_directory (tenant_id, slug, region, claimed_at, settled_at)
+VALUES ($1, $2, $3, $4, $5) ON CONFLICT (slug) DO NOTHING RETURNING tenant_id
+"""
+DELETE_ENTRY = "DELETE FROM tenant_directory WHERE tenant_id = $1"
+FIND_REGION = """
+SELECT coalesce(region, $2) FROM tenant_directory WHERE slug = $1 AND deleted_at IS NULL
+"""
+TAKEN_SLUGS = "SELECT slug FROM tenant_directory WHERE slug = $1 OR slug LIKE $1 || '-%'"
+LIST_UNSETTLED = """
+SELECT tenant_id, region FROM tenant_directory
+WHERE region IS NOT NULL AND settled_at IS NULL AND claimed_at < $1 ORDER BY claimed_at LIMIT $2
+"""
+LIST_PRESENT = "SELECT id FROM tenants WHERE id = ANY($1)"
+SETTLE = "UPDATE tenant_directory SET settled_at = $2 WHERE tenant_id = ANY($1)"
 UPDATE_SETTINGS = f"""
 UPDATE tenants SET display_name = $2, configuration = $3, updated_at = $4 WHERE id = $1
 RETURNING {COLUMNS}
@@ -81,6 +97,38 @@ async def list_page(
 ) -> list[Tenant]:
     rows = await conn.fetch(LIST, status, plan, after, limit, offset)
     return [Tenant(**row) for row in rows]
+
+
+async def enter(
+    conn: Connection, tenant_id: UUID, slug: str, *, region: str | None, now: datetime
+) -> bool:
+    """Put a tenant in the directory; False when its slug is taken. No region: this database."""
+    settled_at = now if region is None else None
+    return await conn.fetchval(ENTER, tenant_id, slug, region, now, settled_at) is not None
+
+
+async def delete_entry(conn: Connection, tenant_id: UUID) -> None:
+    await conn.execute(DELETE_ENTRY, tenant_id)
+
+
+async def find_region(conn: Connection, slug: str, *, home: str) -> str | None:
+    region: str | None = await conn.fetchval(FIND_REGION, slug, home)
+    return region
+
+
+async def list_unsettled(conn: Connection, *, before: datetime, limit: int) -> dict[UUID, str]:
+    """Tenants of other regions that were claimed and not seen there yet, with their regions."""
+    rows = await conn.fetch(LIST_UNSETTLED, before, limit)
+    return {row["tenant_id"]: row["region"] for row in rows}
+
+
+async def list_present(conn: Connection, tenant_ids: Sequence[UUID]) -> list[UUID]:
+    """Those of the tenants that are in this database."""
+    return [row["id"] for row in await conn.fetch(LIST_PRESENT, tenant_ids)]
+
+
+async def settle(conn: Connection, tenant_ids: Sequence[UUID], *, now: datetime) -> None:
+    await conn.execute(SETTLE, tenant_ids, now)
 
 
 async def list_taken_slugs(conn: Connection, stem: str) -> set[str]:

@@ -1,19 +1,19 @@
 """Use cases of tenants: create, describe, suspend, reactivate."""
 
-import re
-import unicodedata
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
 from leanvibe_server.kernel.access import Permission
-from leanvibe_server.kernel.errors import Conflict, InvalidRequest, NotFound
+from leanvibe_server.kernel.errors import Conflict, NotFound
 from leanvibe_server.kernel.events import Event
 from leanvibe_server.kernel.pagination import PageRequest
-from leanvibe_server.kernel.platform import PLATFORM_TENANT, Reason, across_tenants
+from leanvibe_server.kernel.platform import PLATFORM_TENANT, Reason, across_tenants, ask_regions
 from leanvibe_server.kernel.scope import Scope
-from leanvibe_server.tenancy import repository
+from leanvibe_server.tenancy import directory, repository
 from leanvibe_server.tenancy.events import (
     TenantCreated,
     TenantReactivated,
@@ -21,19 +21,6 @@ from leanvibe_server.tenancy.events import (
     TenantUpdated,
 )
 from leanvibe_server.tenancy.models import Tenant
-
-REGIONS = ("us", "eu", "uk", "ca", "au")
-RESERVED_SLUGS = frozenset(
-    {"platform", "api", "app", "www", "admin", "docs", "health", "login", "scim", "static"}
-)
-MAX_SLUG_LENGTH = 30
-
-
-def make_slug(organization_name: str) -> str:
-    """A name for addresses, such as `acme-corporation` for Acme Corporation."""
-    plain = unicodedata.normalize("NFKD", organization_name).encode("ascii", "ignore").decode()
-    slug = re.sub(r"[^a-z0-9]+", "-", plain.lower())[:MAX_SLUG_LENGTH].strip("-")
-    return slug if len(slug) >= 2 and slug not in RESERVED_SLUGS else f"org-{slug}".strip("-")
 
 
 async def create_tenant(
@@ -44,25 +31,27 @@ async def create_tenant(
     plan: str,
     trial: timedelta | None,
     slug: str | None = None,
-    data_residency: str = "us",
+    data_residency: str | None = None,
     parent_tenant_id: UUID | None = None,
     configuration: dict[str, Any] | None = None,
 ) -> Tenant:
-    """Add a tenant. The scope must be one of the platform login, which alone sees every slug.
+    """Add a tenant. The scope must be one of the platform login, in the database of the region
+    the tenant is to live in: the home region's unless `data_residency` names another.
 
     Raises: Conflict: the slug is taken. InvalidRequest: the slug or region cannot be used.
     """
-    if data_residency not in REGIONS:
-        raise _invalid("data_residency", f"must be one of {', '.join(REGIONS)}")
-    now = scope.now
+    region = directory.require_region(scope.house, data_residency)
+    now, tenant_id = scope.now, scope.new_id()
     tenant = Tenant(
-        id=scope.new_id(),
-        slug=await _claim_slug(scope, slug, organization_name),
+        id=tenant_id,
+        slug=await directory.claim(
+            scope, tenant_id, wanted=slug, organization_name=organization_name, region=region
+        ),
         organization_name=organization_name,
         display_name=organization_name,
         status="active",
         plan=plan,
-        data_residency=data_residency,
+        data_residency=region,
         parent_tenant_id=parent_tenant_id,
         admin_email=admin_email,
         configuration=configuration or {},
@@ -72,7 +61,7 @@ async def create_tenant(
         created_at=now,
         updated_at=now,
     )
-    await repository.insert(scope.conn, tenant)
+    await _insert_claimed(scope, tenant)
     inside = await enter_tenant(scope, tenant.id)
     await inside.emit(
         TenantCreated(
@@ -83,6 +72,15 @@ async def create_tenant(
         )
     )
     return tenant
+
+
+async def _insert_claimed(scope: Scope, tenant: Tenant) -> None:
+    try:
+        await repository.insert(scope.conn, tenant)
+    except BaseException:
+        if tenant.data_residency != scope.house.database.home:
+            await directory.release(scope.house, tenant.id)
+        raise
 
 
 async def enter_tenant(scope: Scope, tenant_id: UUID) -> Scope:
@@ -101,7 +99,7 @@ async def ensure_platform_tenant(scope: Scope) -> None:
         display_name="Platform",
         status="active",
         plan="enterprise",
-        data_residency="us",
+        data_residency=scope.house.database.home,
         parent_tenant_id=None,
         admin_email="",
         configuration={},
@@ -126,8 +124,16 @@ async def require_tenant(scope: Scope, tenant_id: UUID | None = None) -> Tenant:
 
 
 async def find_tenant_by_slug(scope: Scope, slug: str) -> Tenant | None:
-    """The tenant of that slug. Needs a platform scope."""
-    return await repository.find_by_slug(scope.conn, slug)
+    """The tenant of that slug, in whichever region. Needs a platform scope of the home region."""
+    found = await repository.find_by_slug(scope.conn, slug)
+    database = scope.house.database
+    if found is not None or len(database.regions) == 1:
+        return found
+    region = await directory.region_of_slug(scope.house, slug)
+    if region in (None, database.home):
+        return None
+    async with across_tenants(database, Reason.DIRECTORY, region=region) as conn:
+        return await repository.find_by_slug(conn, slug)
 
 
 async def update_tenant(
@@ -163,15 +169,17 @@ async def list_tenants(
     scope: Scope, *, status: str | None, plan: str | None, page: PageRequest, offset: int
 ) -> list[Tenant]:
     """Every tenant, newest first, one more than the page shows. For platform admins."""
-    async with across_tenants(scope.house.database, Reason.TENANT_ADMIN) as conn:
-        return await repository.list_page(
-            conn,
-            status=status,
-            plan=plan,
-            after=page.after,
-            limit=page.limit + 1,
-            offset=offset,
-        )
+    ask = partial(
+        repository.list_page,
+        status=status,
+        plan=plan,
+        after=page.after,
+        limit=offset + page.limit + 1,
+        offset=0,
+    )
+    by_region = await ask_regions(scope.house.database, Reason.TENANT_ADMIN, ask)
+    newest = sorted(chain(*by_region), key=lambda tenant: tenant.id, reverse=True)
+    return newest[offset : offset + page.limit + 1]
 
 
 async def show_tenant(scope: Scope, tenant_id: UUID) -> Tenant:
@@ -181,7 +189,7 @@ async def show_tenant(scope: Scope, tenant_id: UUID) -> Tenant:
     """
     if Permission.TENANT_ADMIN not in scope.permissions:
         return await require_tenant(scope, tenant_id)
-    async with across_tenants(scope.house.database, Reason.TENANT_ADMIN) as conn:
+    async with across_tenants(scope.house.database, Reason.TENANT_ADMIN, tenant_id) as conn:
         return await require_tenant(replace(scope, conn=conn), tenant_id)
 
 
@@ -215,7 +223,7 @@ async def reactivate(scope: Scope, tenant_id: UUID) -> Tenant:
 async def _set_status(
     scope: Scope, tenant_id: UUID, *, status: str, reason: str | None, event: Event
 ) -> Tenant:
-    async with across_tenants(scope.house.database, Reason.TENANT_ADMIN) as conn:
+    async with across_tenants(scope.house.database, Reason.TENANT_ADMIN, tenant_id) as conn:
         platform = replace(scope, conn=conn)
         tenant = await require_tenant(platform, tenant_id)
         if tenant.status == status:
@@ -229,27 +237,7 @@ async def _set_status(
 
 
 async def delete_tenant(scope: Scope, tenant_id: UUID) -> None:
-    """Remove a tenant with every row it owns but its event log. Needs a platform scope."""
+    """Remove a tenant with every row it owns but its event log. Needs a platform scope of the
+    home region, in which the tenant lives."""
     await repository.delete(scope.conn, tenant_id)
-
-
-async def _claim_slug(scope: Scope, wanted: str | None, organization_name: str) -> str:
-    if wanted is not None:
-        if wanted in RESERVED_SLUGS or not re.fullmatch(r"[a-z0-9](-?[a-z0-9]){1,62}", wanted):
-            raise _invalid("slug", "must be 2 to 63 lower-case letters, digits and single hyphens")
-        if wanted in await repository.list_taken_slugs(scope.conn, wanted):
-            raise Conflict(f"The slug {wanted} is taken.", details={"field": "slug"})
-        return wanted
-    stem = make_slug(organization_name)
-    taken = await repository.list_taken_slugs(scope.conn, stem)
-    number, slug = 1, stem
-    while slug in taken:
-        slug = f"{stem}-{number}"
-        number += 1
-    return slug
-
-
-def _invalid(field: str, why: str) -> InvalidRequest:
-    return InvalidRequest(
-        f"{field} {why}.", details={"field": field, "validation_errors": [f"{field}: {why}"]}
-    )
+    await repository.delete_entry(scope.conn, tenant_id)

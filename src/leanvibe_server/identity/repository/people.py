@@ -63,8 +63,23 @@ JOIN tenants t ON t.id = d.tenant_id
 CANDIDATES_BY_EMAIL = f"{_CANDIDATE} WHERE d.email_hash = $1 ORDER BY u.id LIMIT $2"
 CANDIDATE_BY_ACCOUNT = f"{_CANDIDATE} WHERE d.account_id = $1 AND d.tenant_id = $2"
 TENANTS_OF_ACCOUNT = f"{_CANDIDATE} WHERE d.account_id = $1 ORDER BY u.id LIMIT $2"
+# Of the home region: who lives elsewhere. Its rows name no person.
+REGIONS_OF_ADDRESS = """
+SELECT DISTINCT t.region FROM remote_directory r JOIN tenant_directory t USING (tenant_id)
+WHERE r.email_hash = $1
+"""
+REGIONS_OF_ACCOUNT = """
+SELECT DISTINCT t.region FROM remote_directory r JOIN tenant_directory t USING (tenant_id)
+WHERE r.account_id = $1
+"""
+NOTE_REMOTE = """
+INSERT INTO remote_directory (tenant_id, user_id, account_id, email_hash, noted_at)
+VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (tenant_id, user_id) DO UPDATE SET account_id = $3, email_hash = $4, noted_at = $5
+"""
+FORGET_REMOTE = "DELETE FROM remote_directory WHERE tenant_id = $1 AND user_id = $2"
 VERIFIED_ACCOUNT = """
-SELECT u.account_id FROM directory d
+SELECT u.email_verified_at, u.account_id FROM directory d
 JOIN users u ON u.tenant_id = d.tenant_id AND u.id = d.user_id
 WHERE d.email_hash = $1 AND u.email_verified_at IS NOT NULL AND NOT (u.tenant_id = $2 AND u.id = $3)
 ORDER BY u.email_verified_at LIMIT 1
@@ -219,12 +234,30 @@ async def list_of_account(conn: Connection, account_id: UUID, *, limit: int) -> 
 
 async def find_verified_account(
     conn: Connection, email_hash: bytes, *, except_user: User
-) -> UUID | None:
-    """The account of somebody else's row who proved this very address before."""
-    account_id: UUID | None = await conn.fetchval(
-        VERIFIED_ACCOUNT, email_hash, except_user.tenant_id, except_user.id
-    )
-    return account_id
+) -> tuple[datetime, UUID] | None:
+    """Somebody else's row in this database that proved this very address first: when, and whose
+    account it is."""
+    row = await conn.fetchrow(VERIFIED_ACCOUNT, email_hash, except_user.tenant_id, except_user.id)
+    return None if row is None else (row["email_verified_at"], row["account_id"])
+
+
+async def list_regions_of_address(conn: Connection, email_hash: bytes) -> list[str]:
+    """The other regions in which an address is known."""
+    return [row["region"] for row in await conn.fetch(REGIONS_OF_ADDRESS, email_hash)]
+
+
+async def list_regions_of_account(conn: Connection, account_id: UUID) -> list[str]:
+    """The other regions in which a person has users."""
+    return [row["region"] for row in await conn.fetch(REGIONS_OF_ACCOUNT, account_id)]
+
+
+async def note_remote(conn: Connection, user: User, email_hash: bytes, *, now: datetime) -> None:
+    """Enter a user of another region, or correct the entry."""
+    await conn.execute(NOTE_REMOTE, user.tenant_id, user.id, user.account_id, email_hash, now)
+
+
+async def forget_remote(conn: Connection, tenant_id: UUID, user_id: UUID) -> None:
+    await conn.execute(FORGET_REMOTE, tenant_id, user_id)
 
 
 async def insert_invitation(conn: Connection, invitation: Invitation, token_hash: bytes) -> None:

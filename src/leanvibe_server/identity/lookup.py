@@ -1,0 +1,118 @@
+"""Finding a person wherever they live.
+
+The rows of people are in the regions of their tenants. The home region lists those who live there
+in `directory`, and those of the other regions in `remote_directory`, by keyed hash: it leads to
+the regions that must be asked. With one region there is nothing more to ask.
+
+Every look-up of an address asks the home region and one more, whether the address is known or not
+and wherever: for one that no other region knows, a region is chosen by the hash itself. So an
+answer takes as long for a stranger as for somebody, and nobody learns from it who lives where.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from leanvibe_server.identity.models import Candidate, User
+from leanvibe_server.identity.repository import people
+from leanvibe_server.kernel.db import Connection, Database
+from leanvibe_server.kernel.house import House
+from leanvibe_server.kernel.log import logger
+from leanvibe_server.kernel.platform import Reason, across_tenants
+from leanvibe_server.kernel.scope import Scope
+
+Guard = Callable[[Connection], Awaitable[None]]
+
+# The longest a look-up that leads nowhere may hold up an answer.
+PRETENCE_S = 1.0
+
+
+async def list_candidates(
+    house: House, email_hash: bytes, *, limit: int, guard: Guard | None = None
+) -> Sequence[Candidate]:
+    """The users of an address in every tenant, oldest first.
+
+    `guard` is asked first, in the same transaction of the home region, and may refuse.
+    """
+    several = len(house.database.regions) > 1
+    async with across_tenants(house.database, Reason.SIGN_IN) as conn:
+        if guard is not None:
+            await guard(conn)
+        found = list(await people.list_candidates(conn, email_hash, limit=limit))
+        regions = await people.list_regions_of_address(conn, email_hash) if several else []
+    for region in regions:
+        async with across_tenants(house.database, Reason.SIGN_IN, region=region) as conn:
+            found += await people.list_candidates(conn, email_hash, limit=limit)
+    if several and not regions:
+        await pretend(house.database, email_hash)
+    return sorted(found, key=lambda candidate: candidate.user.id)[:limit]
+
+
+async def list_of_account(house: House, account_id: UUID, *, limit: int) -> Sequence[Candidate]:
+    """The users of one person in every tenant, oldest first."""
+    several = len(house.database.regions) > 1
+    async with across_tenants(house.database, Reason.SWITCH_TENANT) as conn:
+        found = list(await people.list_of_account(conn, account_id, limit=limit))
+        regions = await people.list_regions_of_account(conn, account_id) if several else []
+    for region in regions:
+        async with across_tenants(house.database, Reason.SWITCH_TENANT, region=region) as conn:
+            found += await people.list_of_account(conn, account_id, limit=limit)
+    return sorted(found, key=lambda candidate: candidate.user.id)[:limit]
+
+
+async def find_verified_account(scope: Scope, email_hash: bytes, *, but: User) -> UUID | None:
+    """The account of somebody else's row, in any region, who proved this very address first.
+
+    The scope is one of the platform login.
+    """
+    database = scope.house.database
+    here = await database.region_of(scope.tenant_id)
+    found = [await people.find_verified_account(scope.conn, email_hash, except_user=but)]
+    if len(database.regions) > 1:
+        async with across_tenants(database, Reason.SIGN_UP) as conn:
+            regions = [database.home, *await people.list_regions_of_address(conn, email_hash)]
+        for region in set(regions) - {here}:
+            async with across_tenants(database, Reason.SIGN_UP, region=region) as conn:
+                found.append(await people.find_verified_account(conn, email_hash, except_user=but))
+    proved: list[tuple[datetime, UUID]] = [one for one in found if one is not None]
+    return min(proved)[1] if proved else None
+
+
+async def note_user(scope: Scope, user: User, email_hash: bytes) -> None:
+    """Enter a user of another region in the home region's directory, before the row is there.
+
+    For a user of the home region the row's own transaction holds the entry.
+    """
+    database = scope.house.database
+    if await database.region_of(user.tenant_id) == database.home:
+        return
+    async with across_tenants(database, Reason.DIRECTORY) as conn:
+        await people.note_remote(conn, user, email_hash, now=scope.now)
+
+
+async def join_account(scope: Scope, user: User, account_id: UUID, email_hash: bytes) -> None:
+    """Make a user one person with those of that account."""
+    await people.set_account(scope.conn, user.tenant_id, user.id, account_id)
+    await note_user(scope, replace(user, account_id=account_id), email_hash)
+
+
+async def pretend(database: Database, email_hash: bytes) -> None:
+    """Do what following an address to another region costs, for one that leads to none.
+
+    A region that does not answer is no reason to turn strangers away.
+    """
+    others = database.regions[1:]
+    if not others:
+        return
+    region = others[email_hash[0] % len(others)]
+    try:
+        async with (
+            asyncio.timeout(PRETENCE_S),
+            across_tenants(database, Reason.SIGN_IN, region=region) as conn,
+        ):
+            await people.list_candidates(conn, email_hash, limit=1)
+    except Exception as error:
+        logger("identity").warning("region unreachable", region=region, error=type(error).__name__)

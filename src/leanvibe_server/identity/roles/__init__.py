@@ -1,1 +1,0 @@
-"""Roles: those every tenant has, and those it makes itself."""

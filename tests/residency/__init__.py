@@ -1,0 +1,1 @@
+"""Regions: where the rows, files, jobs and logs of a tenant are."""
