@@ -17,6 +17,7 @@ from leanvibe_server.identity import service as identity
 from leanvibe_server.identity.federation import api as federation_api
 from leanvibe_server.identity.federation.protocols import Protocols
 from leanvibe_server.identity.gate import HouseGate
+from leanvibe_server.identity.roles import api as roles_api
 from leanvibe_server.identity.security import api as security_api
 from leanvibe_server.kernel.config import ConfigError, Settings
 from leanvibe_server.kernel.crypto import load_vault
@@ -44,6 +45,7 @@ API_ROUTERS = (
     identity_api.router,
     security_api.router,
     federation_api.router,
+    roles_api.router,
     metering_api.router,
     tenancy_api.router,
     projects_api.router,

@@ -14,6 +14,8 @@ KEYED_OTHERWISE = {
     "directory_by_email",
     "directory_by_account",
     "domains_verified",
+    # From an organisation to those below it: the one table a tenant finds others by, on purpose.
+    "tenant_ancestors_below",
     "tenants_pkey",
     "tenants_slug_key",
 }
@@ -74,14 +76,27 @@ async def tables_with_other_policies(conn: asyncpg.Connection) -> Faults:
     }
 
 
+# What an organisation may read of those below it, each with the policy that says so.
+FURTHER = {
+    "tenant_ancestors": {"tenant_descendants"},
+    "tenants": {"tenant_subtree"},
+    "usage_counters": {"tenant_subtree"},
+}
+
+
 def _is_of_the_one_form(table: str, policies: dict[str, asyncpg.Record]) -> bool:
-    if set(policies) != {"tenant_rows", "platform_rows"}:
+    further = FURTHER.get(table, set())
+    if set(policies) != {"tenant_rows", "platform_rows", *further}:
+        return False
+    if any(policies[name]["cmd"] != "SELECT" for name in further):
         return False
     column = "id" if table == "tenants" else "tenant_id"
     bound = f"({column} = (current_setting('app.tenant_id'::text))::uuid)"
     tenant, platform = policies["tenant_rows"], policies["platform_rows"]
     return bool(
-        (tenant["qual"], tenant["with_check"]) == (bound, bound)
+        tenant["qual"] == bound
+        # Who may only read writes nothing that had to be checked.
+        and tenant["with_check"] == (None if tenant["cmd"] == "SELECT" else bound)
         and tenant["roles"] == ["leanvibe_app"]
         and platform["roles"] == ["leanvibe_platform"]
     )
@@ -106,7 +121,8 @@ async def foreign_keys_without_the_tenant(conn: asyncpg.Connection) -> Faults:
         key["name"]
         for key in await conn.fetch(FOREIGN_KEYS)
         if "tenant_id" not in key["columns"]
-        and not (key["source"] == "tenants" and key["columns"] == ["parent_tenant_id"])
+        and (key["source"], *key["columns"])
+        not in {("tenants", "parent_tenant_id"), ("tenant_ancestors", "ancestor_id")}
     }
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
+from tests.isolation.catalogue import FURTHER
 from tests.isolation.schema import Table
 
 A, B = UUID(int=0xA11 << 64 | 0x7000 << 48), UUID(int=0xB0B << 64 | 0x7000 << 48)
@@ -98,6 +99,18 @@ async def gives_nothing_away(conn: asyncpg.Connection, table: Table) -> bool:
     return await _refused(conn, f"UPDATE {table.name} SET {table.key} = '{B}'")
 
 
+async def shows_those_below(conn: asyncpg.Connection, table: Table) -> bool:
+    """What is said to be below a tenant, or is named in its subtree, it may read and not write."""
+    if table.name not in FURTHER:
+        return True
+    if table.name == "tenant_ancestors":
+        below = f"UPDATE tenant_ancestors SET ancestor_id = '{A}' WHERE tenant_id = '{B}'"
+        await conn.execute(below)
+    await _become(conn, APP, A)
+    await conn.execute(f"SET LOCAL app.subtree = '{B}'")
+    return await _count(conn, table, B) == 1 and await changes_no_other(conn, table)
+
+
 async def fails_without_a_tenant(conn: asyncpg.Connection, table: Table) -> bool:
     await _become(conn, APP, None)
     try:
@@ -129,6 +142,7 @@ CHECKS: tuple[Check, ...] = (
     deletes_no_other,
     adds_to_no_other,
     gives_nothing_away,
+    shows_those_below,
     fails_without_a_tenant,
     shows_the_platform_every_tenant,
     holds_its_owner_too,

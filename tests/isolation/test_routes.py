@@ -71,7 +71,12 @@ async def _things_of(client: httpx.AsyncClient, owner: Organisation) -> dict[str
     sessions = await client.get("/v1/auth/sessions", headers=headers)
     key = await client.post("/v1/api-keys", json={"name": "theirs"}, headers=headers)
     assert key.status_code == 201, key.text
+    role = await client.post(
+        "/v1/roles", json={"name": "theirs", "permissions": ["project:read"]}, headers=headers
+    )
+    assert role.status_code == 201, role.text
     return {
+        "role_id": role.json()["id"],
         "project_id": project.json()["id"],
         "task_id": task.json()["id"],
         "key_id": key.json()["id"],

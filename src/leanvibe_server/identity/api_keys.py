@@ -7,8 +7,8 @@ from uuid import UUID
 from leanvibe_server.identity import opaque
 from leanvibe_server.identity.events import ApiKeyCreated, ApiKeyRevoked
 from leanvibe_server.identity.models import ApiKey, User
-from leanvibe_server.identity.permissions import may_grant, permissions_of
 from leanvibe_server.identity.repository import api_keys as rows
+from leanvibe_server.identity.roles.service import permissions_of_role, require_over
 from leanvibe_server.identity.schemas import ApiKeyView, CreatedApiKey, NewApiKey
 from leanvibe_server.identity.users import require_user
 from leanvibe_server.kernel.access import Permission
@@ -44,9 +44,8 @@ async def create_key(scope: Scope, new: NewApiKey) -> CreatedApiKey:
     if scope.actor.id is None:
         raise Forbidden("Sign in as a user first.")
     user = await require_user(scope, new.user_id or scope.actor.id)
-    if not may_grant(scope.actor.role, user.role):
-        raise Forbidden("You cannot make a key for somebody whose role is above your own.")
-    wanted = _require_scopes(scope, new.scopes, user)
+    await require_over(scope, user.role)
+    wanted = await _require_scopes(scope, new.scopes, user)
     key, secret = await issue(
         scope,
         user,
@@ -77,7 +76,7 @@ async def issue(
         user_id=user.id,
         name=name,
         prefix=opaque.shown_prefix(secret),
-        scopes=sorted(default_scopes(user.role) if scopes is None else scopes),
+        scopes=sorted(await default_scopes(scope, user) if scopes is None else scopes),
         created_at=scope.now,
         last_used_at=None,
         expires_at=expires_at,
@@ -110,14 +109,14 @@ async def revoke_key(scope: Scope, key_id: UUID) -> None:
     await scope.emit(ApiKeyRevoked(key_id=key.id, user_id=key.user_id, reason="revoked"))
 
 
-def default_scopes(role: str) -> frozenset[str]:
+async def default_scopes(scope: Scope, user: User) -> frozenset[str]:
     """What a key may do when nobody said: all of its user's but making keys and users."""
-    return permissions_of(role, None) - BY_NAME_ONLY
+    return await permissions_of_role(scope, user.role) - BY_NAME_ONLY
 
 
-def _require_scopes(scope: Scope, wanted: Sequence[str] | None, user: User) -> list[str]:
+async def _require_scopes(scope: Scope, wanted: Sequence[str] | None, user: User) -> list[str]:
     if wanted is None:
-        return sorted(default_scopes(user.role) & scope.permissions)
+        return sorted(await default_scopes(scope, user) & scope.permissions)
     known = {permission.value for permission in Permission}
     unknown = sorted(set(wanted) - known)
     if unknown:
@@ -128,7 +127,7 @@ def _require_scopes(scope: Scope, wanted: Sequence[str] | None, user: User) -> l
                 "validation_errors": [f"scopes: no scope {name!r}" for name in unknown],
             },
         )
-    beyond = sorted(set(wanted) - permissions_of(user.role, None))
+    beyond = sorted(set(wanted) - await permissions_of_role(scope, user.role))
     if beyond:
         raise Forbidden(f"The role {user.role} does not have {', '.join(beyond)}.")
     withheld = sorted(set(wanted) - scope.permissions)

@@ -8,7 +8,7 @@ from uuid import UUID
 from leanvibe_server.entitlements.plans import plan_of
 from leanvibe_server.identity import break_glass, forgeries, opaque, tokens
 from leanvibe_server.identity.keys import KeyRing
-from leanvibe_server.identity.permissions import permissions_of
+from leanvibe_server.identity.permissions import permissions_of, project_roles_of
 from leanvibe_server.identity.policy import DEFAULT, SecurityPolicy, check_address, policy_from
 from leanvibe_server.identity.refusals import invalid_token, no_credentials, wrong_tenant
 from leanvibe_server.identity.repository import gate as rows
@@ -241,9 +241,10 @@ def _admission(
     return Admission(
         actor=_actor(standing, visit),
         tenant_id=tenant_id,
-        permissions=permissions_of(standing.role, standing.scopes),
+        permissions=permissions_of(standing.role, standing.scopes, standing.role_permissions),
         plan=standing.plan,
         suspended=standing.tenant_status == "suspended",
         transaction=transaction,
         authenticated_at=standing.authenticated_at,
+        project_roles=project_roles_of(standing.project_roles, standing.scopes),
     )

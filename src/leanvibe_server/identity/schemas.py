@@ -167,7 +167,7 @@ class NewUser(BaseModel):
         None, description="Without one, an administrator's addition is invited by e-mail"
     )
     organization_name: str | None = Field(None, min_length=1, max_length=200)
-    role: str | None = Field(None, max_length=20, examples=["developer"])
+    role: str | None = Field(None, max_length=40, examples=["developer"])
     expires_at: AwareDatetime | None = Field(None, description="When access ends; for guests")
 
 
@@ -175,7 +175,7 @@ class UserChange(BaseModel):
     """What to change of a user; what is not named stays."""
 
     username: Username | None = None
-    role: str | None = Field(None, max_length=20)
+    role: str | None = Field(None, max_length=40)
     status: str | None = Field(None, description="active or disabled")
     expires_at: AwareDatetime | None = None
 

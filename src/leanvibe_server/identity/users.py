@@ -8,13 +8,13 @@ from leanvibe_server.identity import addresses, invitations, lookup, passwords
 from leanvibe_server.identity.events import ApiKeyRevoked, UserCreated, UserUpdated
 from leanvibe_server.identity.models import User
 from leanvibe_server.identity.passwords import desk_of
-from leanvibe_server.identity.permissions import may_grant
 from leanvibe_server.identity.repository import api_keys as key_rows
 from leanvibe_server.identity.repository import people as rows
+from leanvibe_server.identity.roles.service import require_grantable, require_over
 from leanvibe_server.identity.schemas import NewUser, UserChange
 from leanvibe_server.identity.sessions import end_all
 from leanvibe_server.kernel.access import Role
-from leanvibe_server.kernel.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from leanvibe_server.kernel.errors import Conflict, InvalidRequest, NotFound
 from leanvibe_server.kernel.pagination import PageRequest
 from leanvibe_server.kernel.platform import PLATFORM_TENANT
 from leanvibe_server.kernel.scope import Scope
@@ -27,7 +27,7 @@ async def add_user(scope: Scope, new: NewUser) -> User:
 
     Raises: QuotaExceeded, Forbidden: a role above one's own. Conflict: the address is taken here.
     """
-    role = _require_role(scope, new.role)
+    role = await require_grantable(scope, new.role)
     email = addresses.require_address(new.email)
     password_hash = None
     if new.password is not None:
@@ -56,7 +56,7 @@ async def insert_user(
     email: str,
     username: str | None,
     password_hash: str | None,
-    role: Role,
+    role: str,
     verified: bool,
     expires_at: datetime | None = None,
     account_id: UUID | None = None,
@@ -70,7 +70,7 @@ async def insert_user(
         email=email,
         username=username or email.partition("@")[0][:64],
         password_hash=password_hash,
-        role=role.value,
+        role=str(role),
         status="invited" if password_hash is None else "active",
         email_verified_at=now if verified else None,
         expires_at=expires_at,
@@ -118,9 +118,10 @@ async def change_user(scope: Scope, user_id: UUID, change: UserChange) -> User:
     user = await rows.lock_user(scope.conn, scope.tenant_id, user_id)
     if user is None:
         raise NotFound("No such user.")
-    role = Role(user.role) if change.role is None else _require_role(scope, change.role)
-    if not may_grant(scope.actor.role, user.role):
-        raise Forbidden("You cannot change somebody whose role is above your own.")
+    await require_over(scope, user.role)
+    role = user.role
+    if change.role is not None and change.role != user.role:
+        role = await require_grantable(scope, change.role)
     status = _next_status(user, change.status)
     stays = role == _chief(scope) and status == "active" and change.expires_at is None
     if chiefs == [user.id] and not stays:
@@ -133,7 +134,7 @@ async def change_user(scope: Scope, user_id: UUID, change: UserChange) -> User:
         scope.conn,
         user,
         username=change.username or user.username,
-        role=role.value,
+        role=role,
         status=status,
         expires_at=_changed_end(scope.now, user, role, change.expires_at),
         now=scope.now,
@@ -154,23 +155,6 @@ async def invite_again(scope: Scope, user_id: UUID) -> User:
     await rows.withdraw_invitations(scope.conn, scope.tenant_id, user.id)
     await invitations.invite(scope, user)
     return user
-
-
-def _require_role(scope: Scope, name: str | None) -> Role:
-    """The role to give. Raises: InvalidRequest, Forbidden."""
-    in_platform = scope.tenant_id == PLATFORM_TENANT
-    if name is None:
-        return Role.PLATFORM_ADMIN if in_platform else Role.DEVELOPER
-    allowed = [r for r in Role if (r == Role.PLATFORM_ADMIN) == in_platform]
-    if name not in allowed:
-        choices = ", ".join(role.value for role in allowed)
-        raise InvalidRequest(
-            f"There is no role {name!r} here. Roles are {choices}.",
-            details={"field": "role", "validation_errors": [f"role: must be one of {choices}"]},
-        )
-    if not may_grant(scope.actor.role, name):
-        raise Forbidden("You cannot give a role above your own.")
-    return Role(name)
 
 
 def _next_status(user: User, wanted: str | None) -> str:
@@ -209,7 +193,7 @@ async def _tell_change(scope: Scope, before: User, after: User) -> None:
         await scope.emit(UserUpdated(user_id=after.id, changed=changed))
 
 
-def _end_of_access(now: datetime, role: Role, wanted: datetime | None) -> datetime | None:
+def _end_of_access(now: datetime, role: str, wanted: datetime | None) -> datetime | None:
     if wanted is not None and wanted <= now:
         raise InvalidRequest(
             "expires_at must be in the future.",
@@ -218,7 +202,7 @@ def _end_of_access(now: datetime, role: Role, wanted: datetime | None) -> dateti
     return wanted or (now + timedelta(days=GUEST_DAYS) if role == Role.GUEST else None)
 
 
-def _changed_end(now: datetime, user: User, role: Role, wanted: datetime | None) -> datetime | None:
+def _changed_end(now: datetime, user: User, role: str, wanted: datetime | None) -> datetime | None:
     """A guest's access ends; it goes on when the guest becomes somebody."""
     if wanted is None and role == user.role:
         return user.expires_at

@@ -1,8 +1,8 @@
 """Who may do what: the roles, their permissions, and the one way into an endpoint."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
@@ -51,9 +51,11 @@ class Permission(StrEnum):
     API_KEY_MANAGE = "api_key:manage"
     SCIM_MANAGE = "scim:manage"
     PROJECT_READ = "project:read"
+    PROJECT_READ_ALL = "project:read_all"
     PROJECT_CREATE = "project:create"
     PROJECT_UPDATE = "project:update"
     PROJECT_DELETE = "project:delete"
+    PROJECT_SHARE = "project:share"
     TASK_READ = "task:read"
     TASK_CREATE = "task:create"
     TASK_CONTROL = "task:control"
@@ -64,8 +66,8 @@ class Permission(StrEnum):
 
 P = Permission
 READS = frozenset(
-    {P.SELF, P.TENANT_READ, P.USER_READ, P.PROJECT_READ, P.TASK_READ, P.USAGE_READ, P.AUDIT_READ,
-     P.AUDIT_READ_ALL, P.TENANT_ADMIN, P.SECURITY_READ}
+    {P.SELF, P.TENANT_READ, P.USER_READ, P.PROJECT_READ, P.PROJECT_READ_ALL, P.TASK_READ,
+     P.USAGE_READ, P.AUDIT_READ, P.AUDIT_READ_ALL, P.TENANT_ADMIN, P.SECURITY_READ}
 )  # fmt: skip
 
 _GUEST = frozenset({P.SELF, P.PROJECT_READ, P.TASK_READ})
@@ -73,11 +75,11 @@ _VIEWER = _GUEST | {P.TENANT_READ, P.USAGE_READ, P.USER_READ}
 _DEVELOPER = _VIEWER | {
     P.PROJECT_CREATE, P.PROJECT_UPDATE, P.TASK_CREATE, P.TASK_CONTROL,
 }  # fmt: skip
-_MANAGER = _DEVELOPER | {P.PROJECT_DELETE}
+_MANAGER = _DEVELOPER | {P.PROJECT_DELETE, P.PROJECT_SHARE}
 _ADMIN = _MANAGER | {
     P.TENANT_UPDATE, P.ORGANIZATION_MANAGE, P.SECURITY_READ, P.SECURITY_MANAGE, P.PRIVACY_MANAGE,
     P.USER_CREATE, P.USER_UPDATE, P.USER_DELETE, P.ROLE_MANAGE, P.API_KEY_MANAGE, P.SCIM_MANAGE,
-    P.AUDIT_READ,
+    P.AUDIT_READ, P.PROJECT_READ_ALL,
 }  # fmt: skip
 _OWNER = _ADMIN | {P.TENANT_DELETE}
 
@@ -90,9 +92,19 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.GUEST: _GUEST,
     Role.PLATFORM_ADMIN: frozenset(
         {P.SELF, P.TENANT_READ, P.TENANT_ADMIN, P.USER_READ, P.USER_CREATE, P.USAGE_READ,
-         P.AUDIT_READ, P.AUDIT_READ_ALL, P.API_KEY_MANAGE}
+         P.AUDIT_READ, P.AUDIT_READ_ALL, P.API_KEY_MANAGE, P.ORGANIZATION_MANAGE}
     ),
 }  # fmt: skip
+
+# What somebody may hold on one project alone, by a role there.
+_PROJECT_VIEWER = frozenset({P.PROJECT_READ, P.TASK_READ})
+_PROJECT_DEVELOPER = _PROJECT_VIEWER | {P.PROJECT_UPDATE, P.TASK_CREATE, P.TASK_CONTROL}
+PROJECT_ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
+    Role.MANAGER: _PROJECT_DEVELOPER | {P.PROJECT_DELETE, P.PROJECT_SHARE},
+    Role.DEVELOPER: _PROJECT_DEVELOPER,
+    Role.VIEWER: _PROJECT_VIEWER,
+}
+PROJECT_PERMISSIONS = PROJECT_ROLE_PERMISSIONS[Role.MANAGER]
 
 
 @dataclass(frozen=True)
@@ -101,7 +113,9 @@ class Admission:
     transaction with that tenant bound.
 
     `authenticated_at` is when the person last proved who they are in this session; None for a
-    key, which nobody holds in the hand.
+    key, which nobody holds in the hand. `project_roles` are the roles they have on projects, each
+    with its permissions there. `home_tenant_id` is set for somebody who acts for an organisation
+    below their own.
     """
 
     actor: Actor
@@ -111,6 +125,8 @@ class Admission:
     suspended: bool
     transaction: Transaction
     authenticated_at: datetime | None = None
+    project_roles: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    home_tenant_id: UUID | None = None
 
 
 class Gate(Protocol):
@@ -121,14 +137,30 @@ class Gate(Protocol):
         ...
 
 
-def check_permission(admission: Admission, permission: Permission) -> None:
-    """Raises: Forbidden: the role lacks it. TenantSuspended: a write of a suspended tenant."""
-    if permission not in admission.permissions:
-        raise Forbidden(
-            f"This needs the permission {permission.value}, which the role "
-            f"{admission.actor.role or 'of this key'} does not have.",
-            details={"required_permission": permission.value},
-        )
+def lacking(permission: Permission | str, role: str | None) -> Forbidden:
+    """The refusal of somebody whose role does not hold what is needed."""
+    return Forbidden(
+        f"This needs the permission {permission}, which the role "
+        f"{role or 'of this key'} does not have.",
+        details={"required_permission": str(permission)},
+    )
+
+
+def check_permission(
+    admission: Admission, permission: Permission, *, on_project: bool = False
+) -> None:
+    """Refuse who lacks the permission. `on_project`: to hold it on some project is enough here,
+    because the service looks again at which.
+
+    Raises: Forbidden: the role lacks it. TenantSuspended: a write of a suspended tenant.
+    """
+    held = permission in admission.permissions or (
+        on_project
+        and permission in PROJECT_PERMISSIONS
+        and any(permission in there for there in admission.project_roles.values())
+    )
+    if not held:
+        raise lacking(permission, admission.actor.role)
     if admission.suspended and permission not in READS:
         raise TenantSuspended(
             "The tenant is suspended: reading and billing work, changes do not. "
@@ -157,8 +189,14 @@ def check_fresh(admission: Admission, permission: Permission, now: datetime) -> 
         )
 
 
-def scope_of(house: House, admission: Admission, request_id: str | None) -> Scope:
-    """The Scope of an admitted caller."""
+def scope_of(
+    house: House,
+    admission: Admission,
+    request_id: str | None,
+    *,
+    wanted: Permission | None = None,
+) -> Scope:
+    """The Scope of an admitted caller, who came in for `wanted`."""
     return Scope(
         conn=admission.transaction.conn,
         tenant_id=admission.tenant_id,
@@ -168,18 +206,25 @@ def scope_of(house: House, admission: Admission, request_id: str | None) -> Scop
         request_id=request_id,
         permissions=admission.permissions,
         plan=admission.plan,
+        wanted=wanted,
+        project_roles=admission.project_roles,
+        home_tenant_id=admission.home_tenant_id,
     )
 
 
-def may(permission: Permission, *, cookie: bool = False, fresh: bool = False) -> Any:
+def may(
+    permission: Permission, *, cookie: bool = False, fresh: bool = False, on_project: bool = False
+) -> Any:
     """The way into an endpoint: a Scope for callers who hold `permission`.
 
     `cookie` also lets the dashboard's session cookie in; such a page must check for forgery.
     `fresh` asks for a proof of identity of the last minutes, as a sensitive change does.
+    `on_project` also lets those in who hold it on some project only: the service behind must ask
+    the projects room, which looks at the one project, or leaves out what they may not see.
     """
 
     async def enter(request: Request) -> Scope:
-        return await _admit(request, permission, cookie=cookie, fresh=fresh)
+        return await _admit(request, permission, cookie=cookie, fresh=fresh, on_project=on_project)
 
     return Depends(_remember(enter, permission.value))
 
@@ -191,15 +236,16 @@ async def _admit(
     cookie: bool,
     once: bool = True,
     fresh: bool = False,
+    on_project: bool = False,
 ) -> Scope:
     visit = visit_of(request.scope)
     gate: Gate = request.app.state.gate
     admission = await gate.admit(visit.house, visit.credentials(cookie=cookie))
     visit.transaction = admission.transaction
-    check_permission(admission, permission)
+    check_permission(admission, permission, on_project=on_project)
     if fresh:
         check_fresh(admission, permission, visit.house.clock.now())
-    scope = scope_of(visit.house, admission, visit.request_id)
+    scope = scope_of(visit.house, admission, visit.request_id, wanted=permission)
     if visit.repeatable and once:
         await begin_idempotent(visit, scope, await request.body())
     return scope
@@ -226,14 +272,16 @@ class Errand:
             yield replace(self.caller, conn=conn)
 
 
-def may_go_out(permission: Permission, *, fresh: bool = False) -> Any:
+def may_go_out(permission: Permission, *, fresh: bool = False, on_project: bool = False) -> Any:
     """The way into an endpoint that calls the outside: the gate's transaction is over before it.
 
     Such an endpoint does no harm when it is repeated, so no answer is kept for an Idempotency-Key.
     """
 
     async def enter(request: Request) -> Errand:
-        scope = await _admit(request, permission, cookie=False, once=False, fresh=fresh)
+        scope = await _admit(
+            request, permission, cookie=False, once=False, fresh=fresh, on_project=on_project
+        )
         visit = visit_of(request.scope)
         transaction, visit.transaction = visit.transaction, None
         if transaction is not None:

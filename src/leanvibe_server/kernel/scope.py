@@ -1,5 +1,6 @@
 """The Scope: the first argument of every service function."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -36,7 +37,9 @@ class Scope:
     """An open transaction with the tenant bound, who acts in it, and when.
 
     A service takes everything it needs from here: rows through `conn`, time from `clock`,
-    news by `emit`, later work by `enqueue`.
+    news by `emit`, later work by `enqueue`. `permissions` hold in the whole tenant,
+    `project_roles` on single projects; `wanted` is the permission the caller came in for.
+    `home_tenant_id` is where somebody belongs who acts for an organisation below their own.
     """
 
     conn: Connection
@@ -47,6 +50,9 @@ class Scope:
     request_id: str | None = None
     permissions: frozenset[str] = field(default_factory=frozenset)
     plan: str = "developer"
+    wanted: str | None = None
+    project_roles: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    home_tenant_id: UUID | None = None
 
     @property
     def now(self) -> datetime:

@@ -29,6 +29,19 @@ def isolate(table: str, *, column: str = "tenant_id") -> None:
     )
 
 
+def show(table: str) -> None:
+    """Show each tenant its own rows of `table` only, which the platform login alone writes."""
+    run(
+        f"""
+        ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;
+        ALTER TABLE {table} FORCE ROW LEVEL SECURITY;
+        CREATE POLICY tenant_rows ON {table} FOR SELECT TO {{app}}
+            USING (tenant_id = current_setting('app.tenant_id')::uuid);
+        CREATE POLICY platform_rows ON {table} TO {{platform}} USING (true) WITH CHECK (true);
+        """
+    )
+
+
 def grant(table: str, rights: str, *logins: Login) -> None:
     """Let the named logins do `rights` (such as 'SELECT, INSERT') on a table."""
     names = ", ".join(f"{{{login}}}" for login in logins)

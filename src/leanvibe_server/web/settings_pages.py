@@ -46,6 +46,8 @@ _MEANINGS = {
     Permission.USER_UPDATE: "Change roles, disable people",
     Permission.API_KEY_MANAGE: "Make and revoke API keys",
     Permission.PROJECT_READ: "See projects",
+    Permission.PROJECT_READ_ALL: "See projects that are restricted to their members",
+    Permission.PROJECT_SHARE: "Say who works on a project, and who sees it",
     Permission.PROJECT_CREATE: "Add projects",
     Permission.PROJECT_UPDATE: "Change projects",
     Permission.PROJECT_DELETE: "Delete projects",

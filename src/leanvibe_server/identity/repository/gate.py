@@ -14,7 +14,8 @@ class Standing(msgspec.Struct, frozen=True):
     """Who stands behind a credential, and whether it still holds.
 
     For a session `seen_at`, `expires_at` and `ended_at` are its own; for an API key they are its
-    last use, its expiry and its revocation.
+    last use, its expiry and its revocation. `role_permissions` are those of a role the tenant made
+    itself; `project_roles` are the roles on projects, made ones with their permissions.
     """
 
     user_id: UUID
@@ -35,20 +36,37 @@ class Standing(msgspec.Struct, frozen=True):
     authenticated_at: datetime | None
     security: dict[str, Any]
     created_at: datetime | None
+    role_permissions: Sequence[str] | None
+    project_roles: dict[str, list[str] | None] | None
 
 
 _PERSON = """
 SELECT u.id, u.email, u.role, u.status, u.expires_at, t.slug, t.status, t.plan,
 """
+# Roles are looked up with every request, so a change holds from the next one on.
+_GRANTS = """
+    r.permissions,
+    (SELECT jsonb_object_agg(m.role, to_jsonb(c.permissions)) FROM (
+        SELECT DISTINCT role FROM project_members
+        WHERE tenant_id = u.tenant_id AND user_id = u.id) m
+     LEFT JOIN roles c ON c.tenant_id = u.tenant_id AND c.name = m.role)
+"""
+_ROLE = """
+LEFT JOIN roles r ON r.tenant_id = u.tenant_id AND r.name = u.role
+"""
 _SESSION = (
     _PERSON
     + """
     s.id, s.kind, s.last_seen_at, s.expires_at, s.ended_at, NULL::text[], NULL::text,
-    s.authenticated_at, t.security, s.created_at
+    s.authenticated_at, t.security, s.created_at,
+"""
+    + _GRANTS
+    + """
 FROM sessions s
 JOIN users u ON u.tenant_id = s.tenant_id AND u.id = s.user_id
 JOIN tenants t ON t.id = s.tenant_id
 """
+    + _ROLE
 )
 BY_SESSION = _SESSION + "WHERE s.tenant_id = $1 AND s.id = $2 AND s.user_id = $3"
 BY_COOKIE = _SESSION + "WHERE s.tenant_id = $1 AND s.cookie_hash = $2"
@@ -56,10 +74,16 @@ BY_API_KEY = (
     _PERSON
     + """
     k.id, 'key', k.last_used_at, k.expires_at, k.revoked_at, k.scopes, k.name,
-    NULL::timestamptz, t.security, k.created_at
+    NULL::timestamptz, t.security, k.created_at,
+"""
+    + _GRANTS
+    + """
 FROM api_keys k
 JOIN users u ON u.tenant_id = k.tenant_id AND u.id = k.user_id
 JOIN tenants t ON t.id = k.tenant_id
+"""
+    + _ROLE
+    + """
 WHERE k.tenant_id = $1 AND k.key_hash = $2
 """
 )

@@ -1,0 +1,1 @@
+"""Roles: those every tenant has, and those it makes itself."""

@@ -1,0 +1,121 @@
+"""Statements about roles that tenants made, and who has them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from leanvibe_server.identity.roles.models import MadeRole
+from leanvibe_server.kernel.db import Connection
+
+COLUMNS = "tenant_id, id, name, description, permissions, created_by, created_at, updated_at"
+INSERT = f"""
+INSERT INTO roles ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (tenant_id, name) DO NOTHING RETURNING id
+"""
+LIST = f"SELECT {COLUMNS} FROM roles WHERE tenant_id = $1 ORDER BY name"
+FIND_BY_NAME = f"SELECT {COLUMNS} FROM roles WHERE tenant_id = $1 AND name = $2"
+FIND = f"SELECT {COLUMNS} FROM roles WHERE tenant_id = $1 AND id = $2"
+# Who gives a role to somebody holds it in share, so that it cannot be deleted at the same time.
+HOLD = f"{FIND_BY_NAME} FOR KEY SHARE"
+LOCK = f"{FIND} FOR UPDATE"
+UPDATE = f"""
+UPDATE roles SET description = $3, permissions = $4, updated_at = $5
+WHERE tenant_id = $1 AND id = $2 RETURNING {COLUMNS}
+"""
+DELETE = "DELETE FROM roles WHERE tenant_id = $1 AND id = $2"
+COUNT = "SELECT count(*) FROM roles WHERE tenant_id = $1"
+USES = """
+SELECT (SELECT count(*) FROM users WHERE tenant_id = $1 AND role = $2) AS people,
+       (SELECT count(*) FROM project_members WHERE tenant_id = $1 AND role = $2) AS members,
+       (SELECT count(*) FROM sso_providers WHERE tenant_id = $1 AND default_role = $2) AS providers
+"""
+COUNT_PEOPLE = "SELECT role, count(*) AS people FROM users WHERE tenant_id = $1 GROUP BY role"
+MOVE_PEOPLE = "UPDATE users SET role = $3, updated_at = $4 WHERE tenant_id = $1 AND role = $2"
+MOVE_MEMBERS = "UPDATE project_members SET role = $3 WHERE tenant_id = $1 AND role = $2"
+MOVE_PROVIDERS = """
+UPDATE sso_providers SET default_role = $3 WHERE tenant_id = $1 AND default_role = $2
+"""
+
+
+def _role(row: Any) -> MadeRole | None:
+    return None if row is None else MadeRole(**row)
+
+
+async def insert(conn: Connection, role: MadeRole) -> bool:
+    """Add a role; False when the name is taken."""
+    made = await conn.fetchval(
+        INSERT,
+        role.tenant_id,
+        role.id,
+        role.name,
+        role.description,
+        role.permissions,
+        role.created_by,
+        role.created_at,
+        role.updated_at,
+    )
+    return made is not None
+
+
+async def list_roles(conn: Connection, tenant_id: UUID) -> list[MadeRole]:
+    return [MadeRole(**row) for row in await conn.fetch(LIST, tenant_id)]
+
+
+async def count(conn: Connection, tenant_id: UUID) -> int:
+    found: int = await conn.fetchval(COUNT, tenant_id)
+    return found
+
+
+async def find(conn: Connection, tenant_id: UUID, role_id: UUID) -> MadeRole | None:
+    return _role(await conn.fetchrow(FIND, tenant_id, role_id))
+
+
+async def find_by_name(conn: Connection, tenant_id: UUID, name: str) -> MadeRole | None:
+    return _role(await conn.fetchrow(FIND_BY_NAME, tenant_id, name))
+
+
+async def hold(conn: Connection, tenant_id: UUID, name: str) -> MadeRole | None:
+    """The role, which nobody can delete before this transaction ends."""
+    return _role(await conn.fetchrow(HOLD, tenant_id, name))
+
+
+async def lock(conn: Connection, tenant_id: UUID, role_id: UUID) -> MadeRole | None:
+    """The role, which nobody else changes or gives until this transaction ends."""
+    return _role(await conn.fetchrow(LOCK, tenant_id, role_id))
+
+
+async def update(
+    conn: Connection,
+    role: MadeRole,
+    *,
+    description: str,
+    permissions: Sequence[str],
+    now: datetime,
+) -> MadeRole | None:
+    return _role(
+        await conn.fetchrow(UPDATE, role.tenant_id, role.id, description, list(permissions), now)
+    )
+
+
+async def delete(conn: Connection, role: MadeRole) -> None:
+    await conn.execute(DELETE, role.tenant_id, role.id)
+
+
+async def count_uses(conn: Connection, tenant_id: UUID, name: str) -> dict[str, int]:
+    """How many people, members of projects and identity providers go by a role."""
+    row = await conn.fetchrow(USES, tenant_id, name)
+    return dict(row) if row is not None else {}
+
+
+async def count_people(conn: Connection, tenant_id: UUID) -> dict[str, int]:
+    """How many people have each role."""
+    rows = await conn.fetch(COUNT_PEOPLE, tenant_id)
+    return {row["role"]: row["people"] for row in rows}
+
+
+async def move(conn: Connection, tenant_id: UUID, name: str, *, to: str, now: datetime) -> None:
+    """Give everybody and everything that goes by one role another."""
+    await conn.execute(MOVE_PEOPLE, tenant_id, name, to, now)
+    await conn.execute(MOVE_MEMBERS, tenant_id, name, to)
+    await conn.execute(MOVE_PROVIDERS, tenant_id, name, to)

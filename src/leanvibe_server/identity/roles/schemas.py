@@ -1,0 +1,78 @@
+"""Wire shapes of roles."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, Field, StringConstraints
+
+from leanvibe_server.identity.roles.models import MadeRole
+from leanvibe_server.kernel.schemas import OneLine, Timestamp
+
+MAX_NAME = 40
+RoleName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z][a-z0-9]*([-_][a-z0-9]+)*$", min_length=2, max_length=40),
+]
+Description = Annotated[str, StringConstraints(max_length=200), OneLine]
+Permissions = Annotated[
+    list[str],
+    Field(
+        max_length=100,
+        description="Names of permissions, none beyond your own",
+        examples=[["project:read", "task:read", "task:create"]],
+    ),
+]
+
+
+class NewRole(BaseModel):
+    """A role to make of permissions."""
+
+    name: RoleName = Field(
+        description="Lower-case letters, digits, - and _; it cannot change later",
+        examples=["release-manager"],
+    )
+    description: Description = ""
+    permissions: Permissions
+
+
+class RoleChange(BaseModel):
+    """What to change of a role; what is not named stays."""
+
+    description: Description | None = None
+    permissions: Permissions | None = None
+
+
+class RoleView(BaseModel):
+    """A role with what it permits. `id` is null for a role that every tenant has."""
+
+    id: UUID | None
+    name: str
+    description: str
+    built_in: bool
+    permissions: list[str]
+    users_count: int = Field(description="How many people have it")
+    assignable: bool = Field(description="Whether you may give it: never more than you hold")
+    created_at: Timestamp | None
+    updated_at: Timestamp | None
+
+    @classmethod
+    def of(
+        cls, role: MadeRole, *, permissions: list[str], people: int, assignable: bool
+    ) -> "RoleView":
+        return cls(
+            id=role.id,
+            name=role.name,
+            description=role.description,
+            built_in=False,
+            permissions=permissions,
+            users_count=people,
+            assignable=assignable,
+            created_at=role.created_at,
+            updated_at=role.updated_at,
+        )
+
+
+class RoleList(BaseModel):
+    """Every role one can have here: those of the product first, then the tenant's own by name."""
+
+    data: list[RoleView]

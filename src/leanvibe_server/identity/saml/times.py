@@ -1,0 +1,41 @@
+"""Times in SAML messages: UTC, written with Z, compared with some patience for clocks.
+
+Source: SAML 2.0 Core, sections 1.3.3 and 2.5.1.2.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from leanvibe_server.identity.saml.refusals import Malformed
+
+# How far the clock of an identity provider may be from ours, either way.
+SKEW = timedelta(seconds=60)
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z")
+
+
+def parse_time(text: str) -> datetime:
+    """Raises: Malformed: no time in UTC."""
+    match = _TIME.fullmatch(text)
+    if match is None:
+        raise Malformed(f"{text[:40]!r} is no time in UTC")
+    try:
+        moment = datetime.fromisoformat(match[1]).replace(tzinfo=UTC)
+    except ValueError:
+        raise Malformed(f"{text[:40]!r} is no time in UTC") from None
+    fraction = (match[2] or "0")[:6].ljust(6, "0")
+    return moment.replace(microsecond=int(fraction))
+
+
+def print_time(moment: datetime) -> str:
+    """A time as SAML writes it, in whole seconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def is_begun(not_before: datetime | None, now: datetime) -> bool:
+    """Whether the time has come, by a clock that may be behind."""
+    return not_before is None or now >= not_before - SKEW
+
+
+def is_over(not_on_or_after: datetime | None, now: datetime) -> bool:
+    """Whether the time is up, even by a clock that may be ahead."""
+    return not_on_or_after is not None and now >= not_on_or_after + SKEW
