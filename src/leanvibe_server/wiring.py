@@ -72,6 +72,7 @@ async def open_house(settings: Settings) -> House:
         "concurrent_tasks": engine.count_tasks_at_once,
         "storage": engine.measure_storage_mb,
     }
+    house.guards |= {"task": engine.require_task}
     return house
 
 

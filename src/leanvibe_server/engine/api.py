@@ -30,7 +30,7 @@ _DIFF_TYPES = ("text/x-diff", "text/x-patch", "text/plain")
 
 @router.post("/tasks", status_code=201, responses=refuses(InvalidRequest, NotFound, QuotaExceeded))
 async def create_task(
-    new: NewTask, scope: Annotated[Scope, may(Permission.TASK_CREATE)]
+    new: NewTask, scope: Annotated[Scope, may(Permission.TASK_CREATE, on_project=True)]
 ) -> TaskView:
     """Queue a development task. Returns at once; progress arrives on the task's WebSocket."""
     return await service.submit_task(scope, new)
@@ -39,38 +39,42 @@ async def create_task(
 @router.get("/tasks", responses=refuses(InvalidRequest))
 async def list_tasks(
     page: PageQuery,
-    scope: Annotated[Scope, may(Permission.TASK_READ)],
+    scope: Annotated[Scope, may(Permission.TASK_READ, on_project=True)],
     status: Annotated[StatusFilter | None, Query(description="`pending` means queued")] = None,
     project_id: UUID | None = None,
 ) -> Page[TaskView]:
-    """The tenant's tasks, newest first."""
+    """The tasks of the projects you may see, newest first."""
     return await service.list_tasks(scope, page, status=status, project_id=project_id)
 
 
 @router.post("/tasks/batch", responses=refuses(InvalidRequest))
 async def list_batch(
-    batch: TaskBatch, scope: Annotated[Scope, may(Permission.TASK_READ)]
+    batch: TaskBatch, scope: Annotated[Scope, may(Permission.TASK_READ, on_project=True)]
 ) -> TaskList:
     """Several tasks in one request, at most 100."""
     return await service.list_batch(scope, batch.task_ids)
 
 
 @router.get("/tasks/{task_id}", responses=refuses(NotFound))
-async def get_task(task_id: PathId, scope: Annotated[Scope, may(Permission.TASK_READ)]) -> TaskView:
+async def get_task(
+    task_id: PathId, scope: Annotated[Scope, may(Permission.TASK_READ, on_project=True)]
+) -> TaskView:
     """One task."""
     return await service.get_task(scope, task_id)
 
 
 @router.get("/tasks/{task_id}/status", responses=refuses(NotFound))
 async def get_status(
-    task_id: PathId, scope: Annotated[Scope, may(Permission.TASK_READ)]
+    task_id: PathId, scope: Annotated[Scope, may(Permission.TASK_READ, on_project=True)]
 ) -> TaskStatus:
     """Where the task stands, step by step."""
     return await service.describe_status(scope, task_id)
 
 
 @router.get("/tasks/{task_id}/code", responses=refuses(InvalidRequest, NotFound))
-async def get_code(task_id: PathId, scope: Annotated[Scope, may(Permission.TASK_READ)]) -> TaskCode:
+async def get_code(
+    task_id: PathId, scope: Annotated[Scope, may(Permission.TASK_READ, on_project=True)]
+) -> TaskCode:
     """The files a completed task wrote."""
     return await service.read_code(scope, task_id)
 
@@ -82,7 +86,7 @@ async def get_code(task_id: PathId, scope: Annotated[Scope, may(Permission.TASK_
 )
 async def get_diff(
     task_id: PathId,
-    scope: Annotated[Scope, may(Permission.TASK_READ)],
+    scope: Annotated[Scope, may(Permission.TASK_READ, on_project=True)],
     accept: Annotated[str, Header()] = "",
 ) -> Any:
     """The change as a unified diff: JSON, or the bare text for `Accept: text/x-diff`."""
@@ -92,7 +96,7 @@ async def get_diff(
 
 @router.post("/tasks/{task_id}/cancel", responses=refuses(NotFound, Conflict))
 async def cancel_task(
-    task_id: PathId, scope: Annotated[Scope, may(Permission.TASK_CONTROL)]
+    task_id: PathId, scope: Annotated[Scope, may(Permission.TASK_CONTROL, on_project=True)]
 ) -> TaskView:
     """Stop the task at whatever step it is; the repository stays as it was."""
     return await service.cancel_task(scope, task_id)
@@ -102,7 +106,7 @@ async def cancel_task(
     "/tasks/{task_id}/retry", status_code=201, responses=refuses(NotFound, Conflict, QuotaExceeded)
 )
 async def retry_task(
-    task_id: PathId, scope: Annotated[Scope, may(Permission.TASK_CONTROL)]
+    task_id: PathId, scope: Annotated[Scope, may(Permission.TASK_CONTROL, on_project=True)]
 ) -> TaskView:
     """Queue a failed or cancelled task again."""
     return await service.retry_task(scope, task_id)
@@ -114,7 +118,7 @@ async def retry_task(
     responses=refuses(NotFound, Conflict, ServiceUnavailable),
 )
 async def delete_branch(
-    task_id: PathId, errand: Annotated[Errand, may_go_out(Permission.TASK_CONTROL)]
+    task_id: PathId, errand: Annotated[Errand, may_go_out(Permission.TASK_CONTROL, on_project=True)]
 ) -> None:
     """Delete the branch that a completed task pushed."""
     await branches.delete_task_branch(errand, task_id)

@@ -9,6 +9,7 @@ import msgspec
 
 from leanvibe_server.engine.models import Step, Task
 from leanvibe_server.kernel.db import Connection
+from leanvibe_server.projects.schemas import Sight
 
 TASK = msgspec.structs.fields(Task)
 TASK_NAMES = tuple(field.name for field in TASK)
@@ -21,11 +22,15 @@ VALUES ({", ".join(f"${n}" for n in range(1, len(TASK_NAMES) + 1))})
 """
 FIND = f"SELECT {TASK_COLUMNS} FROM tasks WHERE tenant_id = $1 AND id = $2"
 LOCK = f"{FIND} FOR UPDATE"
-FIND_MANY = f"SELECT {TASK_COLUMNS} FROM tasks WHERE tenant_id = $1 AND id = ANY($2)"
+FIND_MANY = f"""
+SELECT {TASK_COLUMNS} FROM tasks WHERE tenant_id = $1 AND id = ANY($2)
+    AND ($3::uuid[] IS NULL OR project_id = ANY ($3)) AND project_id <> ALL ($4::uuid[])
+"""
 LIST = f"""
 SELECT {TASK_COLUMNS} FROM tasks
 WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id < $2)
     AND ($3::text IS NULL OR status = $3) AND ($4::uuid IS NULL OR project_id = $4)
+    AND ($6::uuid[] IS NULL OR project_id = ANY ($6)) AND project_id <> ALL ($7::uuid[])
 ORDER BY id DESC LIMIT $5
 """
 COUNT_AT_ONCE = """
@@ -125,8 +130,11 @@ async def lock(conn: Connection, tenant_id: UUID, task_id: UUID) -> Task | None:
     return _task(await conn.fetchrow(LOCK, tenant_id, task_id))
 
 
-async def find_many(conn: Connection, tenant_id: UUID, ids: Sequence[UUID]) -> list[Task]:
-    return [Task(**row) for row in await conn.fetch(FIND_MANY, tenant_id, list(ids))]
+async def find_many(
+    conn: Connection, tenant_id: UUID, ids: Sequence[UUID], *, sight: Sight
+) -> list[Task]:
+    rows = await conn.fetch(FIND_MANY, tenant_id, list(ids), sight.shown, sight.hidden)
+    return [Task(**row) for row in rows]
 
 
 async def list_page(
@@ -137,8 +145,11 @@ async def list_page(
     status: str | None,
     project_id: UUID | None,
     limit: int,
+    sight: Sight,
 ) -> list[Task]:
-    rows = await conn.fetch(LIST, tenant_id, after, status, project_id, limit)
+    rows = await conn.fetch(
+        LIST, tenant_id, after, status, project_id, limit, sight.shown, sight.hidden
+    )
     return [Task(**row) for row in rows]
 
 

@@ -24,6 +24,7 @@ from leanvibe_server.engine.schemas import (
 )
 from leanvibe_server.entitlements.service import require_room
 from leanvibe_server.kernel import metrics
+from leanvibe_server.kernel.access import Permission
 from leanvibe_server.kernel.errors import InvalidRequest, NotFound
 from leanvibe_server.kernel.pagination import Page, PageRequest, page_of
 from leanvibe_server.kernel.scope import Scope
@@ -233,9 +234,10 @@ def told(task: Task) -> dict[str, Any]:
 async def require_task(scope: Scope, task_id: UUID) -> Task:
     """The task.
 
-    Raises: NotFound: there is none by this id for this tenant.
+    Raises: NotFound: there is none by this id that the caller may know of. Forbidden: their role
+        on its project does not do.
     """
-    return _found(await repository.find(scope.conn, scope.tenant_id, task_id))
+    return await _found(scope, await repository.find(scope.conn, scope.tenant_id, task_id))
 
 
 async def lock_task(scope: Scope, task_id: UUID) -> Task:
@@ -243,12 +245,13 @@ async def lock_task(scope: Scope, task_id: UUID) -> Task:
 
     Raises: NotFound.
     """
-    return _found(await repository.lock(scope.conn, scope.tenant_id, task_id))
+    return await _found(scope, await repository.lock(scope.conn, scope.tenant_id, task_id))
 
 
-def _found(task: Task | None) -> Task:
+async def _found(scope: Scope, task: Task | None) -> Task:
     if task is None:
         raise NotFound("No such task.")
+    await projects.require_part(scope, task.project_id, missing="No such task.")
     return task
 
 
@@ -260,7 +263,7 @@ async def get_task(scope: Scope, task_id: UUID) -> TaskView:
 async def list_tasks(
     scope: Scope, page: PageRequest, *, status: str | None, project_id: UUID | None
 ) -> Page[TaskView]:
-    """The tenant's tasks, newest first."""
+    """The tasks of the projects the caller may see, newest first."""
     rows = await repository.list_page(
         scope.conn,
         scope.tenant_id,
@@ -268,6 +271,7 @@ async def list_tasks(
         status=status,
         project_id=project_id,
         limit=page.limit + 1,
+        sight=await projects.sight_of(scope, Permission.TASK_READ),
     )
     shown = {task.id: task for task in await views(scope, rows)}
     return page_of(rows, page, lambda task: shown[task.id], lambda task: task.id)
@@ -275,7 +279,8 @@ async def list_tasks(
 
 async def list_batch(scope: Scope, task_ids: Sequence[UUID]) -> TaskList:
     """The named tasks in one answer; those that are not there are named too."""
-    found = await repository.find_many(scope.conn, scope.tenant_id, task_ids)
+    sight = await projects.sight_of(scope, Permission.TASK_READ)
+    found = await repository.find_many(scope.conn, scope.tenant_id, task_ids, sight=sight)
     shown = {task.id: task for task in await views(scope, found)}
     asked = list(dict.fromkeys(task_ids))
     return TaskList(

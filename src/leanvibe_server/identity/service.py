@@ -8,9 +8,10 @@ from leanvibe_server.identity.models import User
 from leanvibe_server.identity.organisations import invite_owner
 from leanvibe_server.identity.passwords import desk_of
 from leanvibe_server.identity.repository import people
+from leanvibe_server.identity.roles.service import project_permissions_of_role
 from leanvibe_server.identity.sessions import count_live as count_sessions
 from leanvibe_server.identity.sessions import end_session
-from leanvibe_server.identity.users import count_users, require_user
+from leanvibe_server.identity.users import count_users, find_users, require_user
 from leanvibe_server.kernel.access import Role
 from leanvibe_server.kernel.errors import Conflict
 from leanvibe_server.kernel.house import House
@@ -25,9 +26,11 @@ __all__ = [
     "create_user",
     "delete_user_by_email",
     "end_session",
+    "find_users",
     "invite_owner",
     "issue_api_key",
     "open_web_session",
+    "project_permissions_of_role",
     "require_user",
 ]
 

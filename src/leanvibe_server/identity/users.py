@@ -1,5 +1,6 @@
 """The people of a tenant: add, change, disable."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -100,6 +101,23 @@ async def list_users(scope: Scope, page: PageRequest) -> list[User]:
     return await rows.list_users(
         scope.conn, scope.tenant_id, after=page.after, limit=page.limit + 1
     )
+
+
+async def require_user_by_email(scope: Scope, email: str) -> User:
+    """The person of the tenant with this address. Raises: InvalidRequest: there is none."""
+    user = await rows.find_user_by_email(scope.conn, scope.tenant_id, addresses.normalise(email))
+    if user is None:
+        raise InvalidRequest(
+            "Nobody here has this e-mail. Invite them first.",
+            details={"field": "email", "validation_errors": ["email: nobody here has it"]},
+        )
+    return user
+
+
+async def find_users(scope: Scope, user_ids: Sequence[UUID]) -> dict[UUID, User]:
+    """Those of the named people who are in the tenant."""
+    found = await rows.find_many(scope.conn, scope.tenant_id, user_ids)
+    return {user.id: user for user in found}
 
 
 async def count_users(scope: Scope) -> int:

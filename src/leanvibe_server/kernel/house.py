@@ -12,15 +12,19 @@ from leanvibe_server.kernel.events import Listeners
 from leanvibe_server.kernel.ratelimit import RateLimiter
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from leanvibe_server.kernel.scope import Scope
 
 Gauge = Callable[["Scope"], Awaitable[int]]
+Guard = Callable[["Scope", "UUID"], Awaitable[object]]
 Part = TypeVar("Part")
 
 
 @dataclass
 class House:
-    """The process-wide parts. `gauges` count a tenant's things for the rooms below their own."""
+    """The process-wide parts. `gauges` count a tenant's things for the rooms below their own;
+    `guards` refuse who may not know of a thing, for those who show it by its id only."""
 
     settings: Settings
     database: Database
@@ -29,6 +33,7 @@ class House:
     listeners: Listeners = field(default_factory=Listeners)
     limiter: RateLimiter = field(default_factory=RateLimiter)
     gauges: dict[str, Gauge] = field(default_factory=dict)
+    guards: dict[str, Guard] = field(default_factory=dict)
     parts: dict[type, Any] = field(default_factory=dict)
 
     def place(self, part: object) -> None:

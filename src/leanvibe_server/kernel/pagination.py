@@ -61,6 +61,12 @@ def _page_request(
 PageQuery = Annotated[PageRequest, Depends(_page_request)]
 
 
+def containing(text: str) -> str:
+    """The pattern of ILIKE that finds `text` anywhere, its own wildcards taken as letters."""
+    plain = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{plain}%"
+
+
 def page_of(
     rows: Sequence[R], page: PageRequest, view: Callable[[R], T], key: Callable[[R], UUID]
 ) -> Page[T]:

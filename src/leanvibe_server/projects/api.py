@@ -2,14 +2,23 @@
 
 from typing import Annotated
 
+from fastapi import Query
+
 from leanvibe_server.entitlements.errors import QuotaExceeded
 from leanvibe_server.kernel.access import Errand, Permission, may, may_go_out
-from leanvibe_server.kernel.errors import Conflict, InvalidRequest, NotFound
+from leanvibe_server.kernel.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from leanvibe_server.kernel.http import PathId, Router, refuses
 from leanvibe_server.kernel.pagination import Page, PageQuery
 from leanvibe_server.kernel.scope import Scope
-from leanvibe_server.projects import reach, service
-from leanvibe_server.projects.schemas import NewProject, ProjectChange, ProjectView, Reach
+from leanvibe_server.projects import members, reach, service
+from leanvibe_server.projects.schemas import (
+    MemberRole,
+    MemberView,
+    NewProject,
+    ProjectChange,
+    ProjectView,
+    Reach,
+)
 
 router = Router(tags=["projects"])
 
@@ -24,15 +33,17 @@ async def create_project(
 
 @router.get("/projects", responses=refuses(InvalidRequest))
 async def list_projects(
-    page: PageQuery, scope: Annotated[Scope, may(Permission.PROJECT_READ)]
+    page: PageQuery,
+    scope: Annotated[Scope, may(Permission.PROJECT_READ, on_project=True)],
+    q: Annotated[str | None, Query(max_length=200, description="Part of the name")] = None,
 ) -> Page[ProjectView]:
-    """The tenant's projects, newest first."""
-    return await service.list_projects(scope, page)
+    """The projects you may see, newest first."""
+    return await service.list_projects(scope, page, search=q)
 
 
 @router.get("/projects/{project_id}", responses=refuses(NotFound))
 async def get_project(
-    project_id: PathId, scope: Annotated[Scope, may(Permission.PROJECT_READ)]
+    project_id: PathId, scope: Annotated[Scope, may(Permission.PROJECT_READ, on_project=True)]
 ) -> ProjectView:
     """One project."""
     return ProjectView.of(await service.require_project(scope, project_id))
@@ -42,7 +53,7 @@ async def get_project(
 async def update_project(
     project_id: PathId,
     change: ProjectChange,
-    scope: Annotated[Scope, may(Permission.PROJECT_UPDATE)],
+    scope: Annotated[Scope, may(Permission.PROJECT_UPDATE, on_project=True)],
 ) -> ProjectView:
     """Change what is named. Settings may stand flat or under `configuration`."""
     return ProjectView.of(await service.update_project(scope, project_id, change))
@@ -50,7 +61,7 @@ async def update_project(
 
 @router.delete("/projects/{project_id}", status_code=204, responses=refuses(NotFound, Conflict))
 async def delete_project(
-    project_id: PathId, scope: Annotated[Scope, may(Permission.PROJECT_DELETE)]
+    project_id: PathId, scope: Annotated[Scope, may(Permission.PROJECT_DELETE, on_project=True)]
 ) -> None:
     """Remove the project and its tasks. Refused while tasks are under way."""
     await service.delete_project(scope, project_id)
@@ -58,7 +69,46 @@ async def delete_project(
 
 @router.post("/projects/{project_id}/check", responses=refuses(NotFound))
 async def check_project(
-    project_id: PathId, errand: Annotated[Errand, may_go_out(Permission.PROJECT_UPDATE)]
+    project_id: PathId,
+    errand: Annotated[Errand, may_go_out(Permission.PROJECT_UPDATE, on_project=True)],
 ) -> Reach:
     """Try to reach the project's repository with its credentials, and say how far that went."""
     return await reach.check_repository(errand, project_id)
+
+
+Sharer = Annotated[Scope, may(Permission.PROJECT_SHARE, on_project=True)]
+
+
+@router.get("/projects/{project_id}/members", responses=refuses(NotFound))
+async def list_members(
+    project_id: PathId,
+    page: PageQuery,
+    scope: Annotated[Scope, may(Permission.PROJECT_READ, on_project=True)],
+) -> Page[MemberView]:
+    """Who has a role on the project itself, beside those whose role in the tenant counts here."""
+    return await members.list_members(scope, project_id, page)
+
+
+@router.put(
+    "/projects/{project_id}/members/{user_id}",
+    responses=refuses(InvalidRequest, Forbidden, NotFound, Conflict),
+)
+async def set_member(
+    project_id: PathId, user_id: PathId, member: MemberRole, scope: Sharer
+) -> MemberView:
+    """Give somebody a role on the project: manager, developer, viewer, or one of your own.
+
+    It adds to what their role in the tenant permits, on this project only, from their next
+    request on. Nobody gives more than they may do there themselves.
+    """
+    return await members.set_member(scope, project_id, user_id, member.role)
+
+
+@router.delete(
+    "/projects/{project_id}/members/{user_id}",
+    status_code=204,
+    responses=refuses(Forbidden, NotFound),
+)
+async def remove_member(project_id: PathId, user_id: PathId, scope: Sharer) -> None:
+    """Take somebody's role on the project."""
+    await members.remove_member(scope, project_id, user_id)

@@ -34,3 +34,22 @@ class ProjectDeleted(Event, frozen=True, kw_only=True):
     project_id: UUID
     project_name: str
     hosted: bool
+
+
+class ProjectMemberSet(Event, frozen=True, kw_only=True):
+    """Somebody got a role on a project; `before` is the one they had."""
+
+    name: ClassVar[str] = "project.member_set"
+    area: ClassVar[str] = "project"
+    project_id: UUID
+    user_id: UUID
+    role: str
+    before: str | None
+
+
+class ProjectMemberRemoved(Event, frozen=True, kw_only=True):
+    name: ClassVar[str] = "project.member_removed"
+    area: ClassVar[str] = "project"
+    project_id: UUID
+    user_id: UUID
+    role: str

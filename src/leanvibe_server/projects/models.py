@@ -11,6 +11,7 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     """A git repository and how the engine may work on it.
 
     `hosted` repositories live with the product; `credentials_sealed` opens only in the vault.
+    `visibility` is organization or members.
     """
 
     tenant_id: UUID
@@ -25,6 +26,18 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     configuration: dict[str, Any]
     credentials_sealed: bytes | None
     is_default: bool
+    visibility: str
     created_by: UUID | None
     created_at: datetime
     updated_at: datetime
+
+
+class Member(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody with a role on one project."""
+
+    tenant_id: UUID
+    project_id: UUID
+    user_id: UUID
+    role: str
+    added_by: UUID | None
+    created_at: datetime

@@ -5,14 +5,15 @@ from typing import Any
 from uuid import UUID
 
 from leanvibe_server.kernel.db import Connection
-from leanvibe_server.projects.models import Project
+from leanvibe_server.projects.models import Member, Project
+from leanvibe_server.projects.schemas import Sight
 
 COLUMNS = """tenant_id, id, name, description, tech_stack, repository_url, hosted, default_branch,
-    ai_assistance_level, configuration, credentials_sealed, is_default, created_by, created_at,
-    updated_at"""
+    ai_assistance_level, configuration, credentials_sealed, is_default, visibility, created_by,
+    created_at, updated_at"""
 INSERT = f"""
 INSERT INTO projects ({COLUMNS})
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 """
 FIND = f"SELECT {COLUMNS} FROM projects WHERE tenant_id = $1 AND id = $2"
 FIND_DEFAULT = f"SELECT {COLUMNS} FROM projects WHERE tenant_id = $1 AND is_default"
@@ -20,13 +21,42 @@ LOCK = "SELECT 1 FROM projects WHERE tenant_id = $1 AND id = $2 FOR UPDATE"
 HOLD = "SELECT 1 FROM projects WHERE tenant_id = $1 AND id = $2 FOR KEY SHARE"
 LIST = f"""
 SELECT {COLUMNS} FROM projects WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id < $2)
+    AND ($4::uuid[] IS NULL OR id = ANY ($4)) AND id <> ALL ($5::uuid[])
+    AND ($6::text IS NULL OR name ILIKE $6)
 ORDER BY id DESC LIMIT $3
+"""
+# Of the projects that are restricted, those where somebody has none of the roles that count.
+HIDDEN = """
+SELECT p.id FROM projects p WHERE p.tenant_id = $1 AND p.visibility = 'members' AND NOT EXISTS (
+    SELECT 1 FROM project_members m WHERE m.tenant_id = p.tenant_id AND m.project_id = p.id
+        AND m.user_id = $2 AND m.role = ANY ($3))
+"""
+SHOWN = """
+SELECT project_id AS id FROM project_members
+WHERE tenant_id = $1 AND user_id = $2 AND role = ANY ($3)
+"""
+MEMBER_COLUMNS = "tenant_id, project_id, user_id, role, added_by, created_at"
+FIND_MEMBER = f"""
+SELECT {MEMBER_COLUMNS} FROM project_members
+WHERE tenant_id = $1 AND project_id = $2 AND user_id = $3
+"""
+LIST_MEMBERS = f"""
+SELECT {MEMBER_COLUMNS} FROM project_members
+WHERE tenant_id = $1 AND project_id = $2 AND ($3::uuid IS NULL OR user_id > $3)
+ORDER BY user_id LIMIT $4
+"""
+PUT_MEMBER = f"""
+INSERT INTO project_members ({MEMBER_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (tenant_id, project_id, user_id) DO UPDATE SET role = EXCLUDED.role
+"""
+DELETE_MEMBER = """
+DELETE FROM project_members WHERE tenant_id = $1 AND project_id = $2 AND user_id = $3
 """
 COUNT = "SELECT count(*) FROM projects WHERE tenant_id = $1"
 UPDATE = """
 UPDATE projects SET name = $3, description = $4, tech_stack = $5, repository_url = $6,
     hosted = $7, default_branch = $8, ai_assistance_level = $9, configuration = $10,
-    credentials_sealed = $11, updated_at = $12
+    credentials_sealed = $11, visibility = $12, updated_at = $13
 WHERE tenant_id = $1 AND id = $2
 """
 DELETE = "DELETE FROM projects WHERE tenant_id = $1 AND id = $2"
@@ -57,6 +87,7 @@ async def insert(conn: Connection, project: Project) -> None:
         project.configuration,
         project.credentials_sealed,
         project.is_default,
+        project.visibility,
         project.created_by,
         project.created_at,
         project.updated_at,
@@ -87,9 +118,15 @@ async def hold(conn: Connection, tenant_id: UUID, project_id: UUID) -> None:
 
 
 async def list_page(
-    conn: Connection, tenant_id: UUID, *, after: UUID | None, limit: int
+    conn: Connection,
+    tenant_id: UUID,
+    *,
+    after: UUID | None,
+    limit: int,
+    sight: Sight,
+    pattern: str | None = None,
 ) -> Sequence[Project]:
-    rows = await conn.fetch(LIST, tenant_id, after, limit)
+    rows = await conn.fetch(LIST, tenant_id, after, limit, sight.shown, sight.hidden, pattern)
     return [Project(**row) for row in rows]
 
 
@@ -117,9 +154,56 @@ async def update(conn: Connection, project: Project) -> None:
         project.ai_assistance_level,
         project.configuration,
         project.credentials_sealed,
+        project.visibility,
         project.updated_at,
     )
 
 
 async def delete(conn: Connection, tenant_id: UUID, project_id: UUID) -> None:
     await conn.execute(DELETE, tenant_id, project_id)
+
+
+async def list_hidden(
+    conn: Connection, tenant_id: UUID, user_id: UUID | None, roles: Sequence[str]
+) -> list[UUID]:
+    """The restricted projects on which somebody has none of the roles."""
+    rows = await conn.fetch(HIDDEN, tenant_id, user_id, list(roles))
+    return [row["id"] for row in rows]
+
+
+async def list_shown(
+    conn: Connection, tenant_id: UUID, user_id: UUID | None, roles: Sequence[str]
+) -> list[UUID]:
+    """The projects on which somebody has one of the roles."""
+    rows = await conn.fetch(SHOWN, tenant_id, user_id, list(roles))
+    return [row["id"] for row in rows]
+
+
+async def find_member(
+    conn: Connection, tenant_id: UUID, project_id: UUID, user_id: UUID | None
+) -> Member | None:
+    row = await conn.fetchrow(FIND_MEMBER, tenant_id, project_id, user_id)
+    return None if row is None else Member(**row)
+
+
+async def list_members(
+    conn: Connection, tenant_id: UUID, project_id: UUID, *, after: UUID | None, limit: int
+) -> list[Member]:
+    rows = await conn.fetch(LIST_MEMBERS, tenant_id, project_id, after, limit)
+    return [Member(**row) for row in rows]
+
+
+async def put_member(conn: Connection, member: Member) -> None:
+    await conn.execute(
+        PUT_MEMBER,
+        member.tenant_id,
+        member.project_id,
+        member.user_id,
+        member.role,
+        member.added_by,
+        member.created_at,
+    )
+
+
+async def delete_member(conn: Connection, tenant_id: UUID, project_id: UUID, user_id: UUID) -> None:
+    await conn.execute(DELETE_MEMBER, tenant_id, project_id, user_id)

@@ -1,5 +1,6 @@
 """Wire shapes of the projects room."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -26,6 +27,7 @@ BranchName = Annotated[
     StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", max_length=200),
     AfterValidator(_check_branch),
 ]
+Visibility = Literal["organization", "members"]
 AssistanceLevel = Literal["full_autonomous", "supervised", "assisted", "manual"]
 
 
@@ -138,6 +140,10 @@ class NewProject(_Settings):
     )
     default_branch: BranchName | None = None
     credentials: RepositoryCredentials | None = None
+    visibility: Visibility = Field(
+        default="organization",
+        description="`members` hides it from all but its members and the administrators",
+    )
 
 
 class ProjectChange(_Settings):
@@ -149,6 +155,7 @@ class ProjectChange(_Settings):
     repository_url: str | None = Field(None, max_length=2_000)
     default_branch: BranchName | None = None
     credentials: RepositoryCredentials | None = None
+    visibility: Visibility | None = Field(None, description="To change it takes project:share")
 
 
 class ProjectView(BaseModel):
@@ -165,6 +172,7 @@ class ProjectView(BaseModel):
     configuration: Configuration
     has_credentials: bool
     is_default: bool = Field(description="Whether tasks without a project go here")
+    visibility: str = Field(description="organization, or members for a restricted project")
     created_at: Timestamp
     updated_at: Timestamp
 
@@ -182,9 +190,41 @@ class ProjectView(BaseModel):
             configuration=Configuration.model_validate(project.configuration),
             has_credentials=project.credentials_sealed is not None,
             is_default=project.is_default,
+            visibility=project.visibility,
             created_at=project.created_at,
             updated_at=project.updated_at,
         )
+
+
+@dataclass(frozen=True)
+class Sight:
+    """The projects whose things a caller gets to see: those `shown`, or where that is None all
+    but those `hidden`."""
+
+    shown: list[UUID] | None
+    hidden: list[UUID]
+
+
+class MemberRole(BaseModel):
+    """The role somebody gets on a project."""
+
+    role: str = Field(
+        max_length=40,
+        description="manager, developer, viewer, or a role of your own",
+        examples=["developer"],
+    )
+
+
+class MemberView(BaseModel):
+    """Somebody with a role on a project, and what it permits there."""
+
+    user_id: UUID
+    email: str
+    username: str
+    role: str
+    permissions: list[str]
+    added_by: UUID | None
+    created_at: Timestamp
 
 
 class ReachProblem(BaseModel):

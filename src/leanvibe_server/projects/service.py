@@ -8,12 +8,14 @@ from uuid import UUID
 import msgspec
 
 from leanvibe_server.entitlements.service import require_room
+from leanvibe_server.kernel.access import Permission, lacking
 from leanvibe_server.kernel.config import Settings
-from leanvibe_server.kernel.errors import InvalidRequest, NotFound
+from leanvibe_server.kernel.errors import InvalidRequest
 from leanvibe_server.kernel.house import House
-from leanvibe_server.kernel.pagination import Page, PageRequest, page_of
+from leanvibe_server.kernel.pagination import Page, PageRequest, containing, page_of
 from leanvibe_server.kernel.scope import Scope
-from leanvibe_server.projects import repository
+from leanvibe_server.projects import access, members, repository
+from leanvibe_server.projects.access import permissions_on, require_part, require_project, sight_of
 from leanvibe_server.projects.errors import ProjectBusy
 from leanvibe_server.projects.events import ProjectCreated, ProjectDeleted, ProjectUpdated
 from leanvibe_server.projects.git_commands import GitCredentials
@@ -30,6 +32,8 @@ from leanvibe_server.projects.schemas import (
     ProjectView,
     RepositoryCredentials,
 )
+
+__all__ = ["permissions_on", "require_part", "require_project", "sight_of"]
 
 PROJECTS = "projects"
 REMOVE_FILES = "projects.remove_files"
@@ -59,11 +63,14 @@ async def create_project(scope: Scope, new: NewProject) -> Project:
         configuration=_merged(Configuration().model_dump(), new.settings()),
         credentials_sealed=_seal(scope, project_id, new.credentials),
         is_default=False,
+        visibility=new.visibility,
         created_by=_person(scope),
         created_at=now,
         updated_at=now,
     )
     await _add(scope, project)
+    if project.visibility == access.MEMBERS:
+        await members.add_creator(scope, project)
     return project
 
 
@@ -73,12 +80,14 @@ async def require_default_project(scope: Scope) -> Project:
     Raises: QuotaExceeded.
     """
     found = await repository.find_default(scope.conn, scope.tenant_id)
+    if found is None:
+        await repository.wait_for_default(scope.conn, scope.tenant_id)
+        found = await repository.find_default(scope.conn, scope.tenant_id)
     if found is not None:
+        await access.require_entry(scope, found)
         return found
-    await repository.wait_for_default(scope.conn, scope.tenant_id)
-    found = await repository.find_default(scope.conn, scope.tenant_id)
-    if found is not None:
-        return found
+    if scope.wanted is not None and scope.wanted not in scope.permissions:
+        raise lacking(scope.wanted, scope.actor.role)
     await require_room(scope, PROJECTS, count=count_projects)
     project_id, now = scope.new_id(), scope.now
     project = Project(
@@ -94,6 +103,7 @@ async def require_default_project(scope: Scope) -> Project:
         configuration=Configuration().model_dump(),
         credentials_sealed=None,
         is_default=True,
+        visibility=access.ORGANIZATION,
         created_by=_person(scope),
         created_at=now,
         updated_at=now,
@@ -109,17 +119,6 @@ async def _add(scope: Scope, project: Project) -> None:
     )
 
 
-async def require_project(scope: Scope, project_id: UUID) -> Project:
-    """The project.
-
-    Raises: NotFound: there is none by this id for this tenant.
-    """
-    project = await repository.find(scope.conn, scope.tenant_id, project_id)
-    if project is None:
-        raise NotFound("No such project.")
-    return project
-
-
 async def hold_project(scope: Scope, project_id: UUID) -> Project:
     """The project, which nobody can delete before this transaction ends.
 
@@ -129,16 +128,28 @@ async def hold_project(scope: Scope, project_id: UUID) -> Project:
     return await require_project(scope, project_id)
 
 
-async def list_projects(scope: Scope, page: PageRequest) -> Page[ProjectView]:
-    """The tenant's projects, newest first."""
+async def list_projects(
+    scope: Scope,
+    page: PageRequest,
+    *,
+    search: str | None = None,
+    able: Permission = Permission.PROJECT_READ,
+) -> Page[ProjectView]:
+    """The projects where the caller is `able` to do something, to see them unless named, newest
+    first; with `search` those whose name holds it."""
     rows = await repository.list_page(
-        scope.conn, scope.tenant_id, after=page.after, limit=page.limit + 1
+        scope.conn,
+        scope.tenant_id,
+        after=page.after,
+        limit=page.limit + 1,
+        sight=await sight_of(scope, able),
+        pattern=None if not search else containing(search),
     )
     return page_of(rows, page, ProjectView.of, lambda project: project.id)
 
 
 async def count_projects(scope: Scope) -> int:
-    """How many projects the tenant has."""
+    """How many projects the tenant has, as its plan counts them."""
     return await repository.count(scope.conn, scope.tenant_id)
 
 
@@ -154,6 +165,9 @@ async def update_project(scope: Scope, project_id: UUID, change: ProjectChange) 
     await repository.lock(scope.conn, scope.tenant_id, project_id)
     project = await require_project(scope, project_id)
     values = _plain_changes(change)
+    if change.visibility is not None and change.visibility != project.visibility:
+        await access.require_entry(scope, project, wanted=Permission.PROJECT_SHARE)
+        values["visibility"] = change.visibility
     if change.repository_url is not None:
         url = _address(scope, project_id, change.repository_url)
         if url.text != project.repository_url:

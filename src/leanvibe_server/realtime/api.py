@@ -37,7 +37,7 @@ async def watch_task_too(socket: WebSocket, task_id: str) -> None:
 async def stream_task(
     request: Request,
     task_id: PathId,
-    scope: Annotated[Scope, may(Permission.TASK_READ, cookie=True)],
+    scope: Annotated[Scope, may(Permission.TASK_READ, cookie=True, on_project=True)],
     after: Annotated[str | None, Query(description="`event_id` of the last known message")] = None,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> Response:

@@ -9,34 +9,51 @@ Source: RFC 6455, section 10.2.
 import re
 from dataclasses import replace
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from starlette.websockets import WebSocket
 
-from leanvibe_server.kernel.access import Admission, Gate, Permission, check_permission
-from leanvibe_server.kernel.errors import AppError, Forbidden, Unauthorized
+from leanvibe_server.kernel.access import (
+    Admission,
+    Gate,
+    Permission,
+    check_permission,
+    scope_of,
+)
+from leanvibe_server.kernel.errors import AppError, Forbidden, NotFound, Unauthorized
+from leanvibe_server.kernel.ids import parse_id
 from leanvibe_server.kernel.request import Credentials, Visit, visit_of
 
 SUBPROTOCOL = "bearer"
 _JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+")
 
 
-async def admit(socket: WebSocket) -> Admission:
-    """Let the caller in who may read tasks.
+async def admit(socket: WebSocket, task_id: str) -> tuple[Admission, UUID]:
+    """Let the caller in who may read this task; returns its id too.
 
-    Raises: Unauthorized, Forbidden, and what the gate raises.
+    Raises: Unauthorized, Forbidden, NotFound, and what the gate raises.
     """
     visit = visit_of(socket.scope)
     gate: Gate = socket.app.state.gate
     admission = await gate.admit(visit.house, _credentials(socket, visit))
     try:
-        check_permission(admission, Permission.TASK_READ)
+        check_permission(admission, Permission.TASK_READ, on_project=True)
+        found = parse_id(task_id, "task")
+        await guard(visit, admission, found)
     except BaseException:
         await admission.transaction.rollback()
         raise
-    return admission
+    return admission, found
 
 
-async def still_admitted(gate: Gate, credentials: Credentials) -> bool:
+async def guard(visit: Visit, admission: Admission, task_id: UUID) -> None:
+    """Refuse who may not know of the task. Raises: NotFound, Forbidden."""
+    house = visit.house
+    scope = scope_of(house, admission, visit.request_id, wanted=Permission.TASK_READ)
+    await house.guards["task"](scope, task_id)
+
+
+async def still_admitted(gate: Gate, credentials: Credentials, task_id: UUID) -> bool:
     """Whether a credential that opened a stream would open it now: not after a sign-out, a
     revocation, or a role that may no longer read."""
     try:
@@ -46,8 +63,9 @@ async def still_admitted(gate: Gate, credentials: Credentials) -> bool:
     except AppError:
         return True
     try:
-        check_permission(admission, Permission.TASK_READ)
-    except Forbidden:
+        check_permission(admission, Permission.TASK_READ, on_project=True)
+        await guard(credentials.visit, admission, task_id)
+    except (Forbidden, NotFound):
         return False
     finally:
         await admission.transaction.rollback()

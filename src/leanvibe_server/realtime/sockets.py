@@ -10,7 +10,6 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from leanvibe_server.kernel.access import Admission, Gate
 from leanvibe_server.kernel.errors import AppError, ServerError, envelope
-from leanvibe_server.kernel.ids import parse_id
 from leanvibe_server.kernel.log import logger
 from leanvibe_server.kernel.request import visit_of
 from leanvibe_server.realtime.entrance import (
@@ -56,9 +55,8 @@ async def watch(socket: WebSocket, task_id: str) -> None:
 
 
 async def _enter(socket: WebSocket, task_id: str) -> tuple[Admission, UUID | None, UUID]:
-    admission = await admit(socket)
+    admission, found = await admit(socket, task_id)
     try:
-        found = parse_id(task_id, "task")
         known = parse_event_id(socket.query_params.get("after"))
         await open_feed(admission.transaction.conn, admission.tenant_id, found, known)
     except BaseException:
@@ -73,7 +71,7 @@ async def _serve(socket: WebSocket, tenant_id: UUID, task_id: UUID, known: UUID 
     jobs = [
         asyncio.create_task(_tell(socket, tenant_id, task_id, known)),
         asyncio.create_task(_wait_for_leave(socket)),
-        asyncio.create_task(_recheck(socket)),
+        asyncio.create_task(_recheck(socket, task_id)),
     ]
     try:
         done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
@@ -122,13 +120,13 @@ async def _wait_for_leave(socket: WebSocket) -> tuple[int, str]:
             return 0, ""
 
 
-async def _recheck(socket: WebSocket) -> tuple[int, str]:
+async def _recheck(socket: WebSocket, task_id: UUID) -> tuple[int, str]:
     """Ask the gate again now and then; ends when it would not let the reader in any more."""
     gate: Gate = socket.app.state.gate
     credentials = credentials_of(socket)
     while True:
         await asyncio.sleep(RECHECK_S)
-        if not await still_admitted(gate, credentials):
+        if not await still_admitted(gate, credentials, task_id):
             return SIGNED_OUT, "This session or key has ended. Sign in again."
 
 

@@ -34,6 +34,7 @@ async def stream(
     Raises: NotFound. InvalidRequest: the place to resume from is no event id.
     """
     known = parse_event_id(resumed or after)
+    await scope.house.guards["task"](scope, task_id)
     opening = await open_feed(scope.conn, scope.tenant_id, task_id, known)
     if resumed and opening.nothing_left:
         return Response(status_code=204)
@@ -74,7 +75,7 @@ async def _lines(
     async for message in messages:
         if time.monotonic() - checked_s >= RECHECK_S:
             # The browser comes again, is refused, and the page leads to the sign-in.
-            if not await still_admitted(gate, credentials):
+            if not await still_admitted(gate, credentials, task_id):
                 return
             checked_s = time.monotonic()
         if message is None:

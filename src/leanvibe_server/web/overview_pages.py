@@ -46,14 +46,14 @@ async def show_overview(opened: Annotated[ScopedPage, SELF]) -> Response:
         running=[task for task in tasks or () if task.status in UNFINISHED],
         recent=[task for task in tasks or () if task.status not in UNFINISHED][:SHOWN_FINISHED],
         next_steps=await _next_steps(opened, tasks or ()),
-        can_create_task=opened.may(Permission.TASK_CREATE),
+        can_create_task=opened.may_somewhere(Permission.TASK_CREATE),
         usage=await meters(opened.scope) if opened.may(Permission.USAGE_READ) else [],
     )
 
 
 async def _latest_tasks(opened: ScopedPage) -> list[TaskView] | None:
     """The latest tasks; None for those who see none."""
-    if not opened.may(Permission.TASK_READ):
+    if not opened.may_somewhere(Permission.TASK_READ):
         return None
     page_request = PageRequest(limit=LOOKED_THROUGH)
     listed = await engine.list_tasks(opened.scope, page_request, status=None, project_id=None)
@@ -62,11 +62,12 @@ async def _latest_tasks(opened: ScopedPage) -> list[TaskView] | None:
 
 async def _next_steps(opened: ScopedPage, tasks: Sequence[TaskView]) -> list[NextStep]:
     """The way to the first result, until there is one."""
-    if not opened.may(Permission.TASK_CREATE):
+    if not opened.may_somewhere(Permission.TASK_CREATE):
         return []
     if any(task.status == "completed" for task in tasks):
         return []
-    has_project = await projects.count_projects(opened.scope) > 0
+    listed = await projects.list_projects(opened.scope, PageRequest(limit=1))
+    has_project = bool(listed.data)
     return [
         NextStep(
             "Add a project",

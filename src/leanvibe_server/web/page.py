@@ -145,6 +145,11 @@ class ScopedPage(Page):
     def may(self, permission: Permission) -> bool:
         return permission in self.scope.permissions
 
+    def may_somewhere(self, permission: Permission) -> bool:
+        """Whether they hold it, were it on one project only."""
+        held = self.scope.permissions.union(*self.scope.project_roles.values())
+        return permission in held
+
 
 @dataclass(frozen=True)
 class ErrandPage(Page):
@@ -186,7 +191,9 @@ NOBODY: dict[str, Any] = {
 }  # fmt: skip
 
 
-async def _admit(request: Request, visit: Visit) -> tuple[Admission, Scope, dict[str, Any]]:
+async def _admit(
+    request: Request, visit: Visit, *, wanted: Permission | None = None
+) -> tuple[Admission, Scope, dict[str, Any]]:
     """Who the session cookie speaks for, and what the shell shows them.
 
     Raises: SignInNeeded: there is no session, or it has ended.
@@ -201,10 +208,10 @@ async def _admit(request: Request, visit: Visit) -> tuple[Admission, Scope, dict
     except Unauthorized as error:
         raise SignInNeeded("Your session has ended. Sign in again.") from error
     visit.transaction = admission.transaction
-    scope = scope_of(visit.house, admission, visit.request_id)
+    scope = scope_of(visit.house, admission, visit.request_id, wanted=wanted)
     shell = {
         "viewer": scope.actor,
-        "menu": menu_for(scope.permissions),
+        "menu": menu_for(scope.permissions.union(*scope.project_roles.values())),
         "tenant": await tenancy.require_tenant(scope),
         "permissions": scope.permissions,
         "several_tenants": await memberships.has_several(scope),
@@ -212,16 +219,18 @@ async def _admit(request: Request, visit: Visit) -> tuple[Admission, Scope, dict
     return admission, scope, shell
 
 
-def page(permission: Permission, *, fresh: bool = False) -> Any:
+def page(permission: Permission, *, fresh: bool = False, on_project: bool = False) -> Any:
     """The way into a page for people who signed in and hold `permission`.
 
-    `fresh` asks for a proof of identity of the last minutes, as a sensitive change does.
+    `fresh` asks for a proof of identity of the last minutes, as a sensitive change does;
+    `on_project` is as in `kernel.access.may`.
     """
 
     async def enter(request: Request) -> ScopedPage:
-        admission, scope, shell = await _admit(request, visit_of(request.scope))
+        visit = visit_of(request.scope)
+        admission, scope, shell = await _admit(request, visit, wanted=permission)
         opened = await _open(request, shell)
-        check_permission(admission, permission)
+        check_permission(admission, permission, on_project=on_project)
         if fresh:
             check_fresh(admission, permission, scope.now)
         return ScopedPage(**vars(opened), scope=scope)
@@ -246,10 +255,12 @@ def known_page() -> Any:
     return Depends(enter)
 
 
-def errand_page(permission: Permission) -> Any:
+def errand_page(permission: Permission, *, on_project: bool = False) -> Any:
     """The way into a page that calls the outside: the gate's transaction is over before it."""
 
-    async def enter(opened: Annotated[ScopedPage, page(permission)]) -> ErrandPage:
+    async def enter(
+        opened: Annotated[ScopedPage, page(permission, on_project=on_project)],
+    ) -> ErrandPage:
         transaction, opened.visit.transaction = opened.visit.transaction, None
         if transaction is not None:
             await transaction.commit()

@@ -2,14 +2,19 @@
 
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Response
 
 from leanvibe_server.engine import service as engine
-from leanvibe_server.kernel.access import Permission
+from leanvibe_server.identity.roles.service import list_roles, project_permissions_of_role
+from leanvibe_server.identity.users import require_user_by_email
+from leanvibe_server.kernel.access import PROJECT_PERMISSIONS, Permission
 from leanvibe_server.kernel.http import PathId
-from leanvibe_server.projects import service
+from leanvibe_server.kernel.pagination import PageRequest
+from leanvibe_server.projects import members, service
 from leanvibe_server.projects.schemas import NewProject, ProjectChange, ProjectView
+from leanvibe_server.web.formats import words
 from leanvibe_server.web.forms import Form, fill
 from leanvibe_server.web.page import ScopedPage, page
 from leanvibe_server.web.paging import page_links, page_request
@@ -17,10 +22,14 @@ from leanvibe_server.web.routes import PageRouter
 
 router = PageRouter()
 
-READ = page(Permission.PROJECT_READ)
+READ = page(Permission.PROJECT_READ, on_project=True)
 CREATE = page(Permission.PROJECT_CREATE)
-UPDATE = page(Permission.PROJECT_UPDATE)
-DELETE = page(Permission.PROJECT_DELETE)
+UPDATE = page(Permission.PROJECT_UPDATE, on_project=True)
+DELETE = page(Permission.PROJECT_DELETE, on_project=True)
+SHARE = page(Permission.PROJECT_SHARE, on_project=True)
+
+# The members a page shows; the API pages through more.
+MAX_MEMBERS = 100
 
 
 @dataclass(frozen=True)
@@ -120,14 +129,74 @@ async def create_project(opened: Annotated[ScopedPage, CREATE]) -> Response:
 
 @router.get("/projects/{project_id}")
 async def show_project(project_id: PathId, opened: Annotated[ScopedPage, READ]) -> Response:
-    """One project and its tasks."""
-    project = ProjectView.of(await service.require_project(opened.scope, project_id))
+    """One project, its tasks and its members."""
+    return opened.show("projects/show.html", **await _project(opened, project_id))
+
+
+async def _project(opened: ScopedPage, project_id: UUID, **typed: str) -> dict[str, Any]:
+    project = await service.require_project(
+        opened.scope, project_id, wanted=Permission.PROJECT_READ
+    )
+    held = await service.permissions_on(opened.scope, project)
     listed = await engine.list_tasks(
         opened.scope, page_request(opened), status=None, project_id=project_id
     )
-    return opened.show(
-        "projects/show.html", project=project, tasks=listed.data, **page_links(opened, listed)
+    request = PageRequest(limit=MAX_MEMBERS)
+    shared = await members.list_members(opened.scope, project_id, request)
+    return {
+        "project": ProjectView.of(project),
+        "tasks": listed.data,
+        "members": shared.data,
+        "member_roles": await _roles_to_give(opened, held),
+        "values": {"email": "", "role": "developer", **typed},
+        # What they may do here, which is not what they may do everywhere.
+        "permissions": (opened.scope.permissions - PROJECT_PERMISSIONS) | held,
+        **page_links(opened, listed),
+    }
+
+
+async def _roles_to_give(opened: ScopedPage, held: frozenset[str]) -> list[tuple[str, str]]:
+    """The roles this person may give on a project where they hold `held`."""
+    if Permission.PROJECT_SHARE not in held:
+        return []
+    roles = (await list_roles(opened.scope)).data
+    offered = []
+    for role in roles:
+        there = await project_permissions_of_role(opened.scope, role.name)
+        if there and there <= held:
+            offered.append((role.name, words(role.name) if role.built_in else role.name))
+    return offered
+
+
+@router.post("/projects/{project_id}/members")
+async def set_member(project_id: PathId, opened: Annotated[ScopedPage, SHARE]) -> Response:
+    """Give somebody, found by e-mail, a role on the project."""
+    form = opened.form
+    typed = {"email": form.text("email"), "role": form.text("role")}
+    shown = await _project(opened, project_id, **typed)
+    with opened.refusing("projects/show.html", **shown):
+        user = await require_user_by_email(opened.scope, typed["email"])
+        await members.set_member(opened.scope, project_id, user.id, typed["role"])
+    return opened.go(f"/projects/{project_id}", toast="member-saved")
+
+
+@router.post("/projects/{project_id}/members/{user_id}/remove")
+async def remove_member(
+    project_id: PathId, user_id: PathId, opened: Annotated[ScopedPage, SHARE]
+) -> Response:
+    """Take somebody's role on the project."""
+    await members.remove_member(opened.scope, project_id, user_id)
+    return opened.go(f"/projects/{project_id}", toast="member-removed")
+
+
+@router.post("/projects/{project_id}/visibility")
+async def set_visibility(project_id: PathId, opened: Annotated[ScopedPage, SHARE]) -> Response:
+    """Show the project to the organisation, or to its members only."""
+    visibility = opened.form.text("visibility")
+    await service.update_project(
+        opened.scope, project_id, fill(ProjectChange, {"visibility": visibility})
     )
+    return opened.go(f"/projects/{project_id}", toast="project-saved")
 
 
 @router.get("/projects/{project_id}/edit")

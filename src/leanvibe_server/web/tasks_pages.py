@@ -27,10 +27,10 @@ from leanvibe_server.web.task_form import KINDS, METHODS, TaskInput
 
 router = PageRouter()
 
-READ = page(Permission.TASK_READ)
-CREATE = page(Permission.TASK_CREATE)
-CONTROL = page(Permission.TASK_CONTROL)
-CONTROL_OUTSIDE = errand_page(Permission.TASK_CONTROL)
+READ = page(Permission.TASK_READ, on_project=True)
+CREATE = page(Permission.TASK_CREATE, on_project=True)
+CONTROL = page(Permission.TASK_CONTROL, on_project=True)
+CONTROL_OUTSIDE = errand_page(Permission.TASK_CONTROL, on_project=True)
 MAX_CHOICES = 100
 MAX_EVENTS = 2_000
 
@@ -48,6 +48,7 @@ async def list_tasks(opened: Annotated[ScopedPage, READ]) -> Response:
         tasks=listed.data,
         status=status,
         project_names=await _project_names(opened.scope),
+        may_create=opened.may_somewhere(Permission.TASK_CREATE),
         **page_links(opened, listed, status=status),
     )
 
@@ -88,7 +89,7 @@ async def show_task(task_id: PathId, opened: Annotated[ScopedPage, READ]) -> Res
         now=scope.now,
         project_name=project.name,
         unfinished=task.status in UNFINISHED,
-        may_control=opened.may(Permission.TASK_CONTROL),
+        may_control=Permission.TASK_CONTROL in await projects.permissions_on(scope, project),
         branch_deletable=_has_branch(task),
         steps=task_view.step_lines(status.steps),
         log=task_view.log_lines(events),
@@ -171,7 +172,9 @@ async def _read_diff(scope: Scope, task_id: UUID) -> bytes:
 
 
 async def _form(scope: Scope, typed: TaskInput) -> dict[str, Any]:
-    listed = await projects.list_projects(scope, PageRequest(limit=MAX_CHOICES))
+    listed = await projects.list_projects(
+        scope, PageRequest(limit=MAX_CHOICES), able=Permission.TASK_CREATE
+    )
     return {
         "values": asdict(typed),
         "projects": [(str(project.id), project.name) for project in listed.data],

@@ -9,6 +9,8 @@ TOASTS = {
     "email-verified": "Your e-mail address is verified.",
     "project-created": "The project is added.",
     "project-saved": "The project is saved.",
+    "member-saved": "The member is saved.",
+    "member-removed": "The member is removed.",
     "project-deleted": "The project is deleted.",
     "task-created": "The task is queued.",
     "task-cancelled": "The task is being cancelled.",

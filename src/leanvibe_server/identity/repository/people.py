@@ -18,6 +18,7 @@ INSERT_DIRECTORY = """
 INSERT INTO directory (tenant_id, user_id, account_id, email_hash) VALUES ($1, $2, $3, $4)
 """
 FIND_USER = f"SELECT {USER_COLUMNS} FROM users WHERE tenant_id = $1 AND id = $2"
+FIND_USERS = f"SELECT {USER_COLUMNS} FROM users WHERE tenant_id = $1 AND id = ANY ($2)"
 LOCK_USER = f"{FIND_USER} FOR NO KEY UPDATE"
 FIND_USER_BY_EMAIL = f"SELECT {USER_COLUMNS} FROM users WHERE tenant_id = $1 AND email = $2"
 LIST_USERS = f"""
@@ -138,6 +139,11 @@ async def insert_user(conn: Connection, user: User, email_hash: bytes) -> None:
 
 async def find_user(conn: Connection, tenant_id: UUID, user_id: UUID) -> User | None:
     return _user(await conn.fetchrow(FIND_USER, tenant_id, user_id))
+
+
+async def find_many(conn: Connection, tenant_id: UUID, user_ids: Sequence[UUID]) -> list[User]:
+    rows = await conn.fetch(FIND_USERS, tenant_id, list(user_ids))
+    return [User(**row) for row in rows]
 
 
 async def lock_user(conn: Connection, tenant_id: UUID, user_id: UUID) -> User | None:

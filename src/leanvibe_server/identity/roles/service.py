@@ -10,6 +10,7 @@ from leanvibe_server.identity.permissions import (
     covers,
     is_built_in,
     permissions_of,
+    project_permissions_of,
 )
 from leanvibe_server.identity.roles import repository as rows
 from leanvibe_server.identity.roles.events import RoleCreated, RoleDeleted, RoleUpdated
@@ -167,6 +168,14 @@ async def require_over(scope: Scope, role: str) -> None:
 async def permissions_of_role(scope: Scope, role: str) -> frozenset[str]:
     """What a role of the tenant permits; nothing when there is no such role."""
     return await _held_by(scope, role) or frozenset()
+
+
+async def project_permissions_of_role(scope: Scope, role: str) -> frozenset[str]:
+    """What a role permits on a project it is given on; nothing where it is not for projects."""
+    if is_built_in(role):
+        return project_permissions_of(role)
+    made = await rows.hold(scope.conn, scope.tenant_id, role)
+    return frozenset() if made is None else project_permissions_of(role, made.permissions)
 
 
 async def is_role(scope: Scope, name: str) -> bool:
