@@ -147,7 +147,7 @@ async def require_grantable(scope: Scope, name: str | None, *, field: str = "rol
         names = [role.name for role in (await list_roles(scope)).data]
         raise _invalid(field, f"must be one of {', '.join(names)}")
     if not await _may_give(scope, wanted, held):
-        raise Forbidden("You cannot give a role that may do more than your own credentials.")
+        raise Forbidden("You cannot give a role above your own.")
     return wanted
 
 
