@@ -183,13 +183,146 @@ async def test_the_last_use_of_a_key_is_noted(
     assert listed[0]["last_used_at"] == "2026-03-02T12:00:00Z"
 
 
-async def test_sec_api_keys_04_a_key_in_the_address_is_not_looked_at(
+@pytest.mark.parametrize("name", ["api_key", "key", "token", "access_token", "anything"])
+async def test_sec_api_keys_04_a_key_in_the_address_is_refused_and_not_logged(
+    name: str,
+    client: httpx.AsyncClient,
+    acme: Organisation,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    headers = await acme.headers(client)
+    key = (await make(client, headers)).json()["key"]
+    for path in ("/v1/auth/me", "/v1/projects", "/", "/nowhere", f"/v1/projects/{key}"):
+        for shown in ({}, headers, by(key)):
+            answer = await client.get(path, params={name: key}, headers=shown)
+            assert answer.status_code == 400, path
+            assert "Authorization: Bearer" in answer.json()["message"]
+            assert key not in answer.text
+    assert (await client.get(f"/v1/auth/me?{name}={key.replace('_', '%5F')}")).status_code == 400
+    assert key not in capsys.readouterr().err
+
+
+async def test_an_access_token_in_the_address_is_refused_too(
     client: httpx.AsyncClient, acme: Organisation
 ) -> None:
-    key = (await make(client, await acme.headers(client))).json()["key"]
-    for name in ("api_key", "key", "token", "access_token"):
-        answer = await client.get("/v1/auth/me", params={name: key})
-        assert answer.status_code == 401
+    token = await acme.token(client)
+    answer = await client.get("/v1/auth/me", params={"access_token": token})
+    assert answer.status_code == 400
+
+
+async def rotate(
+    client: httpx.AsyncClient, headers: dict[str, str], key_id: str, **body: Any
+) -> httpx.Response:
+    return await client.post(f"/v1/api-keys/{key_id}/rotate", json=body, headers=headers)
+
+
+async def test_a_rotated_key_holds_until_the_overlap_is_over(
+    client: httpx.AsyncClient, acme: Organisation, clock: FakeClock
+) -> None:
+    headers = await acme.headers(client)
+    old = (await make(client, headers, scopes=["self", "task:read"], expires_in_days=30)).json()
+    clock.advance(days=1)
+    headers = await acme.headers(client)
+    new = (await rotate(client, headers, old["id"], overlap_hours=2)).json()
+    assert new["replaces"] == old["id"]
+    assert (new["scopes"], new["name"]) == (old["scopes"], old["name"])
+    assert new["expires_at"] == "2026-04-02T12:00:00Z"
+    for key in (old, new):
+        assert (await client.get("/v1/auth/me", headers=by(key["key"]))).status_code == 200
+    clock.advance(hours=2)
+    assert (await client.get("/v1/auth/me", headers=by(old["key"]))).status_code == 401
+    assert (await client.get("/v1/auth/me", headers=by(new["key"]))).status_code == 200
+
+
+async def test_a_rotation_without_overlap_ends_the_old_key_at_once(
+    client: httpx.AsyncClient, acme: Organisation
+) -> None:
+    headers = await acme.headers(client)
+    old = (await make(client, headers)).json()
+    new = (await rotate(client, headers, old["id"], overlap_hours=0)).json()
+    assert (await client.get("/v1/auth/me", headers=by(old["key"]))).status_code == 401
+    assert (await client.get("/v1/auth/me", headers=by(new["key"]))).status_code == 200
+    assert (await rotate(client, headers, old["id"])).status_code == 409
+
+
+async def test_an_overlap_lengthens_no_key_s_life(
+    client: httpx.AsyncClient, acme: Organisation
+) -> None:
+    headers = await acme.headers(client)
+    old = (await make(client, headers, expires_in_days=1)).json()
+    assert (await rotate(client, headers, old["id"], overlap_hours=48)).status_code == 201
+    listed = (await client.get("/v1/api-keys", headers=headers)).json()["data"]
+    assert listed[0]["expires_at"] == old["expires_at"]
+    assert (await rotate(client, headers, old["id"])).status_code == 409
+
+
+async def test_nobody_rotates_a_key_that_may_do_more_than_they(
+    client: httpx.AsyncClient, acme: Organisation, globex: Organisation
+) -> None:
+    headers = await acme.headers(client)
+    strong = (await make(client, headers, scopes=["tenant:delete", "self"])).json()
+    admin = await acme.headers(client, "admin")
+    assert (await rotate(client, admin, strong["id"])).status_code == 403
+    minter = (await make(client, headers, scopes=["api_key:manage"])).json()["key"]
+    reader = (await make(client, headers, scopes=["task:read"])).json()
+    assert (await rotate(client, by(minter), reader["id"])).status_code == 403
+    foreign = await rotate(client, await globex.headers(client), reader["id"])
+    assert foreign.status_code == 404
+
+
+async def test_a_key_s_own_rate_holds_and_is_never_above_the_plan_s(
+    client: httpx.AsyncClient, acme: Organisation
+) -> None:
+    headers = await acme.headers(client)
+    assert (await make(client, headers, rate_limit_per_minute=10_001)).status_code == 400
+    key = (await make(client, headers, rate_limit_per_minute=2)).json()["key"]
+    answers = [await client.get("/v1/auth/me", headers=by(key)) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[0].headers["x-ratelimit-limit"] == "2"
+    assert "retry-after" in answers[2].headers
+    assert (await client.get("/v1/auth/me", headers=headers)).status_code == 200
+
+
+async def test_a_key_works_from_its_addresses_only(
+    client: httpx.AsyncClient, acme: Organisation
+) -> None:
+    headers = await acme.headers(client)
+    near = (await make(client, headers, allowed_addresses=["127.0.0.0/8"])).json()
+    far = (await make(client, headers, allowed_addresses=["203.0.113.7"])).json()
+    assert far["allowed_addresses"] == ["203.0.113.7/32"]
+    assert (await client.get("/v1/auth/me", headers=by(near["key"]))).status_code == 200
+    refused = await client.get("/v1/auth/me", headers=by(far["key"]))
+    assert refused.status_code == 403
+    assert refused.json()["details"]["reason"] == "address_not_allowed"
+    assert (await make(client, headers, allowed_addresses=["here"])).status_code == 400
+    listed = (await client.get("/v1/api-keys", headers=headers)).json()["data"]
+    assert listed[0]["last_used_address"] == "127.0.0.1"
+    assert listed[1]["last_used_address"] is None
+
+
+async def test_keys_are_listed_by_user_state_and_prefix(
+    client: httpx.AsyncClient, acme: Organisation, clock: FakeClock
+) -> None:
+    headers = await acme.headers(client)
+    short = (await make(client, headers, expires_in_days=1)).json()
+    gone = (await make(client, headers)).json()
+    kept = (await make(client, headers, user_id=str(acme.people["viewer"].id))).json()
+    await client.delete(f"/v1/api-keys/{gone['id']}", headers=headers)
+    clock.advance(days=2)
+    headers = await acme.headers(client)
+
+    async def ids(**query: str) -> list[str]:
+        answer = await client.get("/v1/api-keys", params=query, headers=headers)
+        return [key["id"] for key in answer.json()["data"]]
+
+    assert await ids(status="expired") == [short["id"]]
+    assert await ids(status="revoked") == [gone["id"]]
+    assert await ids(status="active") == [kept["id"]]
+    assert await ids(user_id=str(acme.people["viewer"].id)) == [kept["id"]]
+    assert await ids(prefix=gone["prefix"]) == [gone["id"]]
+    assert await ids(user_id=str(uuid4())) == []
+    wrong = await client.get("/v1/api-keys", params={"status": "old"}, headers=headers)
+    assert wrong.status_code == 400
 
 
 async def test_sec_api_keys_05_a_wrong_secret_answers_like_an_unknown_prefix(

@@ -3,6 +3,8 @@
 from enum import Enum
 from typing import Annotated, Any
 
+from fastapi import Query
+
 from leanvibe_server.entitlements.errors import QuotaExceeded
 from leanvibe_server.identity import (
     api_keys,
@@ -19,6 +21,7 @@ from leanvibe_server.identity import (
 from leanvibe_server.identity.keys import KeyRing
 from leanvibe_server.identity.schemas import (
     Acceptance,
+    ApiKeyQuery,
     ApiKeyView,
     CreatedApiKey,
     CreatedTenant,
@@ -28,6 +31,7 @@ from leanvibe_server.identity.schemas import (
     NewTenant,
     NewUser,
     RefreshRequest,
+    Rotation,
     SessionList,
     Success,
     SwitchRequest,
@@ -223,10 +227,33 @@ async def create_api_key(
 
 @router.get("/api-keys", tags=KEYS, responses=refuses(Unauthorized, Forbidden))
 async def list_api_keys(
-    page: PageQuery, scope: Annotated[Scope, may(Permission.API_KEY_MANAGE)]
+    page: PageQuery,
+    query: Annotated[ApiKeyQuery, Query()],
+    scope: Annotated[Scope, may(Permission.API_KEY_MANAGE)],
 ) -> Page[ApiKeyView]:
     """The API keys of your tenant, without their secrets."""
-    return page_of(await api_keys.list_keys(scope, page), page, ApiKeyView.of, lambda key: key.id)
+    listed = await api_keys.list_keys(scope, page, query)
+    return page_of(listed, page, ApiKeyView.of, lambda key: key.id)
+
+
+@router.post(
+    "/api-keys/{key_id}/rotate",
+    status_code=201,
+    tags=KEYS,
+    responses=refuses(InvalidRequest, Forbidden, NotFound, Conflict),
+)
+@bears_secret
+async def rotate_api_key(
+    key_id: PathId,
+    scope: Annotated[Scope, may(Permission.API_KEY_MANAGE)],
+    rotation: Rotation | None = None,
+) -> CreatedApiKey:
+    """Give an API key a successor, shown in this answer only.
+
+    The successor has the same scopes, limits and length of life. The old key holds for
+    `overlap_hours` more, a day by default, so that programs can be moved without a gap.
+    """
+    return await api_keys.rotate_key(scope, key_id, rotation or Rotation())
 
 
 @router.delete("/api-keys/{key_id}", status_code=204, tags=KEYS, responses=refuses(NotFound))

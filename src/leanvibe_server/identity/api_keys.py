@@ -1,15 +1,24 @@
-"""API keys: made, listed, revoked. A key acts as its user, with at most its scopes."""
+"""API keys: made, listed, rotated, revoked. A key acts as its user, with at most its scopes."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from leanvibe_server.entitlements.plans import plan_of
 from leanvibe_server.identity import opaque
-from leanvibe_server.identity.events import ApiKeyCreated, ApiKeyRevoked
+from leanvibe_server.identity.events import ApiKeyCreated, ApiKeyRevoked, ApiKeyRotated
 from leanvibe_server.identity.models import ApiKey, User
+from leanvibe_server.identity.policy import parse_network
 from leanvibe_server.identity.repository import api_keys as rows
 from leanvibe_server.identity.roles.service import permissions_of_role, require_over
-from leanvibe_server.identity.schemas import ApiKeyView, CreatedApiKey, NewApiKey
+from leanvibe_server.identity.schemas import (
+    ApiKeyQuery,
+    ApiKeyView,
+    CreatedApiKey,
+    NewApiKey,
+    Rotation,
+)
 from leanvibe_server.identity.users import require_user
 from leanvibe_server.kernel.access import Permission
 from leanvibe_server.kernel.crypto import hash_token
@@ -35,6 +44,17 @@ BY_NAME_ONLY = frozenset(
 )
 
 
+@dataclass(frozen=True)
+class Bounds:
+    """How often, and from which networks, a key may be used; beside its scopes."""
+
+    rate_limit_per_minute: int | None = None
+    networks: tuple[str, ...] = ()
+
+
+UNBOUND = Bounds()
+
+
 async def create_key(scope: Scope, new: NewApiKey) -> CreatedApiKey:
     """Make a key. Its secret is in this answer and nowhere else.
 
@@ -53,6 +73,7 @@ async def create_key(scope: Scope, new: NewApiKey) -> CreatedApiKey:
         scopes=wanted,
         expires_at=_require_expiry(scope.now, new),
         environment=_require_environment(scope, new.environment),
+        bounds=_require_bounds(scope, new),
     )
     return CreatedApiKey(**ApiKeyView.of(key).model_dump(), key=secret)
 
@@ -65,6 +86,8 @@ async def issue(
     scopes: Sequence[str] | None = None,
     expires_at: datetime | None = None,
     environment: str = "test",
+    bounds: Bounds = UNBOUND,
+    replaces: UUID | None = None,
 ) -> tuple[ApiKey, str]:
     """Keep a new key of the user; returns it with its secret."""
     if not user.active:
@@ -81,6 +104,9 @@ async def issue(
         last_used_at=None,
         expires_at=expires_at,
         revoked_at=None,
+        rate_limit_per_minute=bounds.rate_limit_per_minute,
+        allowed_networks=list(bounds.networks),
+        replaces=replaces,
     )
     await rows.insert(scope.conn, key, key_hash=hash_token(secret))
     await scope.emit(
@@ -96,9 +122,73 @@ async def issue(
     return key, secret
 
 
-async def list_keys(scope: Scope, page: PageRequest) -> list[ApiKey]:
+async def list_keys(
+    scope: Scope, page: PageRequest, query: ApiKeyQuery | None = None
+) -> list[ApiKey]:
     """The keys of the tenant, one more than the page shows."""
-    return await rows.list_keys(scope.conn, scope.tenant_id, after=page.after, limit=page.limit + 1)
+    query = query or ApiKeyQuery()
+    return await rows.list_keys(
+        scope.conn,
+        scope.tenant_id,
+        after=page.after,
+        limit=page.limit + 1,
+        user_id=query.user_id,
+        status=query.status,
+        prefix=query.prefix,
+        now=scope.now,
+    )
+
+
+async def rotate_key(scope: Scope, key_id: UUID, rotation: Rotation) -> CreatedApiKey:
+    """Give a key a successor with the same rights and the same length of life. The old one holds
+    for the overlap, so that a program can be moved without a gap.
+
+    Raises: NotFound. Forbidden: the key can do more than the caller, who would learn its
+        successor. Conflict: it does not hold any more, or has a successor already.
+    """
+    key = await rows.lock(scope.conn, scope.tenant_id, key_id)
+    if key is None:
+        raise NotFound("No such API key.")
+    user = await require_user(scope, key.user_id)
+    await require_over(scope, user.role)
+    await _require_covered(scope, key, user)
+    if key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= scope.now):
+        raise Conflict("This key does not hold any more. Make a new one.")
+    if await rows.has_successor(scope.conn, scope.tenant_id, key.id):
+        raise Conflict("This key was rotated already. Rotate its successor.")
+    life = None if key.expires_at is None else key.expires_at - key.created_at
+    made, secret = await issue(
+        scope,
+        user,
+        name=key.name,
+        scopes=key.scopes,
+        expires_at=None if life is None else scope.now + life,
+        environment=opaque.environment_of(key.prefix),
+        bounds=Bounds(key.rate_limit_per_minute, tuple(key.allowed_networks)),
+        replaces=key.id,
+    )
+    await _retire(scope, key, made, timedelta(hours=rotation.overlap_hours))
+    return CreatedApiKey(**ApiKeyView.of(made).model_dump(), key=secret)
+
+
+async def _retire(scope: Scope, old: ApiKey, made: ApiKey, overlap: timedelta) -> None:
+    ends_at = scope.now + overlap
+    if old.expires_at is not None:
+        ends_at = min(ends_at, old.expires_at)
+    if overlap:
+        await rows.end_at(scope.conn, scope.tenant_id, old.id, ends_at)
+    else:
+        await rows.revoke(scope.conn, scope.tenant_id, old.id, now=scope.now)
+    await scope.emit(
+        ApiKeyRotated(key_id=made.id, user_id=made.user_id, replaces=old.id, old_ends_at=ends_at)
+    )
+
+
+async def _require_covered(scope: Scope, key: ApiKey, user: User) -> None:
+    usable = await permissions_of_role(scope, user.role) & set(key.scopes)
+    beyond = sorted(usable - scope.permissions)
+    if beyond:
+        raise Forbidden(f"The key may do more than you: {', '.join(beyond)}.")
 
 
 async def revoke_key(scope: Scope, key_id: UUID) -> None:
@@ -134,6 +224,33 @@ async def _require_scopes(scope: Scope, wanted: Sequence[str] | None, user: User
     if withheld:
         raise Forbidden(f"Your own credentials do not have {', '.join(withheld)}.")
     return sorted(set(wanted))
+
+
+def _require_bounds(scope: Scope, new: NewApiKey) -> Bounds:
+    most = plan_of(scope.plan).rate.per_minute
+    if new.rate_limit_per_minute is not None and new.rate_limit_per_minute > most:
+        raise InvalidRequest(
+            f"rate_limit_per_minute can be at most {most}, the limit of the plan.",
+            details={
+                "field": "rate_limit_per_minute",
+                "validation_errors": [f"rate_limit_per_minute: at most {most}"],
+            },
+        )
+    return Bounds(new.rate_limit_per_minute, require_networks(new.allowed_addresses))
+
+
+def require_networks(texts: Sequence[str]) -> tuple[str, ...]:
+    """Addresses and CIDR blocks in one form. Raises: InvalidRequest."""
+    try:
+        return tuple(str(parse_network(text)) for text in texts)
+    except ValueError as error:
+        raise InvalidRequest(
+            f"allowed_addresses: {error}.",
+            details={
+                "field": "allowed_addresses",
+                "validation_errors": [f"allowed_addresses: {error}"],
+            },
+        ) from None
 
 
 def _require_expiry(now: datetime, new: NewApiKey) -> datetime | None:

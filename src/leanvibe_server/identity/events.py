@@ -111,6 +111,16 @@ class ApiKeyCreated(AuthEvent, frozen=True, kw_only=True):
     expires_at: datetime | None
 
 
+class ApiKeyRotated(AuthEvent, frozen=True, kw_only=True):
+    """A key got a successor, and holds itself until `old_ends_at`."""
+
+    name: ClassVar[str] = "api_key.rotated"
+    key_id: UUID
+    user_id: UUID
+    replaces: UUID
+    old_ends_at: datetime
+
+
 class ApiKeyRevoked(AuthEvent, frozen=True, kw_only=True):
     name: ClassVar[str] = "api_key.revoked"
     key_id: UUID

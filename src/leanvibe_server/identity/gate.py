@@ -9,7 +9,13 @@ from leanvibe_server.entitlements.plans import plan_of
 from leanvibe_server.identity import break_glass, forgeries, opaque, tokens
 from leanvibe_server.identity.keys import KeyRing
 from leanvibe_server.identity.permissions import permissions_of, project_roles_of
-from leanvibe_server.identity.policy import DEFAULT, SecurityPolicy, check_address, policy_from
+from leanvibe_server.identity.policy import (
+    DEFAULT,
+    SecurityPolicy,
+    check_address,
+    check_key_address,
+    policy_from,
+)
 from leanvibe_server.identity.refusals import invalid_token, no_credentials, wrong_tenant
 from leanvibe_server.identity.repository import gate as rows
 from leanvibe_server.identity.repository.gate import Standing
@@ -114,6 +120,9 @@ class HouseGate:
                 return await self._enter_other(house, credentials, standing, named, transaction)
             if credentials.named_slug not in (None, standing.tenant_slug):
                 raise wrong_tenant()
+            if standing.rate_limit is not None:
+                own = Rate(standing.rate_limit, burst=standing.rate_limit)
+                visit.limit(f"key {standing.credential_id}", own)
             if credentials.again:
                 return _admission(standing, claim.tenant_id, visit, transaction)
             if standing.kind != WEB:
@@ -125,6 +134,7 @@ class HouseGate:
                     kind=standing.kind,
                     credential_id=standing.credential_id,
                     now=now,
+                    address=visit.address,
                 )
             return _admission(standing, claim.tenant_id, visit, transaction)
         except BaseException:
@@ -196,6 +206,8 @@ def _require_standing(standing: Standing | None, visit: Visit, now: datetime) ->
         raise invalid_token()
     if policy is not DEFAULT:
         check_address(policy, visit.address)
+    if standing.networks:
+        check_key_address(standing.networks, visit.address)
     return standing
 
 

@@ -7,7 +7,10 @@ import msgspec
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):
-    """One person in one tenant. The same person elsewhere bears the same `account_id`."""
+    """One person in one tenant. The same person elsewhere bears the same `account_id`.
+
+    `kind` is person, or service for an account that programs alone use.
+    """
 
     tenant_id: UUID
     id: UUID
@@ -22,6 +25,12 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     last_login_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    kind: str = "person"
+
+    @property
+    def is_service(self) -> bool:
+        """Whether this is a service account: it has no password and signs in nowhere."""
+        return self.kind == "service"
 
     @property
     def active(self) -> bool:
@@ -93,7 +102,11 @@ class RefreshToken(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A key for programs. Only the hash of its secret is kept."""
+    """A key for programs. Only the hash of its secret is kept.
+
+    `allowed_networks` are CIDR blocks, empty for every address. `replaces` is the key this one
+    was made from by rotation.
+    """
 
     tenant_id: UUID
     id: UUID
@@ -105,6 +118,10 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     last_used_at: datetime | None
     expires_at: datetime | None
     revoked_at: datetime | None
+    last_used_address: str | None = None
+    rate_limit_per_minute: int | None = None
+    allowed_networks: list[str] = []
+    replaces: UUID | None = None
 
 
 class Invitation(msgspec.Struct, frozen=True, kw_only=True):

@@ -78,6 +78,11 @@ def tenant_of_api_key(key: str) -> UUID | None:
     return _tenant(key[KEY_START : KEY_START + TENANT_LENGTH])
 
 
+def environment_of(prefix: str) -> str:
+    """live or test, from how a key begins."""
+    return prefix.split("_")[1]
+
+
 def shown_prefix(key: str) -> str:
     """The part of a key that is kept readable, so that people can tell their keys apart."""
     return key[: KEY_START + TENANT_LENGTH + SHOWN_OF_KEY]

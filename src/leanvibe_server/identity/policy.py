@@ -88,6 +88,18 @@ def check_address(policy: SecurityPolicy, address: str | None) -> None:
         )
 
 
+def check_key_address(networks: Sequence[str], address: str | None) -> None:
+    """Refuse a key that is used from outside the networks it was made for.
+
+    Raises: Forbidden.
+    """
+    if not _is_within(address, networks):
+        raise Forbidden(
+            "This key may not be used from this network address.",
+            details={"reason": "address_not_allowed", "address": address},
+        )
+
+
 def parse_network(text: str) -> Network:
     """One address or CIDR block.
 

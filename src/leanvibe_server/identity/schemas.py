@@ -1,6 +1,6 @@
 """Wire shapes of the identity room."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, Field
@@ -243,6 +243,33 @@ class NewApiKey(BaseModel):
     environment: str | None = Field(
         None, description="live or test: the key's prefix, so that people can tell them apart"
     )
+    rate_limit_per_minute: int | None = Field(
+        None, ge=1, description="Calls a minute; at most the plan's, which holds by itself"
+    )
+    allowed_addresses: list[str] = Field(
+        default_factory=list,
+        max_length=50,
+        description="Addresses or CIDR blocks the key may be used from; none for every address",
+        examples=[["203.0.113.0/24"]],
+    )
+
+
+class Rotation(BaseModel):
+    """How long the old key goes on beside its successor."""
+
+    overlap_hours: int = Field(
+        default=24, ge=0, le=720, description="Hours until the old key ends; 0 ends it at once"
+    )
+
+
+class ApiKeyQuery(BaseModel):
+    """Which keys of the tenant to list."""
+
+    user_id: UUID | None = Field(default=None, description="Keys that act as this user")
+    status: Literal["active", "expired", "revoked"] | None = None
+    prefix: str | None = Field(
+        default=None, max_length=40, description="How the key begins, as in a scanner's report"
+    )
 
 
 class ApiKeyView(BaseModel):
@@ -257,6 +284,10 @@ class ApiKeyView(BaseModel):
     last_used_at: Timestamp | None
     expires_at: Timestamp | None
     revoked_at: Timestamp | None
+    last_used_address: str | None
+    rate_limit_per_minute: int | None
+    allowed_addresses: list[str]
+    replaces: UUID | None = Field(description="The key this one was made from by rotation")
 
     @classmethod
     def of(cls, key: ApiKey) -> "ApiKeyView":
@@ -270,6 +301,10 @@ class ApiKeyView(BaseModel):
             last_used_at=key.last_used_at,
             expires_at=key.expires_at,
             revoked_at=key.revoked_at,
+            last_used_address=key.last_used_address,
+            rate_limit_per_minute=key.rate_limit_per_minute,
+            allowed_addresses=key.allowed_networks,
+            replaces=key.replaces,
         )
 
 

@@ -134,7 +134,7 @@ async def change_user(scope: Scope, user_id: UUID, change: UserChange) -> User:
     # Always before the user's own row: two owners who change each other then queue here.
     chiefs = await rows.lock_active_of_role(scope.conn, scope.tenant_id, _chief(scope).value)
     user = await rows.lock_user(scope.conn, scope.tenant_id, user_id)
-    if user is None:
+    if user is None or user.is_service:
         raise NotFound("No such user.")
     await require_over(scope, user.role)
     role = user.role

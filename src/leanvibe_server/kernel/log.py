@@ -14,7 +14,7 @@ from leanvibe_server.kernel.config import Settings
 
 _SECRET_NAMES = re.compile(r"password|secret|token|authorization|cookie|private_key|credential")
 _SECRET_VALUES = re.compile(
-    r"(l(?:v_live|v_test|r)_[0-9A-Za-z]{20,}|eyJ[\w-]+\.[\w-]+\.[\w-]*|(?<=[?&]token=)[^&\s]+)"
+    r"(l(?:v_[a-z]+|r)_[0-9A-Za-z]{20,}|eyJ[\w-]+\.[\w-]+\.[\w-]*|(?<=[?&]token=)[^&\s]+)"
 )
 _MAX_VALUE = 2_000
 

@@ -7,6 +7,7 @@ import ipaddress
 import re
 import time
 from http.cookies import CookieError, SimpleCookie
+from urllib.parse import unquote_plus
 from uuid import uuid4
 
 import msgspec
@@ -28,6 +29,12 @@ from leanvibe_server.kernel.log import logger, speak_of_home
 from leanvibe_server.kernel.ratelimit import ANONYMOUS
 from leanvibe_server.kernel.request import Visit, place_visit
 
+# Our own keys and refresh tokens wherever they stand, and the parameters in which others of their
+# kind are sent; `token` alone belongs to WebSockets, which take an access token there.
+_KEY = re.compile(
+    r"l(?:v_[a-z]+|r)_[0-9A-Za-z]{40,}|(?:^|&)(?:access_token|api_?key|refresh_token)=[^&]",
+    re.IGNORECASE,
+)
 _REQUEST_ID = re.compile(r"req_[0-9a-f-]{36}")
 _FIXED_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
@@ -57,6 +64,9 @@ class Doorman:
         speak_of_home()
         visit = self._visit(scope)
         place_visit(scope, visit)  # type: ignore[arg-type]  # an ASGI scope is a dict
+        if carries_key(scope):
+            await self._refuse_key(scope, receive, send, visit)
+            return
         if scope["type"] == "websocket":
             await self._app(scope, receive, _Handshake(visit, scope, send))
             return
@@ -96,6 +106,14 @@ class Doorman:
         ]
         lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
         return b"HTTP/1.1 400 Bad Request\r\n" + lines + b"\r\n" + body
+
+    async def _refuse_key(self, scope: Scope, receive: Receive, send: Send, visit: Visit) -> None:
+        # The path of this visit goes into logs and metrics by name only.
+        visit.path = "/"
+        answer = _Answer(visit, send)
+        if scope["type"] == "websocket":
+            answer = _Handshake(visit, scope, send).denial
+        await _send_error(scope, receive, answer, visit, _key_in_address())
 
     def _bounded(self, receive: Receive) -> Receive:
         seen = 0
@@ -218,11 +236,37 @@ class _Handshake:
             self._began = True
             await self._send(message)
 
+    @property
+    def denial(self) -> _Answer:
+        """The send side of an answer that refuses the handshake."""
+        return self._answer
+
     def _may_answer(self) -> bool:
         return "websocket.http.response" in self._scope.get("extensions", {})
 
     async def _send_denial(self, message: Message) -> None:
         await self._send({**message, "type": f"websocket.{message['type']}"})
+
+
+def carries_key(scope: Scope) -> bool:
+    """Whether a secret stands in the address of a request, however it is spelled there.
+
+    Source: RFC 6750, section 5.3: bearer tokens do not belong into page URLs.
+    """
+    query = scope.get("query_string", b"")
+    if b"lv_" in scope["path"].encode() and _KEY.search(scope["path"]):
+        return True
+    if not query:
+        return False
+    return _KEY.search(unquote_plus(query.decode("latin-1"))) is not None
+
+
+def _key_in_address() -> InvalidRequest:
+    return InvalidRequest(
+        "A key or token does not belong into an address, where logs and browsers keep it. Send it "
+        "as `Authorization: Bearer`, and replace the one you just sent.",
+        details={"reason": "key_in_address"},
+    )
 
 
 async def _receive_nothing() -> Message:

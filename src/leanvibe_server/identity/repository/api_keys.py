@@ -7,16 +7,28 @@ from leanvibe_server.identity.models import ApiKey
 from leanvibe_server.kernel.db import Connection
 
 COLUMNS = """tenant_id, id, user_id, name, prefix, scopes, created_at, last_used_at, expires_at,
-    revoked_at"""
+    revoked_at, last_used_address, rate_limit_per_minute, allowed_networks, replaces"""
 INSERT = """
 INSERT INTO api_keys (tenant_id, id, user_id, name, prefix, key_hash, scopes, created_at,
-    expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    expires_at, rate_limit_per_minute, allowed_networks, replaces)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 """
 LIST = f"""
 SELECT {COLUMNS} FROM api_keys
-WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3
+WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id > $2) AND ($4::uuid IS NULL OR user_id = $4)
+  AND CASE $5::text
+      WHEN 'revoked' THEN revoked_at IS NOT NULL
+      WHEN 'expired' THEN revoked_at IS NULL AND expires_at <= $6
+      WHEN 'active' THEN revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $6)
+      ELSE true END
+  AND ($7::text IS NULL OR starts_with(prefix, $7))
+ORDER BY id LIMIT $3
 """
+LOCK = f"SELECT {COLUMNS} FROM api_keys WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE"
+FIND_SUCCESSOR = """
+SELECT id FROM api_keys WHERE tenant_id = $1 AND replaces = $2 AND revoked_at IS NULL LIMIT 1
+"""
+END_AT = "UPDATE api_keys SET expires_at = $3 WHERE tenant_id = $1 AND id = $2"
 REVOKE = f"""
 UPDATE api_keys SET revoked_at = coalesce(revoked_at, $3) WHERE tenant_id = $1 AND id = $2
 RETURNING {COLUMNS}
@@ -39,13 +51,41 @@ async def insert(conn: Connection, key: ApiKey, *, key_hash: bytes) -> None:
         key.scopes,
         key.created_at,
         key.expires_at,
+        key.rate_limit_per_minute,
+        key.allowed_networks,
+        key.replaces,
     )
 
 
 async def list_keys(
-    conn: Connection, tenant_id: UUID, *, after: UUID | None, limit: int
+    conn: Connection,
+    tenant_id: UUID,
+    *,
+    after: UUID | None,
+    limit: int,
+    user_id: UUID | None,
+    status: str | None,
+    prefix: str | None,
+    now: datetime,
 ) -> list[ApiKey]:
-    return [ApiKey(**row) for row in await conn.fetch(LIST, tenant_id, after, limit)]
+    found = await conn.fetch(LIST, tenant_id, after, limit, user_id, status, now, prefix)
+    return [ApiKey(**row) for row in found]
+
+
+async def lock(conn: Connection, tenant_id: UUID, key_id: UUID) -> ApiKey | None:
+    """The key; others who change it wait until this transaction ends."""
+    row = await conn.fetchrow(LOCK, tenant_id, key_id)
+    return None if row is None else ApiKey(**row)
+
+
+async def has_successor(conn: Connection, tenant_id: UUID, key_id: UUID) -> bool:
+    """Whether a key was rotated and what replaced it still holds or has expired."""
+    return await conn.fetchval(FIND_SUCCESSOR, tenant_id, key_id) is not None
+
+
+async def end_at(conn: Connection, tenant_id: UUID, key_id: UUID, moment: datetime) -> None:
+    """Let a key expire at a moment."""
+    await conn.execute(END_AT, tenant_id, key_id, moment)
 
 
 async def revoke(

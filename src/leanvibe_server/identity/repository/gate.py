@@ -16,6 +16,7 @@ class Standing(msgspec.Struct, frozen=True):
     For a session `seen_at`, `expires_at` and `ended_at` are its own; for an API key they are its
     last use, its expiry and its revocation. `role_permissions` are those of a role the tenant made
     itself; `project_roles` are the roles on projects, made ones with their permissions.
+    `rate_limit` (calls a minute) and `networks` (CIDR blocks) narrow the credential itself.
     """
 
     user_id: UUID
@@ -38,6 +39,8 @@ class Standing(msgspec.Struct, frozen=True):
     created_at: datetime | None
     role_permissions: Sequence[str] | None
     project_roles: dict[str, list[str] | None] | None
+    rate_limit: int | None
+    networks: Sequence[str] | None
 
 
 _PERSON = """
@@ -61,7 +64,7 @@ _SESSION = (
     s.authenticated_at, t.security, s.created_at,
 """
     + _GRANTS
-    + """
+    + """, NULL::int, NULL::text[]
 FROM sessions s
 JOIN users u ON u.tenant_id = s.tenant_id AND u.id = s.user_id
 JOIN tenants t ON t.id = s.tenant_id
@@ -77,7 +80,7 @@ BY_API_KEY = (
     NULL::timestamptz, t.security, k.created_at,
 """
     + _GRANTS
-    + """
+    + """, k.rate_limit_per_minute, k.allowed_networks
 FROM api_keys k
 JOIN users u ON u.tenant_id = k.tenant_id AND u.id = k.user_id
 JOIN tenants t ON t.id = k.tenant_id
@@ -93,7 +96,7 @@ UPDATE sessions SET last_seen_at = $3 WHERE tenant_id = $1 AND id IN (
     SELECT id FROM sessions WHERE tenant_id = $1 AND id = $2 FOR UPDATE SKIP LOCKED)
 """
 TOUCH_API_KEY = """
-UPDATE api_keys SET last_used_at = $3 WHERE tenant_id = $1 AND id IN (
+UPDATE api_keys SET last_used_at = $3, last_used_address = $4 WHERE tenant_id = $1 AND id IN (
     SELECT id FROM api_keys WHERE tenant_id = $1 AND id = $2 FOR UPDATE SKIP LOCKED)
 """
 TENANT_STANDING = "SELECT status, plan, slug FROM tenants WHERE id = $1"
@@ -118,11 +121,19 @@ async def find_by_api_key(conn: Connection, tenant_id: UUID, token_hash: bytes) 
 
 
 async def touch(
-    conn: Connection, tenant_id: UUID, *, kind: str, credential_id: UUID, now: datetime
+    conn: Connection,
+    tenant_id: UUID,
+    *,
+    kind: str,
+    credential_id: UUID,
+    now: datetime,
+    address: str,
 ) -> None:
-    """Note when a session was last seen or a key last used."""
-    statement = TOUCH_API_KEY if kind == "key" else TOUCH_SESSION
-    await conn.execute(statement, tenant_id, credential_id, now)
+    """Note when a session was last seen, or a key last used and from where."""
+    if kind == "key":
+        await conn.execute(TOUCH_API_KEY, tenant_id, credential_id, now, address)
+    else:
+        await conn.execute(TOUCH_SESSION, tenant_id, credential_id, now)
 
 
 async def find_tenant_standing(conn: Connection, tenant_id: UUID) -> tuple[str, str, str] | None:

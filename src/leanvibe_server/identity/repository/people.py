@@ -9,10 +9,10 @@ from leanvibe_server.identity.models import Candidate, Invitation, User
 from leanvibe_server.kernel.db import Connection
 
 USER_COLUMNS = """tenant_id, id, account_id, email, username, password_hash, role, status,
-    email_verified_at, expires_at, last_login_at, created_at, updated_at"""
+    email_verified_at, expires_at, last_login_at, created_at, updated_at, kind"""
 INSERT_USER = f"""
 INSERT INTO users ({USER_COLUMNS})
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 """
 INSERT_DIRECTORY = """
 INSERT INTO directory (tenant_id, user_id, account_id, email_hash) VALUES ($1, $2, $3, $4)
@@ -23,9 +23,11 @@ LOCK_USER = f"{FIND_USER} FOR NO KEY UPDATE"
 FIND_USER_BY_EMAIL = f"SELECT {USER_COLUMNS} FROM users WHERE tenant_id = $1 AND email = $2"
 LIST_USERS = f"""
 SELECT {USER_COLUMNS} FROM users
-WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3
+WHERE tenant_id = $1 AND kind = 'person' AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3
 """
-COUNT_USERS = "SELECT count(*) FROM users WHERE tenant_id = $1 AND status <> 'disabled'"
+COUNT_USERS = """
+SELECT count(*) FROM users WHERE tenant_id = $1 AND status <> 'disabled' AND kind = 'person'
+"""
 # Two owners who leave at once must not both find the other one still there.
 LOCK_OWNERS = """
 SELECT id FROM users WHERE tenant_id = $1 AND role = $2 AND status = 'active'
@@ -118,6 +120,12 @@ def _candidate(row: Any) -> Candidate:
 
 async def insert_user(conn: Connection, user: User, email_hash: bytes) -> None:
     """Add a user and the entry under which sign-in finds them."""
+    await insert_row(conn, user)
+    await conn.execute(INSERT_DIRECTORY, user.tenant_id, user.id, user.account_id, email_hash)
+
+
+async def insert_row(conn: Connection, user: User) -> None:
+    """Add a user whom no sign-in finds."""
     await conn.execute(
         INSERT_USER,
         user.tenant_id,
@@ -133,8 +141,8 @@ async def insert_user(conn: Connection, user: User, email_hash: bytes) -> None:
         user.last_login_at,
         user.created_at,
         user.updated_at,
+        user.kind,
     )
-    await conn.execute(INSERT_DIRECTORY, user.tenant_id, user.id, user.account_id, email_hash)
 
 
 async def find_user(conn: Connection, tenant_id: UUID, user_id: UUID) -> User | None:
