@@ -6,13 +6,14 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
+from uuid import UUID
 
 import click
 
 from leanvibe_server.kernel.config import ConfigError, Settings
 from leanvibe_server.kernel.errors import AppError
 from leanvibe_server.kernel.log import configure_logging
-from leanvibe_server.launch import administration, installation
+from leanvibe_server.launch import administration, installation, key_care
 from leanvibe_server.launch import demo as demo_data
 from leanvibe_server.launch import doctor as doctor_checks
 from leanvibe_server.launch.environment import read_environment
@@ -98,6 +99,44 @@ def create(email: str, *, password_stdin: bool) -> None:
     click.echo(f"{email} is a platform admin.")
     if link is not None:
         click.echo(f"They choose a password at {link}")
+
+
+@main.group()
+def keys() -> None:
+    """The keys that encrypt what tenants keep secret."""
+
+
+_TENANT = click.option("--tenant", type=click.UUID, help="One tenant, by its id; else all.")
+
+
+@keys.command("rotate-data")
+@_TENANT
+def rotate_data(tenant: UUID | None) -> None:
+    """Seal with new data keys from now on; the worker seals anew what there is."""
+    with installation.open_database(_settings()) as settings:
+        done = key_care.rotate_data(settings, tenant)
+    click.echo(f"New data keys: {done}. The worker seals the old values anew.")
+
+
+@keys.command()
+@_TENANT
+def rewrap(tenant: UUID | None) -> None:
+    """Wrap the data keys by the master key of today, after it was changed."""
+    with installation.open_database(_settings()) as settings:
+        done = key_care.rewrap(settings, tenant)
+    click.echo(f"Data keys wrapped anew: {done}.")
+
+
+@keys.command()
+@click.option("--tenant", type=click.UUID, required=True, help="The tenant, by its id.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def destroy(tenant: UUID, *, yes: bool) -> None:
+    """Destroy a tenant's keys: its secrets are unreadable for ever, in every backup too."""
+    if not yes:
+        click.confirm(f"Destroy the keys of {tenant}? This cannot be undone", abort=True)
+    with installation.open_database(_settings()) as settings:
+        done = key_care.destroy(settings, tenant)
+    click.echo(f"Data keys destroyed: {done}.")
 
 
 @main.group()

@@ -28,6 +28,7 @@ from leanvibe_server.kernel.http import add_error_handlers
 from leanvibe_server.kernel.idempotency import sweep_idempotency_keys
 from leanvibe_server.kernel.jobs import HANDLE_EVENT, Jobs, handle_event
 from leanvibe_server.kernel.middleware import Doorman
+from leanvibe_server.kernel.sealing import SealedColumn
 from leanvibe_server.metering import api as metering_api
 from leanvibe_server.metering.calls import CallMeter
 from leanvibe_server.notifications import jobs as notification_jobs
@@ -39,6 +40,8 @@ from leanvibe_server.realtime import api as realtime_api
 from leanvibe_server.realtime.hub import Hub
 from leanvibe_server.tenancy import api as tenancy_api
 from leanvibe_server.tenancy import directory as tenant_directory
+from leanvibe_server.tenancy.keys import api as keys_api
+from leanvibe_server.tenancy.keys import service as tenant_keys
 from leanvibe_server.web import pages as web_pages
 
 API_ROUTERS = (
@@ -48,6 +51,7 @@ API_ROUTERS = (
     roles_api.router,
     metering_api.router,
     tenancy_api.router,
+    keys_api.router,
     projects_api.router,
     engine_api.router,
     realtime_api.router,
@@ -57,6 +61,12 @@ STREET_ROUTERS = (health.router, identity_api.well_known_router)
 PREFIXES = ("/v1", "/api/v1")
 SWEEPS = (identity_housekeeping.sweep, sweep_idempotency_keys, tenant_directory.sweep)
 
+# Every column of sealed values: without a line here `seal` refuses, for no rotation would find it.
+SEALED_COLUMNS = (
+    SealedColumn("projects", "credentials_sealed", place="credentials"),
+    SealedColumn("sso_providers", "client_secret_sealed"),
+)
+
 
 async def open_house(settings: Settings) -> House:
     """The shared parts of a process, with every listener and gauge in place."""
@@ -65,6 +75,7 @@ async def open_house(settings: Settings) -> House:
     vault = load_vault(settings)
     house = House(settings, await Database.open(settings, vault), vault)
     house.place(Protocols())
+    house.sealed_columns = {column.key: column for column in SEALED_COLUMNS}
     house.gauges |= {
         "users": identity.count_users,
         "concurrent_sessions": identity.count_sessions,
@@ -83,6 +94,7 @@ def jobs() -> Jobs:
     projects_jobs.register(every)
     engine_jobs.register(every)
     notification_jobs.register(every)
+    tenant_keys.register(every)
     return every
 
 

@@ -104,7 +104,7 @@ async def test_credentials_go_in_sealed_and_never_come_out(
     async with house.database.tenant(acme.id) as conn:
         project = await service.repository.find(conn, acme.id, project_id)
     assert project is not None
-    opened = service.git_credentials(house, project)
+    opened = await service.git_credentials(house, project)
     assert opened is not None
     assert (opened.token, opened.username) == (TOKEN, "ada")
 

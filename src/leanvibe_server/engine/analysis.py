@@ -61,7 +61,7 @@ async def _fetch(bench: Bench) -> git.MirrorHead:
     return await git.fetch_mirror(
         bench.address,
         bench.mirror_dir,
-        bench.credentials,
+        await bench.credentials(),
         bench.git_limits,
         branch=bench.project.default_branch,
     )

@@ -88,9 +88,8 @@ class Bench:
     def address(self) -> RepositoryUrl:
         return projects.address_of(self.house, self.project)
 
-    @property
-    def credentials(self) -> GitCredentials | None:
-        return projects.git_credentials(self.house, self.project)
+    async def credentials(self) -> GitCredentials | None:
+        return await projects.git_credentials(self.house, self.project)
 
     @property
     def git_limits(self) -> GitLimits:
@@ -115,7 +114,9 @@ class Bench:
         base = self.require_base()
         if await self._has(base):
             return
-        await git.fetch_mirror(self.address, self.mirror_dir, self.credentials, self.git_limits)
+        await git.fetch_mirror(
+            self.address, self.mirror_dir, await self.credentials(), self.git_limits
+        )
         if not await self._has(base):
             raise TaskFailure(
                 "base_commit_gone",

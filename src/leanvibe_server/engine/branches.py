@@ -33,7 +33,7 @@ async def delete_task_branch(errand: Errand, task_id: UUID) -> None:
     await git.delete_branch(
         mirror_dir(house.settings, project),
         projects.address_of(house, project),
-        projects.git_credentials(house, project),
+        await projects.git_credentials(house, project),
         branch,
         limits=replace(git_limits(house.settings), timeout_s=PATIENCE_S),
     )

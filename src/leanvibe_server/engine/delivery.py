@@ -116,7 +116,7 @@ async def _push(bench: Bench, branch: str, commit: str) -> git.Delivery:
             return await git.publish_branch(
                 bench.mirror_dir,
                 bench.address,
-                bench.credentials,
+                await bench.credentials(),
                 branch,
                 commit,
                 limits=bench.git_limits,
@@ -137,8 +137,8 @@ async def withdraw(house: House, project: Project, *, branch: str, commit: str) 
     Only a branch that stands at our commit is deleted.
     """
     mirror, limits = mirror_dir(house.settings, project), git_limits(house.settings)
-    credentials = projects.git_credentials(house, project)
     try:
+        credentials = await projects.git_credentials(house, project)
         address = projects.address_of(house, project)
         head = await git.fetch_mirror(address, mirror, credentials, limits, branch=branch)
         if head.commit == commit:

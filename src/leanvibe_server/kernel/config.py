@@ -14,6 +14,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _AT_LEAST_ONE: Final = (
     "database_pool_size",
+    "key_cache_s",
     "worker_concurrency",
     "max_body_bytes",
     "max_repository_mb",
@@ -65,6 +66,24 @@ class Settings:
     master_key: str = _setting(
         "", "32 bytes in base64 that wrap every tenant key; empty: LEANVIBE_HOME/master.key"
     )
+    key_provider: str = _setting(
+        "local", "Who wraps the tenants' data keys: local, vault (HashiCorp) or aws (KMS)"
+    )
+    wrapping_keys: str = _setting(
+        "",
+        "local: 32-byte keys in base64 with commas between, the first wraps, the others only "
+        "unwrap; empty: one derived of MASTER_KEY",
+    )
+    key_cache_s: int = _setting(300, "Seconds an unwrapped data key is kept in memory")
+    vault_addr: str = _setting("", "vault: address of the server")
+    vault_token: str = _setting("", "vault: token that may encrypt and decrypt with the key")
+    vault_token_file: str = _setting("", "vault: file an agent keeps a fresh token in")
+    vault_namespace: str = _setting("", "vault: namespace, where there are some")
+    vault_transit_mount: str = _setting("transit", "vault: where the transit engine is mounted")
+    vault_transit_key: str = _setting("leanvibe", "vault: name of the transit key")
+    aws_kms_key_id: str = _setting("", "aws: id, ARN or alias of the KMS key")
+    aws_kms_region: str = _setting("", "aws: its region; empty: that of the environment")
+    aws_kms_endpoint: str = _setting("", "aws: address of a private endpoint")
     jwt_secret: str = _setting("", "HS256 secret (32+ bytes); empty: ES256 keys with JWKS")
     signup: str = _setting("", "open or closed; empty: open in development, closed in production")
     mail_from: str = _setting("LeanVibe <no-reply@localhost>", "Sender of outgoing mail")
@@ -166,6 +185,7 @@ class Settings:
         _one_of("MAIL_BACKEND", self.mail_backend, ("outbox", "console"))
         _one_of("LOG_LEVEL", self.log_level.lower(), ("debug", "info", "warning", "error"))
         _one_of("LOG_FORMAT", self.log_format, ("", "json", "text"))
+        self._check_keys()
         if self.jwt_secret and len(self.jwt_secret.encode()) < 32:
             raise ConfigError("JWT_SECRET must be at least 32 bytes: try `openssl rand -hex 32`.")
         if not 1 <= self.port <= 65535:
@@ -181,6 +201,19 @@ class Settings:
         self._check_regions()
         if self.production:
             self._check_production()
+
+    def _check_keys(self) -> None:
+        _one_of("KEY_PROVIDER", self.key_provider, ("local", "vault", "aws"))
+        _require_web_address("VAULT_ADDR", self.vault_addr)
+        _require_web_address("AWS_KMS_ENDPOINT", self.aws_kms_endpoint)
+        if self.key_provider == "vault" and not (
+            self.vault_addr and (self.vault_token or self.vault_token_file)
+        ):
+            raise ConfigError(
+                "KEY_PROVIDER=vault needs VAULT_ADDR, and VAULT_TOKEN or VAULT_TOKEN_FILE."
+            )
+        if self.key_provider == "aws" and not self.aws_kms_key_id:
+            raise ConfigError("KEY_PROVIDER=aws needs AWS_KMS_KEY_ID.")
 
     def _check_regions(self) -> None:
         _one_of("HOME_REGION", self.home_region, REGIONS)

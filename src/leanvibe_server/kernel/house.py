@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from leanvibe_server.kernel.clock import Clock, SystemClock
 from leanvibe_server.kernel.config import Settings
 from leanvibe_server.kernel.crypto import Vault
+from leanvibe_server.kernel.data_keys import DataKeys
 from leanvibe_server.kernel.db import Database
 from leanvibe_server.kernel.events import Listeners
+from leanvibe_server.kernel.master_keys import load_master_keys
 from leanvibe_server.kernel.ratelimit import RateLimiter
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from leanvibe_server.kernel.scope import Scope
+    from leanvibe_server.kernel.sealing import SealedColumn
 
 Gauge = Callable[["Scope"], Awaitable[int]]
 Guard = Callable[["Scope", "UUID"], Awaitable[object]]
@@ -24,7 +27,8 @@ Part = TypeVar("Part")
 @dataclass
 class House:
     """The process-wide parts. `gauges` count a tenant's things for the rooms below their own;
-    `guards` refuse who may not know of a thing, for those who show it by its id only."""
+    `guards` refuse who may not know of a thing, for those who show it by its id only;
+    `sealed_columns` are those a rotation of keys goes through."""
 
     settings: Settings
     database: Database
@@ -35,6 +39,12 @@ class House:
     gauges: dict[str, Gauge] = field(default_factory=dict)
     guards: dict[str, Guard] = field(default_factory=dict)
     parts: dict[type, Any] = field(default_factory=dict)
+    sealed_columns: "dict[tuple[str, str], SealedColumn]" = field(default_factory=dict)
+    data_keys: DataKeys = field(init=False)
+
+    def __post_init__(self) -> None:
+        master = load_master_keys(self.settings, self.vault)
+        self.data_keys = DataKeys(master, cache_s=self.settings.key_cache_s)
 
     def place(self, part: object) -> None:
         """Give the house a part that an upper room brings, such as its signing keys."""

@@ -35,6 +35,8 @@ class Reason(StrEnum):
     BREAK_GLASS = "a platform admin looks into a tenant for a stated reason"
     PLATFORM_AUDIT = "a platform admin reads the audit log"
     SIGNING_KEYS = "load or rotate the keys that sign tokens"
+    DATA_KEYS = "rotate, rewrap or destroy the data keys of tenants"
+    AUDIT_CHAIN = "seal and verify the audit logs of tenants"
     WORKER = "the worker keeps the house: clean-up and clocks"
     OUTBOX = "show the mail that a development installation would have sent"
     DEMO = "make or reset the demo of a development installation"

@@ -26,7 +26,7 @@ async def check_repository(errand: Errand, project_id: UUID) -> Reach:
         head = await git.look_at_remote(
             service.address_of(house, project),
             service.mirror_path(house.settings, project.tenant_id, project.id),
-            service.git_credentials(house, project),
+            await service.git_credentials(house, project),
             GitLimits(timeout_s=PATIENCE_S),
             branch=project.default_branch,
         )

@@ -10,13 +10,15 @@ import msgspec
 from leanvibe_server.entitlements.service import require_room
 from leanvibe_server.kernel.access import Permission, lacking
 from leanvibe_server.kernel.config import Settings
+from leanvibe_server.kernel.crypto import Undecipherable
 from leanvibe_server.kernel.errors import InvalidRequest
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.pagination import Page, PageRequest, containing, page_of
 from leanvibe_server.kernel.scope import Scope
+from leanvibe_server.kernel.sealing import seal, unseal_for
 from leanvibe_server.projects import access, members, repository
 from leanvibe_server.projects.access import permissions_on, require_part, require_project, sight_of
-from leanvibe_server.projects.errors import ProjectBusy
+from leanvibe_server.projects.errors import CredentialsUnreadable, ProjectBusy
 from leanvibe_server.projects.events import ProjectCreated, ProjectDeleted, ProjectUpdated
 from leanvibe_server.projects.git_commands import GitCredentials
 from leanvibe_server.projects.models import Project
@@ -61,7 +63,7 @@ async def create_project(scope: Scope, new: NewProject) -> Project:
         default_branch=new.default_branch,
         ai_assistance_level=new.level() or DEFAULT_LEVEL,
         configuration=_merged(Configuration().model_dump(), new.settings()),
-        credentials_sealed=_seal(scope, project_id, new.credentials),
+        credentials_sealed=await _seal(scope, project_id, new.credentials),
         is_default=False,
         visibility=new.visibility,
         created_by=_person(scope),
@@ -176,7 +178,7 @@ async def update_project(scope: Scope, project_id: UUID, change: ProjectChange) 
             values["hosted"] = False
             values["credentials_sealed"] = None
     if "credentials" in change.model_fields_set:
-        values["credentials_sealed"] = _seal(scope, project_id, change.credentials)
+        values["credentials_sealed"] = await _seal(scope, project_id, change.credentials)
     settings = change.settings()
     if settings:
         values["configuration"] = _merged(project.configuration, settings)
@@ -253,13 +255,23 @@ def address_of(house: House, project: Project) -> RepositoryUrl:
     return _checked(settings, project.tenant_id, project.repository_url)
 
 
-def git_credentials(house: House, project: Project) -> GitCredentials | None:
-    """What opens the repository, in clear. Only for what talks to it."""
+async def git_credentials(house: House, project: Project) -> GitCredentials | None:
+    """What opens the repository, in clear. Only for what talks to it, with no transaction open.
+
+    Raises: CredentialsUnreadable: the keys they were sealed with were destroyed.
+    """
     if project.credentials_sealed is None:
         return None
-    text = house.vault.open(
-        project.credentials_sealed, tenant_id=project.tenant_id, place=_place(project.id)
-    )
+    try:
+        text = await unseal_for(
+            house, project.tenant_id, project.credentials_sealed, place=_place(project.id)
+        )
+    except Undecipherable:
+        raise CredentialsUnreadable(
+            "The credentials of this project cannot be read any more: the keys of this "
+            "organisation were destroyed. Enter the credentials anew.",
+            details={"field": "credentials"},
+        ) from None
     opened = json.loads(text)
     return GitCredentials(
         username=opened["username"], token=opened["token"], private_key=opened["private_key"]
@@ -286,7 +298,7 @@ def _place(project_id: UUID) -> tuple[str, str, UUID]:
     return ("projects", "credentials", project_id)
 
 
-def _seal(
+async def _seal(
     scope: Scope, project_id: UUID, credentials: RepositoryCredentials | None
 ) -> bytes | None:
     if credentials is None:
@@ -294,9 +306,7 @@ def _seal(
     text = json.dumps(credentials.plain())
     if len(text) > 24_000:
         raise InvalidRequest("The credentials are too long.", details={"field": "credentials"})
-    return scope.house.vault.seal(
-        text.encode(), tenant_id=scope.tenant_id, place=_place(project_id)
-    )
+    return await seal(scope, text.encode(), place=_place(project_id))
 
 
 def _merged(configuration: dict[str, Any], named: dict[str, Any]) -> dict[str, Any]:

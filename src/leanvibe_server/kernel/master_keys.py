@@ -1,0 +1,132 @@
+"""The master key that wraps the tenants' data keys, behind one port: local, Vault or AWS KMS."""
+
+import base64
+import hashlib
+import os
+from collections.abc import Sequence
+from typing import Protocol
+from uuid import UUID
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from leanvibe_server.kernel.config import ConfigError, Settings
+from leanvibe_server.kernel.crypto import KEY_BYTES, Undecipherable, Vault
+from leanvibe_server.kernel.errors import ServiceUnavailable
+
+_NONCE_BYTES = 12
+LOCAL = "local"
+
+
+class MasterKeyUnavailable(ServiceUnavailable):
+    """The service that holds the master key does not answer, or refuses us. Try again later."""
+
+
+class Binding:
+    """What a wrapped key belongs to; wrapped for one, it does not open for another."""
+
+    def __init__(self, tenant_id: UUID, version: int) -> None:
+        self.context = {"tenant_id": str(tenant_id), "version": str(version)}
+
+    def as_bytes(self) -> bytes:
+        return f"{self.context['tenant_id']}/{self.context['version']}".encode()
+
+
+class MasterKey(Protocol):
+    """A key that never leaves its keeper and wraps other keys. `name` is kept beside each."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def wrap(self, key: bytes, binding: Binding) -> bytes:
+        """Raises: MasterKeyUnavailable."""
+        ...
+
+    async def unwrap(self, wrapped: bytes, binding: Binding) -> bytes:
+        """Raises: MasterKeyUnavailable. Undecipherable: not wrapped by this key for this."""
+        ...
+
+    def knows(self, name: str) -> bool:
+        """Whether what was wrapped under `name` is for this key to unwrap."""
+        ...
+
+
+class LocalMasterKey:
+    """Keys held by this process. The first wraps; the others only unwrap, until all is wrapped
+    anew."""
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        self._keys = {hashlib.sha256(b"name of key" + key).hexdigest()[:16]: key for key in keys}
+        self._first = next(iter(self._keys))
+
+    @property
+    def name(self) -> str:
+        return f"{LOCAL}:{self._first}"
+
+    def knows(self, name: str) -> bool:
+        return name.startswith(f"{LOCAL}:")
+
+    async def wrap(self, key: bytes, binding: Binding) -> bytes:
+        nonce = os.urandom(_NONCE_BYTES)
+        sealed = AESGCM(self._keys[self._first]).encrypt(nonce, key, binding.as_bytes())
+        return self._first.encode() + nonce + sealed
+
+    async def unwrap(self, wrapped: bytes, binding: Binding) -> bytes:
+        master = self._keys.get(wrapped[:16].decode(errors="replace"))
+        if master is None:
+            raise Undecipherable("wrapped by a key that is not configured any more")
+        nonce, sealed = wrapped[16 : 16 + _NONCE_BYTES], wrapped[16 + _NONCE_BYTES :]
+        try:
+            return AESGCM(master).decrypt(nonce, sealed, binding.as_bytes())
+        except InvalidTag:
+            raise Undecipherable("the wrapped key does not belong here") from None
+
+
+class MasterKeys:
+    """The master key of today, and those that were used before it and can still unwrap."""
+
+    def __init__(self, current: MasterKey, *earlier: MasterKey) -> None:
+        self.current = current
+        self._all = (current, *earlier)
+
+    async def unwrap(self, wrapped: bytes, wrapped_by: str, binding: Binding) -> bytes:
+        """Raises: MasterKeyUnavailable. Undecipherable: nobody here can open it."""
+        for one in self._all:
+            if one.knows(wrapped_by):
+                return await one.unwrap(wrapped, binding)
+        raise Undecipherable(f"wrapped by {wrapped_by}, which is not configured")
+
+
+def load_master_keys(settings: Settings, vault: Vault) -> MasterKeys:
+    """The master key the settings name; what the local one wrapped before still opens."""
+    # Lazily: neither adapter is needed where the other, or none, is used.
+    local = LocalMasterKey(_local_keys(settings, vault))
+    if settings.key_provider == "vault":
+        from leanvibe_server.kernel.vault_transit import VaultMasterKey
+
+        return MasterKeys(VaultMasterKey.of(settings), local)
+    if settings.key_provider == "aws":
+        from leanvibe_server.kernel.aws_kms import KmsMasterKey
+
+        return MasterKeys(KmsMasterKey.of(settings), local)
+    return MasterKeys(local)
+
+
+def _local_keys(settings: Settings, vault: Vault) -> list[bytes]:
+    """WRAPPING_KEYS, the first in use; the one derived of MASTER_KEY always opens what it
+    wrapped."""
+    named = [part.strip() for part in settings.wrapping_keys.split(",") if part.strip()]
+    return [*(_decoded(part) for part in named), vault.derive("wrap data keys")]
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        key = base64.b64decode(text, validate=True)
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise ConfigError(
+            "WRAPPING_KEYS must be keys of 32 bytes in base64, with commas between: "
+            "`openssl rand -base64 32`."
+        )
+    return key

@@ -1,0 +1,52 @@
+"""What an operator does to the data keys of tenants."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+from leanvibe_server import wiring
+from leanvibe_server.kernel.config import Settings
+from leanvibe_server.kernel.house import House
+from leanvibe_server.kernel.scope import SYSTEM, Scope
+from leanvibe_server.launch.errors import LaunchError
+from leanvibe_server.tenancy.keys import service
+
+
+def rotate_data(settings: Settings, tenant_id: UUID | None) -> int:
+    """Give the tenant, or each that has secrets, a new data key. Returns how many got one."""
+
+    async def rotate(house: House, one: UUID) -> int:
+        async with house.database.tenant(one) as conn:
+            caller = Scope(conn, one, SYSTEM, house.clock, house)
+        await service.rotate_of(house, caller)
+        return 1
+
+    return asyncio.run(_for_each(settings, tenant_id, rotate))
+
+
+def rewrap(settings: Settings, tenant_id: UUID | None) -> int:
+    """Wrap every data key by the master key of today. Returns how many were wrapped anew."""
+    return asyncio.run(_for_each(settings, tenant_id, service.rewrap_of))
+
+
+def destroy(settings: Settings, tenant_id: UUID) -> int:
+    """Destroy the keys of one tenant. Returns how many there were."""
+
+    async def shred(house: House, one: UUID) -> int:
+        async with house.database.tenant(one) as conn:
+            return await service.destroy_all(Scope(conn, one, SYSTEM, house.clock, house))
+
+    return asyncio.run(_for_each(settings, tenant_id, shred))
+
+
+async def _for_each(
+    settings: Settings, tenant_id: UUID | None, do: Callable[[House, UUID], Awaitable[int]]
+) -> int:
+    house = await wiring.open_house(settings)
+    try:
+        tenants = await service.list_tenants_with_keys(house, tenant_id)
+        if tenant_id is not None and not tenants:
+            raise LaunchError(f"The tenant {tenant_id} has no data keys.")
+        return sum([await do(house, one) for one in tenants])
+    finally:
+        await house.database.close()

@@ -1,0 +1,1 @@
+"""The data keys of a tenant: shown, rotated, wrapped anew, destroyed."""
