@@ -185,7 +185,8 @@ def _become(module: str) -> NoReturn:
         postgres = EmbeddedPostgres(settings.home)
         if not postgres.is_running():
             raise LaunchError("No database runs: set DATABASE_URL, or use `leanvibe-server start`.")
-        os.environ["DATABASE_URL"] = postgres.dsn
+        urls = postgres.region_urls(settings)
+        os.environ.update(installation.database_names(settings.with_databases(urls)))
     make_home(settings.home)
     os.execv(sys.executable, [sys.executable, "-m", module])  # noqa: S606  # no shell is wanted
 

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from leanvibe_server.kernel import metrics
 from leanvibe_server.kernel.clock import rfc3339
 from leanvibe_server.kernel.errors import NotFound, Unauthorized
+from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.http import Router
 from leanvibe_server.kernel.request import visit_of
 
@@ -38,13 +39,17 @@ async def ready(request: Request) -> Response:
 async def health(request: Request) -> dict[str, Any]:
     """How the service is, in one word and by part."""
     visit = visit_of(request.scope)
-    checks = await _checks(request)
+    checks, regions = await _checks(request), await _check_regions(visit.house)
     return {
-        "status": "healthy" if all(checks.values()) else "degraded",
+        "status": "healthy" if all((*checks.values(), *regions.values())) else "degraded",
         "timestamp": rfc3339(visit.house.clock.now()),
         "services": {
             "api": {"status": "healthy"},
             "database": {"status": "healthy" if checks["database"] else "unreachable"},
+        },
+        "regions": {
+            region: {"status": "healthy" if answers else "unreachable"}
+            for region, answers in regions.items()
         },
     }
 
@@ -78,6 +83,21 @@ async def _checks(request: Request) -> dict[str, bool]:
         database = False
     demo = house.settings.production or (house.settings.home / "demo.json").exists()
     return {"database": database, "demo": demo}
+
+
+async def _check_regions(house: House) -> dict[str, bool]:
+    """Which regions answer. One that does not is trouble for its own tenants only: the service
+    stays ready for the others."""
+
+    async def answers(region: str) -> bool:
+        try:
+            await asyncio.wait_for(house.database.check(region), timeout=2)
+        except Exception:
+            return False
+        return True
+
+    regions = house.database.regions
+    return dict(zip(regions, await asyncio.gather(*map(answers, regions)), strict=True))
 
 
 def _is_loopback(address: str) -> bool:

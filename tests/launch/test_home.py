@@ -13,7 +13,7 @@ from leanvibe_server.launch.home import make_home
 
 NOBODY = 65534
 AS_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
-CLOSED = ("repositories", "mirrors", "workspaces", "dependencies", "run", "logs")
+CLOSED = ("repositories", "mirrors", "workspaces", "dependencies", "regions", "run", "logs")
 
 
 def read_mode(path: Path) -> int:

@@ -186,7 +186,7 @@ async def test_without_an_address_the_product_keeps_the_repository(
 ) -> None:
     made = await _create(client, headers)
     assert made["hosted"] is True
-    path = service.hosted_path(house.settings, acme.id, UUID(made["id"]))
+    path = service.hosted_path(house, acme.id, UUID(made["id"]))
     assert made["repository_url"] == f"file://{path}"
 
 

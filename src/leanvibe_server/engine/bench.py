@@ -69,20 +69,20 @@ class Bench:
 
     @property
     def mirror_dir(self) -> Path:
-        return mirror_dir(self.settings, self.project)
+        return mirror_dir(self.house, self.project)
 
     @property
     def hosted_path(self) -> Path:
-        return projects.hosted_path(self.settings, self.task.tenant_id, self.project.id)
+        return projects.hosted_path(self.house, self.task.tenant_id, self.project.id)
 
     @property
     def directory(self) -> Path:
         """A directory for this claim alone: a worker that lost the step can't disturb it."""
-        return task_dir(self.settings, self.task.tenant_id, self.task.id) / self.step.claim.hex
+        return task_dir(self.house, self.task.tenant_id, self.task.id) / self.step.claim.hex
 
     @property
     def cache_dir(self) -> Path:
-        return self.settings.home / "dependencies" / str(self.task.tenant_id)
+        return self.house.home_of(self.task.tenant_id) / "dependencies" / str(self.task.tenant_id)
 
     @property
     def address(self) -> RepositoryUrl:
@@ -209,14 +209,14 @@ def _shown(request: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def mirror_dir(settings: Settings, project: Project) -> Path:
+def mirror_dir(house: House, project: Project) -> Path:
     """Where our copy of the project's repository is."""
-    return projects.mirror_path(settings, project.tenant_id, project.id)
+    return projects.mirror_path(house, project.tenant_id, project.id)
 
 
-def task_dir(settings: Settings, tenant_id: UUID, task_id: UUID) -> Path:
+def task_dir(house: House, tenant_id: UUID, task_id: UUID) -> Path:
     """Where the work trees of a task are, while it runs."""
-    return settings.home / "workspaces" / str(tenant_id) / str(task_id)
+    return house.home_of(tenant_id) / "workspaces" / str(tenant_id) / str(task_id)
 
 
 def git_limits(settings: Settings) -> GitLimits:
@@ -225,6 +225,6 @@ def git_limits(settings: Settings) -> GitLimits:
     )
 
 
-async def clear_workspaces(settings: Settings, tenant_id: UUID, task_id: UUID) -> None:
+async def clear_workspaces(house: House, tenant_id: UUID, task_id: UUID) -> None:
     """Delete every work tree of the task: those of this run and what killed workers left."""
-    await delete_tree(task_dir(settings, tenant_id, task_id))
+    await delete_tree(task_dir(house, tenant_id, task_id))

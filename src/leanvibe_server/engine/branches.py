@@ -31,7 +31,7 @@ async def delete_task_branch(errand: Errand, task_id: UUID) -> None:
         project = await projects.require_project(scope, task.project_id)
     house = errand.house
     await git.delete_branch(
-        mirror_dir(house.settings, project),
+        mirror_dir(house, project),
         projects.address_of(house, project),
         await projects.git_credentials(house, project),
         branch,

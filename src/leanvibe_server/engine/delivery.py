@@ -136,7 +136,7 @@ async def withdraw(house: House, project: Project, *, branch: str, commit: str) 
 
     Only a branch that stands at our commit is deleted.
     """
-    mirror, limits = mirror_dir(house.settings, project), git_limits(house.settings)
+    mirror, limits = mirror_dir(house, project), git_limits(house.settings)
     try:
         credentials = await projects.git_credentials(house, project)
         address = projects.address_of(house, project)

@@ -71,7 +71,7 @@ async def run_step(work: Work, shop: Workshop, *, task_id: UUID, run: int, posit
             await _leave(work, claimed)
             return
         # Before the end is written: whoever is killed in between does the step again.
-        await clear_workspaces(work.house.settings, work.tenant_id, task_id)
+        await clear_workspaces(work.house, work.tenant_id, task_id)
     if isinstance(outcome, StepResult):
         kept = await finish_step(work, claimed, outcome, done)
     else:
@@ -185,4 +185,4 @@ async def _tidy(work: Work, task_id: UUID) -> None:
     async with work.scope() as scope:
         task = await repository.find(scope.conn, scope.tenant_id, task_id)
     if task is None or task.finished:
-        await clear_workspaces(work.house.settings, work.tenant_id, task_id)
+        await clear_workspaces(work.house, work.tenant_id, task_id)

@@ -2,7 +2,7 @@
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 from urllib.parse import SplitResult, urlsplit
@@ -60,6 +60,10 @@ class Settings:
     database_direct_url_uk: str = _setting("", "As DATABASE_DIRECT_URL, for DATABASE_URL_UK")
     database_direct_url_ca: str = _setting("", "As DATABASE_DIRECT_URL, for DATABASE_URL_CA")
     database_direct_url_au: str = _setting("", "As DATABASE_DIRECT_URL, for DATABASE_URL_AU")
+    dev_regions: str = _setting(
+        "",
+        "Further regions on the embedded PostgreSQL, each a database: all, or names such as eu,au",
+    )
     worker_regions: str = _setting(
         "", "Comma-separated regions whose jobs this worker does; empty: all that have a database"
     )
@@ -151,6 +155,25 @@ class Settings:
         named = tuple(part.strip() for part in self.worker_regions.split(",") if part.strip())
         return named or self.regions
 
+    @property
+    def embedded_regions(self) -> tuple[str, ...]:
+        """The further regions the embedded server is to hold, in the order of all regions."""
+        named = {part.strip() for part in self.dev_regions.split(",") if part.strip()}
+        wanted = set(REGIONS) if named == {"all"} else named
+        return tuple(region for region in REGIONS if region in wanted - {self.home_region})
+
+    def with_databases(self, urls: Mapping[str, str]) -> "Settings":
+        """These settings with the admin URLs of regions."""
+        changed: dict[str, Any] = {
+            self.database_setting(region).lower(): url for region, url in urls.items()
+        }
+        return replace(self, **changed)
+
+    def database_setting(self, region: str) -> str:
+        """The name of the setting that holds the admin URL of a region."""
+        at_home = region == self.home_region
+        return "DATABASE_URL" if at_home else f"DATABASE_URL_{region.upper()}"
+
     def database_of(self, region: str) -> str:
         """The admin URL of a region; empty where it has no database."""
         if region == self.home_region:
@@ -233,8 +256,12 @@ class Settings:
                     "needs its own."
                 )
             taken.add(self.database_of(region))
+        for part in self.dev_regions.split(","):
+            _one_of("DEV_REGIONS", part.strip(), ("", "all", *REGIONS))
+        if self.dev_regions and self.database_url:
+            raise ConfigError("DEV_REGIONS is for the embedded PostgreSQL: DATABASE_URL is set.")
         for region in self.work_regions:
-            if region not in self.regions:
+            if region not in (*self.regions, *self.embedded_regions):
                 raise ConfigError(f"WORKER_REGIONS names {region!r}, which has no database.")
 
     def _check_production(self) -> None:

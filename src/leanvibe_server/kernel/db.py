@@ -150,6 +150,18 @@ class Database:
             return self.home
         return await self._whereabouts.region_of(tenant_id)
 
+    def known_region_of(self, tenant_id: UUID) -> str:
+        """The region of a tenant that this process has just worked for.
+
+        Raises: LookupError: it has not. A guess would put files where they must not be.
+        """
+        if self._whereabouts is None:
+            return self.home
+        region = self._whereabouts.recall(tenant_id)
+        if region is None:
+            raise LookupError(f"the region of tenant {tenant_id} is not known here")
+        return region
+
     def learn(self, tenant_id: UUID, region: str) -> None:
         """Note where a tenant that is being made will live."""
         if self._whereabouts is not None:

@@ -2,7 +2,9 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
 
 from leanvibe_server.kernel.clock import Clock, SystemClock
 from leanvibe_server.kernel.config import Settings
@@ -45,6 +47,11 @@ class House:
     def __post_init__(self) -> None:
         master = load_master_keys(self.settings, self.vault)
         self.data_keys = DataKeys(master, cache_s=self.settings.key_cache_s)
+
+    def home_of(self, tenant_id: UUID) -> Path:
+        """Where the files of a tenant are kept: in its region, like its rows. For a tenant in
+        whose transaction the caller is or was."""
+        return self.settings.home_of(self.database.known_region_of(tenant_id))
 
     def place(self, part: object) -> None:
         """Give the house a part that an upper room brings, such as its signing keys."""

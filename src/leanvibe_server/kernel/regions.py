@@ -27,13 +27,14 @@ class Whereabouts:
         self._home = home
         self._ask = ask
         self._known: dict[UUID, str] = {PLATFORM_TENANT: home}
+        self._before: dict[UUID, str] = {}
 
     async def region_of(self, tenant_id: UUID) -> str:
         """The region of a tenant; the home region for one that nobody knows.
 
         Only what is in the directory is remembered: an unknown tenant may be made any moment.
         """
-        known = self._known.get(tenant_id)
+        known = self.recall(tenant_id)
         if known is not None:
             return known
         region = await self._ask(tenant_id)
@@ -42,8 +43,12 @@ class Whereabouts:
         self.note(tenant_id, region)
         return region
 
+    def recall(self, tenant_id: UUID) -> str | None:
+        """What is remembered of a tenant, without asking."""
+        return self._known.get(tenant_id) or self._before.get(tenant_id)
+
     def note(self, tenant_id: UUID, region: str) -> None:
-        """Remember where a tenant lives, for good."""
+        """Remember where a tenant lives, until twice as many others were seen since."""
         if len(self._known) >= KNOWN_TENANTS:
-            self._known = {PLATFORM_TENANT: self._home}
+            self._before, self._known = self._known, {PLATFORM_TENANT: self._home}
         self._known[tenant_id] = region

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
+from leanvibe_server.kernel.config import Settings
 from leanvibe_server.launch.errors import DatabaseFailed, LaunchError, disk_full
 
 OLDEST_POSTGRES: Final = 15
@@ -43,7 +44,19 @@ def check_port(host: str, port: int) -> None:
             ) from None
 
 
-def check_database(dsn: str) -> None:
+def check_databases(settings: Settings) -> None:
+    """Refuse settings with a database, of whichever region, that we cannot work with.
+
+    Raises: DatabaseFailed.
+    """
+    for region in settings.regions:
+        name = (
+            "DATABASE_URL" if region == settings.home_region else f"DATABASE_URL_{region.upper()}"
+        )
+        check_database(settings.database_of(region), name=name)
+
+
+def check_database(dsn: str, *, name: str = "DATABASE_URL") -> None:
     """Refuse a DATABASE_URL that does not lead to a PostgreSQL we can work with.
 
     Raises: DatabaseFailed: it cannot be reached, or is too old. The password is not shown.
@@ -53,11 +66,11 @@ def check_database(dsn: str) -> None:
         version = asyncio.run(_ask_version(dsn))
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise DatabaseFailed(
-            f"DATABASE_URL: no connection to {where}: {_describe_reason(error)}"
+            f"{name}: no connection to {where}: {_describe_reason(error)}"
         ) from None
     if version < OLDEST_POSTGRES:
         raise DatabaseFailed(
-            f"DATABASE_URL: {where} is PostgreSQL {version}; {OLDEST_POSTGRES} or newer is needed"
+            f"{name}: {where} is PostgreSQL {version}; {OLDEST_POSTGRES} or newer is needed"
         )
 
 

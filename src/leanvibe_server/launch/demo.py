@@ -90,7 +90,7 @@ async def _clear(platform: Scope) -> None:
         tenant = await tenancy.find_tenant_by_slug(platform, slug)
         if tenant is not None:
             await tenancy.delete_tenant(platform, tenant.id)
-            folder = projects.repositories_of(platform.house.settings, tenant.id)
+            folder = projects.repositories_of(platform.house, tenant.id)
             shutil.rmtree(folder, ignore_errors=True)
     await identity.delete_user_by_email(platform, PLATFORM_ADMIN)
 
@@ -114,9 +114,7 @@ class _Demo:
         key = await identity.issue_api_key(
             inside, user_id=people["developer"][0], name="Demo", environment="test"
         )
-        address = make_repository(
-            projects.repositories_of(self.house.settings, acme.id) / REPOSITORY
-        )
+        address = make_repository(projects.repositories_of(self.house, acme.id) / REPOSITORY)
         project = await projects.create_project(
             inside,
             NewProject(

@@ -32,7 +32,7 @@ def examine(settings: Settings) -> list[Finding]:
         _examine_python(),
         _examine_git(),
         _examine_disk(settings),
-        _examine_database(settings),
+        *_examine_databases(settings),
         _examine_sandbox(settings),
         _examine_port(settings),
     ]
@@ -57,16 +57,31 @@ def _examine_disk(settings: Settings) -> Finding:
     return Finding("Disk", good, text if good else f"{text}: free at least 0.2 GB")
 
 
-def _examine_database(settings: Settings) -> Finding:
+def _examine_databases(settings: Settings) -> list[Finding]:
+    if not settings.database_url:
+        return [_examine_embedded(settings)]
+    return [_examine_region(settings, region) for region in settings.regions]
+
+
+def _examine_region(settings: Settings, region: str) -> Finding:
+    name = settings.database_setting(region)
+    subject = "PostgreSQL" if region == settings.home_region else f"PostgreSQL of {region}"
     try:
-        if settings.database_url:
-            check_database(settings.database_url)
-            return Finding("PostgreSQL", True, "DATABASE_URL answers")
+        check_database(settings.database_of(region), name=name)
+    except LaunchError as error:
+        return Finding(subject, False, str(error))
+    return Finding(subject, True, f"{name} answers")
+
+
+def _examine_embedded(settings: Settings) -> Finding:
+    try:
         binary("postgres")
     except LaunchError as error:
         return Finding("PostgreSQL", False, str(error))
     pid = EmbeddedPostgres(settings.home).pid
-    return Finding("PostgreSQL", True, f"embedded, {f'pid {pid}' if pid else 'not running'}")
+    regions = f", regions {', '.join((settings.home_region, *settings.embedded_regions))}"
+    where = regions if settings.embedded_regions else ""
+    return Finding("PostgreSQL", True, f"embedded, {f'pid {pid}' if pid else 'not running'}{where}")
 
 
 def _examine_sandbox(settings: Settings) -> Finding:

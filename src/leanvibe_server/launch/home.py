@@ -10,7 +10,7 @@ from leanvibe_server.launch.errors import LaunchError, disk_full, is_disk_full
 
 # What lies in these is for the user we run as. A sandbox as another user gets what it needs bound
 # from inside, so it never passes through them.
-_CLOSED: Final = ("run", "logs", "repositories", "mirrors", "workspaces", "dependencies")
+_CLOSED: Final = ("run", "logs", "repositories", "mirrors", "workspaces", "dependencies", "regions")
 
 
 def make_home(home: Path) -> None:

@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from typing import Final
 
 import click
@@ -14,7 +13,7 @@ import click
 from leanvibe_server.kernel.config import Settings
 from leanvibe_server.kernel.crypto import load_vault
 from leanvibe_server.launch import demo, processes
-from leanvibe_server.launch.checks import check_database, check_disk, check_port
+from leanvibe_server.launch.checks import check_databases, check_disk, check_port
 from leanvibe_server.launch.children import Program
 from leanvibe_server.launch.errors import LaunchError
 from leanvibe_server.launch.home import make_home
@@ -92,15 +91,17 @@ def _open_database(supervisor: Supervisor, settings: Settings) -> Settings:
     """The settings with the URL of a database that answers: the configured one, or our own."""
     if settings.database_url:
         with stage("Database"):
-            check_database(settings.database_url)
+            check_databases(settings)
         return settings
     with stage("PostgreSQL 18"):
-        return replace(settings, database_url=supervisor.start_database())
+        return settings.with_databases(supervisor.start_database(settings))
 
 
 def bring_up_to_date(settings: Settings) -> None:
-    """Migrate the database of these settings to this version's schema."""
-    asyncio.run(migrate(settings.database_url, load_vault(settings)))
+    """Migrate the databases of these settings, region by region, to this version's schema."""
+    vault = load_vault(settings)
+    for region in settings.regions:
+        asyncio.run(migrate(settings.database_of(region), vault))
 
 
 @contextmanager
@@ -110,7 +111,7 @@ def open_database(settings: Settings) -> Iterator[Settings]:
     The embedded server is started for the command when the product does not run.
     """
     if settings.database_url:
-        check_database(settings.database_url)
+        check_databases(settings)
         if not settings.production:
             # The master key and the demo's facts are kept there.
             make_home(settings.home)
@@ -118,25 +119,32 @@ def open_database(settings: Settings) -> Iterator[Settings]:
         return
     postgres = EmbeddedPostgres(settings.home)
     if postgres.is_running():
-        yield replace(settings, database_url=postgres.dsn)
+        yield settings.with_databases(postgres.make_regions(settings))
         return
     make_home(settings.home)
     with lock_home(settings.home):
         check_disk(settings.home)
         try:
-            yield replace(settings, database_url=postgres.start())
+            postgres.start()
+            yield settings.with_databases(postgres.make_regions(settings))
         finally:
             postgres.stop()
 
 
 def child_environment(settings: Settings, env: Mapping[str, str]) -> dict[str, str]:
-    """What API and worker read: our environment with the home and database of this start."""
-    return {
-        **env,
-        "LEANVIBE_HOME": str(settings.home),
-        "DATABASE_URL": settings.database_url,
-        "PYTHONUNBUFFERED": "1",
+    """What API and worker read: our environment with the home and databases of this start."""
+    return {**env, "LEANVIBE_HOME": str(settings.home), "PYTHONUNBUFFERED": "1"} | database_names(
+        settings
+    )
+
+
+def database_names(settings: Settings) -> dict[str, str]:
+    """The databases of these settings as variables of the environment."""
+    urls = {
+        settings.database_setting(region): settings.database_of(region)
+        for region in settings.regions
     }
+    return {**urls, "DEV_REGIONS": ""}
 
 
 def wait_ready(supervisor: Supervisor, settings: Settings) -> None:

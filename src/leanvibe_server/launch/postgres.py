@@ -14,7 +14,9 @@ import subprocess
 import time
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit, urlunsplit
 
+from leanvibe_server.kernel.config import Settings
 from leanvibe_server.kernel.crypto import write_private
 from leanvibe_server.launch import processes
 from leanvibe_server.launch.errors import DatabaseFailed, LaunchError, disk_full
@@ -109,6 +111,24 @@ class EmbeddedPostgres:
             if processes.wait_gone(lambda: self.pid == pid, timeout_s=timeout_s):
                 break
         self._process = None
+
+    def region_urls(self, settings: Settings) -> dict[str, str]:
+        """The URL of the database of each region this server holds, the home region's too."""
+        others = {region: f"{DATABASE}_{region}" for region in settings.embedded_regions}
+        return {
+            region: urlunsplit(urlsplit(self.dsn)._replace(path=f"/{name}"))
+            for region, name in {settings.home_region: DATABASE, **others}.items()
+        }
+
+    def make_regions(self, settings: Settings) -> dict[str, str]:
+        """Make the databases of the regions that are missing; the URLs of all."""
+        password = self._password_path.read_text().strip()
+        for region in settings.embedded_regions:
+            # Refused when it is there already, which is as well.
+            self._query(
+                f"CREATE DATABASE {DATABASE}_{region}", password=password, database="postgres"
+            )
+        return self.region_urls(settings)
 
     @property
     def pid(self) -> int | None:

@@ -12,6 +12,7 @@ from typing import Final
 
 import click
 
+from leanvibe_server.kernel.config import Settings
 from leanvibe_server.launch import processes
 from leanvibe_server.launch.children import Child, Program
 from leanvibe_server.launch.errors import AlreadyRunning, DatabaseFailed, LaunchError
@@ -106,16 +107,17 @@ class Supervisor:
         for program in programs:
             Child(program, home=self._home, env={}).clear_stray()
 
-    def start_database(self) -> str:
-        """Start the embedded server and return its URL.
+    def start_database(self, settings: Settings | None = None) -> dict[str, str]:
+        """Start the embedded server; the URL of the database of each region of `settings`, which
+        are made where they are missing.
 
         Raises: DatabaseFailed: it does not start.
         """
         if self._postgres is None:
             raise DatabaseFailed("This installation has no embedded database.")
-        dsn = self._postgres.start()
+        self._postgres.start()
         self._postgres_pid_path.write_text(f"{self._postgres.pid}\n")
-        return dsn
+        return {} if settings is None else self._postgres.make_regions(settings)
 
     def start_children(self, programs: Sequence[Program], *, env: Mapping[str, str]) -> None:
         """Start the programs. From now on `tend` keeps them alive."""

@@ -16,10 +16,9 @@ async def remove_files(work: Work, *, project_id: str) -> None:
     async with work.scope() as scope:
         if await repository.find(scope.conn, work.tenant_id, gone) is not None:
             return
-    settings = work.house.settings
     for path in (
-        service.hosted_path(settings, work.tenant_id, gone),
-        service.mirror_path(settings, work.tenant_id, gone),
+        service.hosted_path(work.house, work.tenant_id, gone),
+        service.mirror_path(work.house, work.tenant_id, gone),
     ):
         await asyncio.to_thread(_remove, path)
 

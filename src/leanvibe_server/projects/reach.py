@@ -21,11 +21,11 @@ async def check_repository(errand: Errand, project_id: UUID) -> Reach:
     house = errand.house
     try:
         if project.hosted:
-            path = service.hosted_path(house.settings, project.tenant_id, project.id)
+            path = service.hosted_path(house, project.tenant_id, project.id)
             await git.create_hosted_repository(path)
         head = await git.look_at_remote(
             service.address_of(house, project),
-            service.mirror_path(house.settings, project.tenant_id, project.id),
+            service.mirror_path(house, project.tenant_id, project.id),
             await service.git_credentials(house, project),
             GitLimits(timeout_s=PATIENCE_S),
             branch=project.default_branch,

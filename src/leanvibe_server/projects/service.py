@@ -9,7 +9,6 @@ import msgspec
 
 from leanvibe_server.entitlements.service import require_room
 from leanvibe_server.kernel.access import Permission, lacking
-from leanvibe_server.kernel.config import Settings
 from leanvibe_server.kernel.crypto import Undecipherable
 from leanvibe_server.kernel.errors import InvalidRequest
 from leanvibe_server.kernel.house import House
@@ -229,19 +228,19 @@ async def _require_idle(scope: Scope, project_id: UUID, wish: str) -> None:
         )
 
 
-def repositories_of(settings: Settings, tenant_id: UUID) -> Path:
+def repositories_of(house: House, tenant_id: UUID) -> Path:
     """Where the product keeps the repositories of one tenant."""
-    return settings.home / "repositories" / str(tenant_id)
+    return house.home_of(tenant_id) / "repositories" / str(tenant_id)
 
 
-def hosted_path(settings: Settings, tenant_id: UUID, project_id: UUID) -> Path:
+def hosted_path(house: House, tenant_id: UUID, project_id: UUID) -> Path:
     """Where the product keeps a project's repository."""
-    return repositories_of(settings, tenant_id) / f"{project_id}.git"
+    return repositories_of(house, tenant_id) / f"{project_id}.git"
 
 
-def mirror_path(settings: Settings, tenant_id: UUID, project_id: UUID) -> Path:
+def mirror_path(house: House, tenant_id: UUID, project_id: UUID) -> Path:
     """Where our copy of a project's repository is."""
-    return settings.home / "mirrors" / str(tenant_id) / f"{project_id}.git"
+    return house.home_of(tenant_id) / "mirrors" / str(tenant_id) / f"{project_id}.git"
 
 
 def address_of(house: House, project: Project) -> RepositoryUrl:
@@ -249,10 +248,9 @@ def address_of(house: House, project: Project) -> RepositoryUrl:
 
     Raises: InvalidRequest: the rules do not allow it any more.
     """
-    settings = house.settings
     if project.hosted:
-        return hosted_repository_url(hosted_path(settings, project.tenant_id, project.id))
-    return _checked(settings, project.tenant_id, project.repository_url)
+        return hosted_repository_url(hosted_path(house, project.tenant_id, project.id))
+    return _checked(house, project.tenant_id, project.repository_url)
 
 
 async def git_credentials(house: House, project: Project) -> GitCredentials | None:
@@ -278,20 +276,19 @@ async def git_credentials(house: House, project: Project) -> GitCredentials | No
     )
 
 
-def _checked(settings: Settings, tenant_id: UUID, url: str) -> RepositoryUrl:
+def _checked(house: House, tenant_id: UUID, url: str) -> RepositoryUrl:
     return check_repository_url(
         url,
-        production=settings.production,
-        home=settings.home,
-        allowed_file_roots=[repositories_of(settings, tenant_id)],
+        production=house.settings.production,
+        home=house.settings.home,
+        allowed_file_roots=[repositories_of(house, tenant_id)],
     )
 
 
 def _address(scope: Scope, project_id: UUID, url: str | None) -> RepositoryUrl:
-    settings = scope.house.settings
     if url is None:
-        return hosted_repository_url(hosted_path(settings, scope.tenant_id, project_id))
-    return _checked(settings, scope.tenant_id, url)
+        return hosted_repository_url(hosted_path(scope.house, scope.tenant_id, project_id))
+    return _checked(scope.house, scope.tenant_id, url)
 
 
 def _place(project_id: UUID) -> tuple[str, str, UUID]:
