@@ -12,8 +12,10 @@ from leanvibe_server.engine import jobs as engine_jobs
 from leanvibe_server.engine import service as engine
 from leanvibe_server.identity import api as identity_api
 from leanvibe_server.identity import housekeeping as identity_housekeeping
+from leanvibe_server.identity import jobs as identity_jobs
 from leanvibe_server.identity import keys
 from leanvibe_server.identity import service as identity
+from leanvibe_server.identity.account import api as account_api
 from leanvibe_server.identity.federation import api as federation_api
 from leanvibe_server.identity.federation.protocols import Protocols
 from leanvibe_server.identity.gate import HouseGate
@@ -46,6 +48,7 @@ from leanvibe_server.web import pages as web_pages
 
 API_ROUTERS = (
     identity_api.router,
+    account_api.router,
     security_api.router,
     federation_api.router,
     roles_api.router,
@@ -91,6 +94,7 @@ def jobs() -> Jobs:
     """Every job a worker can do."""
     every = Jobs()
     every.add(HANDLE_EVENT, handle_event)
+    identity_jobs.register(every)
     projects_jobs.register(every)
     engine_jobs.register(every)
     notification_jobs.register(every)

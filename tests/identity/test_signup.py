@@ -127,12 +127,16 @@ async def test_a_squatted_address_comes_back_to_its_bearer_by_mail(
         "/v1/auth/login", json={"email": email, "password": "the squatter's password"}
     )
     await sign_up(client, email)
-    token = await link_in_mail(admin, email, "/invitations/")
-    accepted = await client.post(
-        "/v1/auth/invitations/accept", json={"token": token, "password": GOOD}
+    token = await link_in_mail(admin, email, "/reset/")
+    key = await client.post(
+        "/v1/api-keys",
+        json={"name": "left behind"},
+        headers={"Authorization": f"Bearer {squatter.json()['access_token']}"},
     )
+    accepted = await client.post("/v1/auth/password/reset", json={"token": token, "password": GOOD})
     assert accepted.status_code == 200
-    assert accepted.json()["email_verified"] is True
+    left = {"Authorization": f"Bearer {key.json()['key']}"}
+    assert (await client.get("/v1/projects", headers=left)).status_code == 401
     held = {"Authorization": f"Bearer {squatter.json()['access_token']}"}
     assert (await client.get("/v1/auth/me", headers=held)).status_code == 401
     for password, status in ((GOOD, 200), ("the squatter's password", 401)):

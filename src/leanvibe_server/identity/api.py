@@ -18,6 +18,7 @@ from leanvibe_server.identity import (
     switching,
     users,
 )
+from leanvibe_server.identity.account import emails
 from leanvibe_server.identity.keys import KeyRing
 from leanvibe_server.identity.schemas import (
     Acceptance,
@@ -143,7 +144,7 @@ async def verify_email(
     verification: Verification, visit: Annotated[Visit, visitor(Reason.SIGN_UP)]
 ) -> Success:
     """Confirm an e-mail address with the token of the mailed link."""
-    return await invitations.verify_email(visit, verification)
+    return await emails.verify_email(visit, verification)
 
 
 @router.post(

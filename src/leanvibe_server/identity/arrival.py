@@ -19,7 +19,7 @@ async def arrive(scope: Scope, user: User, proof: Proof, *, kind: str) -> Opened
     Raises: Unauthorized: the account is closed. Forbidden: the policy keeps them out, which is
         noted in the log.
     """
-    if not user.may_sign_in(scope.now):
+    if user.is_service or not user.may_sign_in(scope.now):
         raise invalid_credentials()
     policy = await policy_of(scope)
     try:

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from leanvibe_server.identity.repository import sessions, sign_in
+from leanvibe_server.identity.repository import account, sessions, sign_in
 from leanvibe_server.kernel.db import Connection
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.platform import sweep_regions
@@ -14,11 +14,12 @@ KEEP_FAILURES = timedelta(days=2)
 
 
 async def sweep(house: House) -> None:
-    """Remove sessions that ended a month ago and failed sign-ins of days past."""
+    """Remove sessions that ended a month ago, failed sign-ins of days past and dead links."""
     now = house.clock.now()
 
     async def sweep_region(conn: Connection) -> None:
         await sessions.sweep_sessions(conn, before=now - KEEP_SESSIONS)
         await sign_in.sweep_throttles(conn, before=now - KEEP_FAILURES)
+        await account.sweep_links(conn, before=now)
 
     await sweep_regions(house.database, sweep_region)

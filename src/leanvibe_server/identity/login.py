@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from leanvibe_server.identity import addresses, lookup, throttle, tokens
+from leanvibe_server.identity import addresses, devices, lookup, throttle, tokens
 from leanvibe_server.identity.arrival import arrive
 from leanvibe_server.identity.events import LoginFailed
 from leanvibe_server.identity.models import PASSWORD, Candidate, User
@@ -30,6 +30,7 @@ from leanvibe_server.kernel.request import Visit
 
 # Each one costs a comparison; the oldest come first, so that newcomers push nobody out.
 MAX_CANDIDATES = 20
+DEVICE_COOKIE = "lv_device"
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,12 @@ async def login(visit: Visit, request: LoginRequest) -> TokenAnswer:
         e-mail or password is wrong. RateLimited: too many failures.
     """
     signed_in = await sign_in_with_password(visit, request, kind=TOKEN)
-    return answer(visit.house, signed_in)
+    return answer(visit.house, signed_in, device_token=device_token_of(visit.house, signed_in.user))
+
+
+def device_token_of(house: House, user: User) -> str:
+    """What makes the device of a completed sign-in known to the account."""
+    return devices.new_device_token(house.vault, user.email, house.clock.now())
 
 
 async def open_web_session(visit: Visit, request: LoginRequest) -> tuple[str, User]:
@@ -56,7 +62,7 @@ async def open_web_session(visit: Visit, request: LoginRequest) -> tuple[str, Us
     return signed_in.opened.secret, signed_in.user
 
 
-def answer(house: House, signed_in: SignedIn) -> TokenAnswer:
+def answer(house: House, signed_in: SignedIn, *, device_token: str | None = None) -> TokenAnswer:
     """The tokens of a session, as the API prints them."""
     user, session = signed_in.user, signed_in.opened.session
     return TokenAnswer(
@@ -72,6 +78,7 @@ def answer(house: House, signed_in: SignedIn) -> TokenAnswer:
         token_type="bearer",  # noqa: S106 (the name of a scheme)
         expires_in=tokens.LIFETIME_S,
         user=SignedInUser.of(user),
+        device_token=device_token,
     )
 
 
@@ -89,8 +96,8 @@ async def sign_in_with_password(visit: Visit, request: LoginRequest, *, kind: st
             details={"field": "password", "validation_errors": ["password: Field required"]},
         )
     email = addresses.normalise(request.email)
-    attempt = Attempt.by(visit.house.vault, email=email, address=visit.address)
     named = _named_tenant(visit, request)
+    attempt = _attempt(visit, request, email, named)
     found = [
         candidate
         for candidate in await _look_up(visit, attempt, email)
@@ -103,6 +110,18 @@ async def sign_in_with_password(visit: Visit, request: LoginRequest, *, kind: st
     if len(matches) > 1:
         raise _several(matches)
     return await _open(visit, matches[0], request.password, kind=kind)
+
+
+def _attempt(visit: Visit, request: LoginRequest, email: str, named: str | None) -> Attempt:
+    vault, now = visit.house.vault, visit.house.clock.now()
+    shown = request.device_token or visit.cookies.get(DEVICE_COOKIE)
+    return Attempt.by(
+        vault,
+        email=email,
+        address=visit.address,
+        organisation=named,
+        device=devices.known_device(vault, email, shown, now),
+    )
 
 
 async def _look_up(visit: Visit, attempt: Attempt, email: str) -> Sequence[Candidate]:

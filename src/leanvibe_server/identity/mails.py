@@ -45,6 +45,95 @@ async def already_registered(scope: Scope, *, to: str, organization: str, token:
             "Somebody, hopefully you, tried to sign up for LeanVibe with this address. It has "
             f"an account already, in {organization}. Nothing was changed.\n\n"
             f"Sign in here:\n{base}/login\n\n"
-            f"If you do not know the password, set a new one here:\n{base}/invitations/{token}\n",
+            f"If you do not know the password, set a new one within an hour:\n"
+            f"{base}/reset/{token}\n",
         ),
     )
+
+
+async def reset_password(scope: Scope, *, to: str, organization: str, token: str) -> None:
+    """Lead somebody who forgot their password to a new one."""
+    link = f"{scope.house.settings.base_url}/reset/{token}"
+    await queue_mail(
+        scope,
+        Mail(
+            to,
+            "Set a new password",
+            "Somebody, hopefully you, asked for a new password for your account in "
+            f"{organization} on LeanVibe.\n\nSet it here:\n{link}\n\n"
+            "The link works once, within an hour. If it was not you, ignore this mail: your "
+            "password stays as it is.\n",
+        ),
+    )
+
+
+async def password_changed(scope: Scope, *, to: str) -> None:
+    """Tell the owner of an account that its password is another one now."""
+    await queue_mail(
+        scope,
+        Mail(
+            to,
+            "Your password was changed",
+            "The password of your LeanVibe account was changed, and your other sessions were "
+            f"ended.\n\nIf it was not you, set a new one at once:\n{_base(scope)}/forgot\n\n"
+            "Then tell your administrator.\n",
+        ),
+    )
+
+
+async def confirm_new_address(scope: Scope, *, to: str, token: str) -> None:
+    """Ask the bearer of an address whether an account should move there."""
+    await queue_mail(
+        scope,
+        Mail(
+            to,
+            "Confirm your new e-mail address",
+            "Somebody, hopefully you, wants to sign in to LeanVibe with this address.\n\n"
+            f"Confirm it here:\n{_base(scope)}/confirm-email/{token}\n\n"
+            "The link works once, within 24 hours. If it was not you, ignore this mail.\n",
+        ),
+    )
+
+
+async def address_taken(scope: Scope, *, to: str) -> None:
+    """Tell the bearer of an address that a colleague wanted to use it."""
+    await queue_mail(
+        scope,
+        Mail(
+            to,
+            "Your address is in use already",
+            "Somebody in your organisation tried to change the e-mail address of their LeanVibe "
+            "account to this one, which is that of your account. Nothing was changed.\n",
+        ),
+    )
+
+
+async def address_may_change(scope: Scope, *, to: str, wanted: str) -> None:
+    """Warn the bearer of the address that still holds."""
+    await queue_mail(
+        scope,
+        Mail(
+            to,
+            "Your e-mail address is about to change",
+            f"Your LeanVibe account is to use {wanted} instead of this address. You sign in "
+            "with this address until the new one is confirmed.\n\nIf it was not you, change "
+            f"your password at once and sign out everywhere:\n{_base(scope)}/account\n",
+        ),
+    )
+
+
+async def address_changed(scope: Scope, *, to: str, now_at: str) -> None:
+    """Tell the bearer of the old address that it leads in no more."""
+    await queue_mail(
+        scope,
+        Mail(
+            to,
+            "Your e-mail address was changed",
+            f"Your LeanVibe account uses {now_at} from now on. You cannot sign in with this "
+            "address any more.\n\nIf it was not you, tell your administrator at once.\n",
+        ),
+    )
+
+
+def _base(scope: Scope) -> str:
+    return scope.house.settings.base_url

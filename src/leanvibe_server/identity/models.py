@@ -153,3 +153,15 @@ class Throttle(msgspec.Struct, frozen=True, kw_only=True):
     failures: int
     last_failed_at: datetime
     blocked_until: datetime | None
+
+
+class MailLink(msgspec.Struct, frozen=True, kw_only=True):
+    """A link in a mail: `purpose` is reset, verify or email, `email` the address it proves."""
+
+    tenant_id: UUID
+    id: UUID
+    user_id: UUID
+    purpose: str
+    email: str
+    created_at: datetime
+    expires_at: datetime

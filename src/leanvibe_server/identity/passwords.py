@@ -7,10 +7,12 @@ Source: NIST SP 800-63B-4, section 3.1.1; OWASP Password Storage Cheat Sheet.
 
 import asyncio
 import os
+import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
+from itertools import pairwise
 from typing import TypeVar
 
 from argon2 import PasswordHasher, Type
@@ -22,10 +24,32 @@ from leanvibe_server.kernel.house import House
 MIN_LENGTH = 12
 MAX_LENGTH = 1024
 MAX_WAITING = 64
+PRODUCT = "leanvibe"
 
 _COMMON = frozenset(
     files("leanvibe_server.identity").joinpath("common_passwords.txt").read_text().split()
 )
+# Letters people write as something else, and think that nobody would come upon it.
+_DISGUISES = str.maketrans("0134578@$!+|", "oieastbasiti")
+_ROWS = (
+    "abcdefghijklmnopqrstuvwxyz",
+    "0123456789",
+    "1234567890",
+    "qwertyuiop",
+    "qwertzuiop",
+    "azertyuiop",
+    "asdfghjkl",
+    "zxcvbnm",
+    "yxcvbnm",
+    "1qaz2wsx3edc4rfv5tgb6yhn7ujm",
+    "1q2w3e4r5t6y7u8i9o0p",
+)
+_STEPS = frozenset(
+    pair for row in (*_ROWS, *(row[::-1] for row in _ROWS)) for pair in pairwise(row)
+)
+# What of a password must be left beside the words that anyone would try first.
+_OWN_PART = 8
+_SHORTEST_WORD = 3
 
 Answer = TypeVar("Answer")
 
@@ -35,22 +59,84 @@ def normalise(password: str) -> str:
     return unicodedata.normalize("NFKC", password)
 
 
-def check_policy(password: str, *, personal: tuple[str, ...] = ()) -> None:
+def check_policy(
+    password: str,
+    *,
+    personal: tuple[str, ...] = (),
+    min_length: int = MIN_LENGTH,
+    field: str = "password",
+) -> None:
     """Refuse a password that is too short or among the first anyone would try.
 
-    `personal` are words that belong to the account, such as its e-mail address.
-    Raises: InvalidRequest.
+    `personal` are words that belong to the account, such as its e-mail address and organisation.
+    Raises: InvalidRequest: naming `field`.
     """
     text = normalise(password)
-    if len(text) < MIN_LENGTH:
-        raise _unfit(f"must have at least {MIN_LENGTH} characters")
+    if len(text) < min_length:
+        raise unfit(f"must have at least {min_length} characters", field)
     if len(text) > MAX_LENGTH:
-        raise _unfit(f"must have at most {MAX_LENGTH} characters")
+        raise unfit(f"must have at most {MAX_LENGTH} characters", field)
     folded = text.casefold()
-    if folded in _COMMON or len(set(folded)) < 4:
-        raise _unfit("is too common: choose one that others would not think of")
-    if folded in {word.casefold() for word in personal}:
-        raise _unfit("must not be your e-mail address or name")
+    if is_common(folded):
+        raise unfit("is too common: choose one that others would not think of", field)
+    if _is_made_of(folded, personal):
+        raise unfit("must be more than your name, e-mail address or organisation", field)
+
+
+def is_common(folded: str) -> bool:
+    """Whether a password is among the first anyone would try: a well-known one, also in disguise
+    or with something before or after it, or a mere pattern."""
+    return (
+        len(set(folded)) < 4
+        or _is_pattern(folded)
+        or any(form in _COMMON for form in (folded, *_bare_forms(folded)))
+    )
+
+
+def _bare_forms(folded: str) -> Iterator[str]:
+    """A password without the decoration around its word, and without its disguise."""
+    for text in (folded, folded.translate(_DISGUISES)):
+        yield "".join(letter for letter in text if letter.isalpha() or letter == " ").strip()
+    core = re.sub(r"^[^a-z@$]+|[^a-z]+$", "", folded)
+    for text in (core, core.translate(_DISGUISES)):
+        bare = "".join(letter for letter in text if letter.isalnum() or letter == " ")
+        yield bare
+        # The same word again and again.
+        yield from (bare[:n] for n in range(4, len(bare) // 2 + 1) if _repeats(bare, n))
+
+
+def _is_pattern(folded: str) -> bool:
+    """Whether a password is a walk over the keyboard or the alphabet, or one piece repeated."""
+    runs = 1 + sum(
+        1 for one, next_ in pairwise(folded)
+        if one != next_ and (one, next_) not in _STEPS
+    )  # fmt: skip
+    return 4 * runs <= len(folded) or any(_repeats(folded, n) for n in range(1, 5))
+
+
+def _repeats(text: str, length: int) -> bool:
+    return len(text) > length and text == (text[:length] * len(text))[: len(text)]
+
+
+def _is_made_of(folded: str, personal: tuple[str, ...]) -> bool:
+    """Whether nearly nothing of a password is left without the words of its account."""
+    left, plain = folded, folded.translate(_DISGUISES)
+    for word in sorted(_words(personal), key=len, reverse=True):
+        left = left.replace(word, "")
+        plain = plain.replace(word, "")
+    for rest, whole in ((left, folded), (plain, folded.translate(_DISGUISES))):
+        bare = "".join(letter for letter in rest if letter.isalnum())
+        if rest != whole and (len(bare) < _OWN_PART or is_common(bare)):
+            return True
+    return False
+
+
+def _words(personal: tuple[str, ...]) -> set[str]:
+    words = {PRODUCT}
+    for text in personal:
+        folded = normalise(text).casefold()
+        words |= {folded, *re.split(r"[\W_]+", folded)}
+    return {word for word in words if len(word) >= _SHORTEST_WORD}
 
 
 class PasswordDesk:
@@ -113,8 +199,9 @@ def desk_of(house: House) -> PasswordDesk:
     return house.part(PasswordDesk)
 
 
-def _unfit(why: str) -> InvalidRequest:
+def unfit(why: str, field: str = "password") -> InvalidRequest:
+    """The refusal of a new password."""
     return InvalidRequest(
         f"The password {why}.",
-        details={"field": "password", "validation_errors": [f"password: {why}"]},
+        details={"field": field, "validation_errors": [f"{field}: {why}"]},
     )

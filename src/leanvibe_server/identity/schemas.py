@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from leanvibe_server.identity import passwords
 from leanvibe_server.identity.addresses import MAX_LENGTH as MAX_EMAIL
+from leanvibe_server.identity.devices import device_name
 from leanvibe_server.identity.models import ApiKey, Session, User
 from leanvibe_server.kernel.schemas import Timestamp
 from leanvibe_server.tenancy.models import Tenant
@@ -36,6 +37,9 @@ class LoginRequest(BaseModel):
     auth_code: str | None = Field(None, max_length=4096)
     state: str | None = Field(None, max_length=4096)
     redirect_uri: str | None = Field(None, max_length=2048)
+    device_token: str | None = Field(
+        None, max_length=200, description="From an earlier sign-in of this account on this device"
+    )
 
 
 class SignedInUser(BaseModel):
@@ -67,6 +71,10 @@ class TokenAnswer(BaseModel):
     token_type: str
     expires_in: int
     user: SignedInUser
+    device_token: str | None = Field(
+        description="After a sign-in: keep it on this device and send it with the next one, so "
+        "that others who fail to sign in do not make this device wait"
+    )
 
 
 class RefreshRequest(BaseModel):
@@ -112,10 +120,13 @@ class SessionView(BaseModel):
 
     id: UUID
     kind: str
+    device: str = Field(description="What the program and system seem to be")
     address: str | None
     user_agent: str | None
+    amr: list[str] = Field(description="How it was proved, by RFC 8176: pwd, otp, hwk, fed …")
     current: bool
     created_at: Timestamp
+    authenticated_at: Timestamp = Field(description="When its holder last proved who they are")
     last_seen_at: Timestamp
     expires_at: Timestamp
 
@@ -124,10 +135,13 @@ class SessionView(BaseModel):
         return cls(
             id=session.id,
             kind=session.kind,
+            device=device_name(session.user_agent),
             address=session.address,
             user_agent=session.user_agent,
+            amr=session.amr,
             current=session.id == current,
             created_at=session.created_at,
+            authenticated_at=session.authenticated_at,
             last_seen_at=session.last_seen_at,
             expires_at=session.expires_at,
         )

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import msgspec
+
 from leanvibe_server.entitlements.plans import plan_of
 from leanvibe_server.identity import opaque
 from leanvibe_server.identity.events import SessionEnded, UserLoggedIn, UserLoggedOut
@@ -128,6 +130,31 @@ async def open_session(
     return OpenedSession(session, refresh_text(secret) if kind == TOKEN else secret)
 
 
+async def renew_session(scope: Scope, old: Session, proof: Proof) -> OpenedSession:
+    """Go on in a session of the caller under a new id and secret, those of `old` being refused
+    from now on. Its end stays where it was.
+
+    Source: OWASP ASVS 5.0, 7.2.4.
+    """
+    now = scope.now
+    secret = opaque.new_token(scope.tenant_id)
+    session = msgspec.structs.replace(
+        old,
+        id=scope.new_id(),
+        address=scope.actor.address,
+        user_agent=printable(scope.actor.user_agent),
+        last_seen_at=now,
+        amr=list(dict.fromkeys([*old.amr, *proof.amr])),
+        authenticated_at=now,
+    )
+    await rows.end_session(scope.conn, scope.tenant_id, old.id, reason="renewed", now=now)
+    cookie_hash = hash_token(secret) if old.kind == WEB else None
+    await rows.insert_session(scope.conn, session, cookie_hash=cookie_hash)
+    if old.kind == TOKEN:
+        await add_refresh_token(scope, session.id, secret)
+    return OpenedSession(session, refresh_text(secret) if old.kind == TOKEN else secret)
+
+
 def refresh_text(secret: str) -> str:
     """A refresh token as its holder gets it: the prefix lets scanners recognise it."""
     return f"lr_{secret}"
@@ -199,13 +226,14 @@ async def end_session(scope: Scope, session_id: UUID, reason: str) -> None:
     await scope.emit(SessionEnded(user_id=session.user_id, session_id=session_id, reason=reason))
 
 
-async def end_all(scope: Scope, user_id: UUID, *, reason: str, keep: UUID | None = None) -> None:
-    """End every session of a user but `keep`."""
+async def end_all(scope: Scope, user_id: UUID, *, reason: str, keep: UUID | None = None) -> int:
+    """End every session of a user but `keep`; returns how many held until now."""
     ended = await rows.end_sessions_of_user(
         scope.conn, scope.tenant_id, user_id, reason=reason, now=scope.now, keep=keep
     )
     for session_id in ended:
         await scope.emit(SessionEnded(user_id=user_id, session_id=session_id, reason=reason))
+    return len(ended)
 
 
 async def count_live(scope: Scope) -> int:

@@ -8,7 +8,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from leanvibe_server.entitlements.plans import plan_of
-from leanvibe_server.identity import addresses, invitations, lookup, passwords, users
+from leanvibe_server.identity import addresses, lookup, passwords, users
+from leanvibe_server.identity.account import emails
 from leanvibe_server.identity.models import User
 from leanvibe_server.identity.passwords import desk_of
 from leanvibe_server.identity.repository import sign_in
@@ -67,10 +68,10 @@ async def _remind(scope: Scope, user: User) -> None:
     database = scope.house.database
     region = await database.region_of(user.tenant_id)
     if region == database.home:
-        await invitations.remind(await enter_tenant(scope, user.tenant_id), user)
+        await emails.remind(await enter_tenant(scope, user.tenant_id), user)
         return
     async with across_tenants(database, Reason.SIGN_UP, user.tenant_id) as conn:
-        await invitations.remind(replace(scope, conn=conn, tenant_id=user.tenant_id), user)
+        await emails.remind(replace(scope, conn=conn, tenant_id=user.tenant_id), user)
 
 
 def require_open(visit: Visit) -> None:
@@ -99,5 +100,5 @@ async def _found_tenant(scope: Scope, new: NewUser, email: str, password_hash: s
         role=Role.OWNER,
         verified=False,
     )
-    await invitations.ask_to_verify(inside, user)
+    await emails.ask_to_verify(inside, user)
     return user

@@ -1,7 +1,11 @@
-"""Failed sign-ins slow the next ones down: for an account, and for an address.
+"""Failed sign-ins slow the next ones down: for an account, an address and an organisation.
 
-Nobody is locked out for ever: the wait doubles up to a limit, and a quiet time forgets it.
-Source: NIST SP 800-63B-4, section 3.2.2.
+Nobody is locked out for ever: the wait doubles up to a limit, and a quiet time forgets it. A
+device the account has signed in from before has a count of its own, so that strangers who fail
+on purpose keep its owner out nowhere but on devices the owner never used. Counts are kept in the
+database, so every process sees them; while it does not answer, nobody signs in at all.
+Source: NIST SP 800-63B-4, section 3.2.2; OWASP, "Slow Down Online Guessing Attacks with Device
+Cookies".
 """
 
 import math
@@ -16,11 +20,15 @@ from leanvibe_server.kernel.errors import RateLimited
 
 @dataclass(frozen=True)
 class Patience:
-    """How many failures are free, and how long the longest wait is."""
+    """How many failures are free, and how long the longest wait is.
+
+    A count is forgotten after a quiet time, and with a `window` also when it began so long ago.
+    """
 
     free: int
     longest: timedelta
     forget_after: timedelta
+    window: timedelta | None = None
 
     def wait(self, failures: int) -> timedelta:
         """How long nobody may try after so many failures in a row."""
@@ -33,24 +41,78 @@ class Patience:
 ACCOUNT = Patience(free=5, longest=timedelta(minutes=15), forget_after=timedelta(hours=24))
 # Many people may share one address.
 ADDRESS = Patience(free=30, longest=timedelta(minutes=5), forget_after=timedelta(minutes=30))
+# Somebody who tries every account of an organisation from everywhere. The wait is short, since
+# it is also that of colleagues on new devices.
+ORGANISATION = Patience(
+    free=200,
+    longest=timedelta(minutes=1),
+    forget_after=timedelta(minutes=10),
+    window=timedelta(minutes=10),
+)
+# What is asked for by mail, and links that lead nowhere.
+MAIL = Patience(free=5, longest=timedelta(hours=1), forget_after=timedelta(hours=1))
+MAIL_ADDRESS = Patience(free=20, longest=timedelta(hours=1), forget_after=timedelta(hours=1))
+LINKS = Patience(free=20, longest=timedelta(minutes=5), forget_after=timedelta(minutes=30))
+
+SIGN_IN = "failed sign-in"
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """Whose failures a sign-in counts against, as keyed hashes."""
+    """What an attempt counts against, as keyed hashes. The first is that of the account."""
 
-    account: bytes
-    address: bytes
+    counts: tuple[tuple[bytes, Patience], ...]
+    what: str = "failed sign-ins"
+
+    @property
+    def account(self) -> bytes:
+        """The hash that stands for the account, or for a known device of it."""
+        return self.counts[0][0]
 
     @classmethod
-    def by(cls, vault: Vault, *, email: str, address: str) -> "Attempt":
+    def by(
+        cls,
+        vault: Vault,
+        *,
+        email: str,
+        address: str | None,
+        organisation: str | None = None,
+        device: str | None = None,
+    ) -> "Attempt":
+        """A sign-in. `organisation` is the tenant it names, else the domain of the e-mail, which
+        tells nobody whether there is such an account; `device` a known one of this account."""
+        if device is not None:
+            return cls(((_key(vault, SIGN_IN, f"device:{email}:{device}"), ACCOUNT),))
+        of = organisation or email.rpartition("@")[2]
         return cls(
-            vault.keyed_hash("failed sign-in", f"account:{email}"),
-            vault.keyed_hash("failed sign-in", f"address:{address}"),
+            (
+                (_key(vault, SIGN_IN, f"account:{email}"), ACCOUNT),
+                (_key(vault, SIGN_IN, f"address:{address}"), ADDRESS),
+                (_key(vault, SIGN_IN, f"organisation:{of}"), ORGANISATION),
+            )
         )
 
-    def patience(self) -> tuple[tuple[bytes, Patience], ...]:
-        return ((self.account, ACCOUNT), (self.address, ADDRESS))
+    @classmethod
+    def at_mail(cls, vault: Vault, *, email: str, address: str | None) -> "Attempt":
+        """A mail that somebody asks for."""
+        return cls(
+            (
+                (_key(vault, "mail asked for", f"account:{email}"), MAIL),
+                (_key(vault, "mail asked for", f"address:{address}"), MAIL_ADDRESS),
+            ),
+            what="requests for mail",
+        )
+
+    @classmethod
+    def at_link(cls, vault: Vault, *, address: str | None) -> "Attempt":
+        """A link of a mail that leads nowhere."""
+        return cls(
+            ((_key(vault, "unknown link", f"address:{address}"), LINKS),), what="unknown links"
+        )
+
+
+def _key(vault: Vault, purpose: str, text: str) -> bytes:
+    return vault.keyed_hash(purpose, text)
 
 
 async def check(conn: Connection, attempt: Attempt, *, now: datetime) -> None:
@@ -58,29 +120,51 @@ async def check(conn: Connection, attempt: Attempt, *, now: datetime) -> None:
 
     Raises: RateLimited.
     """
-    throttles = await rows.list_throttles(conn, (attempt.account, attempt.address))
-    until = max((t.blocked_until for t in throttles if t.blocked_until is not None), default=now)
-    if until <= now:
+    throttles = await rows.list_throttles(conn, [key for key, _ in attempt.counts])
+    until = {t.key: t.blocked_until for t in throttles if t.blocked_until is not None}
+    latest = max(until.values(), default=now)
+    if latest <= now:
         return
-    seconds = math.ceil((until - now).total_seconds())
+    seconds = math.ceil((latest - now).total_seconds())
+    limit = min(patience.free for key, patience in attempt.counts if until.get(key) == latest)
     raise RateLimited(
-        f"Too many failed sign-ins. Try again in {seconds} s.",
+        f"Too many {attempt.what}. Try again in {seconds} s.",
         details={"retry_after": seconds},
-        headers={"Retry-After": str(seconds), "X-RateLimit-Retry-After": str(seconds)},
+        headers={
+            "Retry-After": str(seconds),
+            "X-RateLimit-Retry-After": str(seconds),
+            "X-RateLimit-Limit": str(limit),
+            "X-RateLimit-Remaining": "0",
+            "X-RateLimit-Reset": str(math.ceil(latest.timestamp())),
+        },
     )
 
 
 async def count_failure(conn: Connection, attempt: Attempt, *, now: datetime) -> None:
-    """Count a failure against the account and against the address."""
-    for key, patience in attempt.patience():
+    """Count a failure against all that it counts against, always in the same order."""
+    for key, patience in attempt.counts:
         failures = await rows.count_failure(
-            conn, key, now=now, forget_before=now - patience.forget_after
+            conn,
+            key,
+            now=now,
+            forget_before=now - patience.forget_after,
+            began_before=None if patience.window is None else now - patience.window,
         )
         wait = patience.wait(failures)
         if wait:
             await rows.block(conn, key, now + wait)
 
 
+async def spend(conn: Connection, attempt: Attempt, *, now: datetime) -> None:
+    """Count what may be asked for only so often, whatever comes of it.
+
+    Raises: RateLimited.
+    """
+    await check(conn, attempt, now=now)
+    await count_failure(conn, attempt, now=now)
+
+
 async def forgive(conn: Connection, attempt: Attempt) -> None:
-    """The account's owner has signed in. The address keeps its count: others may be behind it."""
+    """The account's owner has signed in. Address and organisation keep their counts: others may
+    be behind them."""
     await rows.clear_throttle(conn, attempt.account)

@@ -9,6 +9,7 @@ from leanvibe_server.identity import addresses, invitations, lookup, passwords
 from leanvibe_server.identity.events import ApiKeyRevoked, UserCreated, UserUpdated
 from leanvibe_server.identity.models import User
 from leanvibe_server.identity.passwords import desk_of
+from leanvibe_server.identity.policy import policy_of
 from leanvibe_server.identity.repository import api_keys as key_rows
 from leanvibe_server.identity.repository import people as rows
 from leanvibe_server.identity.roles.service import require_grantable, require_over
@@ -32,7 +33,12 @@ async def add_user(scope: Scope, new: NewUser) -> User:
     email = addresses.require_address(new.email)
     password_hash = None
     if new.password is not None:
-        passwords.check_policy(new.password, personal=(email, new.username or ""))
+        policy = await policy_of(scope)
+        passwords.check_policy(
+            new.password,
+            personal=(email, new.username or ""),
+            min_length=policy.password_min_length,
+        )
         password_hash = await desk_of(scope.house).hash(new.password)
     await require_room(scope, "users", count=count_users)
     if await rows.find_user_by_email(scope.conn, scope.tenant_id, email) is not None:

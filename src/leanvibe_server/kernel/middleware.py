@@ -203,7 +203,8 @@ class _Answer:
         headers: list[tuple[bytes, bytes]] = message.setdefault("headers", [])
         present = {name for name, _ in headers}
         headers.append((b"x-request-id", visit.request_id.encode()))
-        headers.extend(verdict.headers(now))
+        # A refusal that knows better than the bucket has said so itself.
+        headers.extend(pair for pair in verdict.headers(now) if pair[0] not in present)
         headers.extend(_FIXED_HEADERS)
         if b"content-security-policy" not in present:
             headers.append(_API_CSP)

@@ -11,6 +11,7 @@ from fastapi import Response
 
 from leanvibe_server.entitlements.plans import plan_of
 from leanvibe_server.identity import invitations, sessions, signup
+from leanvibe_server.identity.account import emails
 from leanvibe_server.identity.login import open_web_session
 from leanvibe_server.identity.passwords import MIN_LENGTH
 from leanvibe_server.identity.schemas import Acceptance, LoginRequest, NewUser, Verification
@@ -177,7 +178,7 @@ async def show_verification(token: str, opened: Annotated[Page, ANYONE]) -> Resp
 @router.post("/verify-email/{token}")
 async def verify_email(token: str, opened: Annotated[Page, ANYONE]) -> Response:
     """Note that the address is proved."""
-    await invitations.verify_email(opened.visit, fill(Verification, {"token": token}))
+    await emails.verify_email(opened.visit, fill(Verification, {"token": token}))
     return opened.go("/login", toast="email-verified")
 
 

@@ -10,11 +10,14 @@ from leanvibe_server.kernel.db import Connection
 LIST_THROTTLES = """
 SELECT key, failures, last_failed_at, blocked_until FROM login_failures WHERE key = ANY($1)
 """
-# Failures in a row that were quiet since `$3` begin anew.
+# Failures in a row that were quiet since `$3` begin anew, and those that began before `$4`.
 COUNT_FAILURE = """
 INSERT INTO login_failures AS f (key, failures, last_failed_at, began_at) VALUES ($1, 1, $2, $2)
 ON CONFLICT (key) DO UPDATE SET last_failed_at = $2,
-    failures = CASE WHEN f.last_failed_at < $3 THEN 1 ELSE f.failures + 1 END
+    failures = CASE WHEN f.last_failed_at < $3 OR f.began_at < $4::timestamptz THEN 1
+        ELSE f.failures + 1 END,
+    began_at = CASE WHEN f.last_failed_at < $3 OR f.began_at < $4::timestamptz THEN $2
+        ELSE f.began_at END
 RETURNING failures
 """
 BLOCK = "UPDATE login_failures SET blocked_until = $2 WHERE key = $1"
@@ -36,10 +39,15 @@ async def list_throttles(conn: Connection, keys: Sequence[bytes]) -> list[Thrott
 
 
 async def count_failure(
-    conn: Connection, key: bytes, *, now: datetime, forget_before: datetime
+    conn: Connection,
+    key: bytes,
+    *,
+    now: datetime,
+    forget_before: datetime,
+    began_before: datetime | None,
 ) -> int:
     """One failure more; returns how many there are in a row."""
-    failures: int = await conn.fetchval(COUNT_FAILURE, key, now, forget_before)
+    failures: int = await conn.fetchval(COUNT_FAILURE, key, now, forget_before, began_before)
     return failures
 
 

@@ -1,0 +1,66 @@
+"""Wire shapes of one's own account."""
+
+from pydantic import BaseModel, Field
+
+from leanvibe_server.identity import passwords
+from leanvibe_server.identity.schemas import Email, Password
+
+
+class PasswordChange(BaseModel):
+    """The password one has, and the one to have from now on."""
+
+    current_password: str = Field(max_length=passwords.MAX_LENGTH)
+    new_password: Password
+
+
+class Forgotten(BaseModel):
+    """Whose password is forgotten."""
+
+    email: Email
+    tenant_id: str | None = Field(None, max_length=100, description="Id or slug of the tenant")
+
+
+class PasswordReset(BaseModel):
+    """The token of the mailed link, and the password to have from now on."""
+
+    token: str = Field(max_length=200)
+    password: Password
+
+
+class EmailChange(BaseModel):
+    """The address to have instead. It counts once its link was followed."""
+
+    new_email: Email
+
+
+class LinkToken(BaseModel):
+    """The token of the link in a mail."""
+
+    token: str = Field(max_length=200)
+
+
+class StepUpRequest(BaseModel):
+    """One of the two."""
+
+    password: str | None = Field(None, max_length=passwords.MAX_LENGTH)
+    mfa_code: str | None = Field(None, max_length=20)
+
+
+class SignOutEverywhere(BaseModel):
+    """Which sessions to end."""
+
+    keep_current: bool = Field(default=False, description="Stay signed in here")
+
+
+class Accepted(BaseModel):
+    """It is taken on; a mail follows where there is reason for one."""
+
+    success: bool
+    message: str
+
+
+class EndedSessions(BaseModel):
+    """How many sessions were ended."""
+
+    success: bool
+    ended: int
