@@ -9,6 +9,8 @@ from uuid import UUID
 import msgspec
 
 from leanvibe_server.kernel.db import Connection
+from leanvibe_server.kernel.event_privacy import cleaned, digests, merge, split
+from leanvibe_server.kernel.event_privacy import printable as printable
 
 if TYPE_CHECKING:
     from leanvibe_server.kernel.scope import Scope
@@ -78,14 +80,25 @@ INSERT INTO event_streams (tenant_id, stream, last_seq) VALUES ($1, $2, 1)
 ON CONFLICT (tenant_id, stream) DO UPDATE SET last_seq = event_streams.last_seq + 1
 RETURNING last_seq
 """
+# In one statement: the event, what it tells of people, and its place in the queue of those that
+# the audit chain is still to seal.
 INSERT_EVENT = """
+WITH parts AS (
+    INSERT INTO event_personal (tenant_id, event_id, person_id, salt, body, occurred_at)
+    SELECT $1, $2, part.person_id, part.salt, part.body, $13
+    FROM unnest($17::uuid[], $18::bytea[], $19::text[]) AS part (person_id, salt, body)
+), queued AS (
+    INSERT INTO unsealed_events (tenant_id, event_id) SELECT $1, $2 WHERE $6
+)
 INSERT INTO events (tenant_id, id, name, version, public, audited, area, payload, actor_kind,
-    actor_id, actor_label, request_id, address, user_agent, occurred_at, stream, stream_seq)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+    actor_id, actor_label, request_id, occurred_at, stream, stream_seq, personal_digests)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 """
 NOTIFY_STREAM = "SELECT pg_notify($1, $2)"
 EVENT_COLUMNS = """id, tenant_id, name, version, area, payload, actor_kind, actor_id, actor_label,
-    request_id, address, user_agent, occurred_at, stream, stream_seq"""
+    request_id, address, user_agent, occurred_at, stream, stream_seq, personal_digests,
+    ARRAY(SELECT body FROM event_personal known
+          WHERE known.tenant_id = events.tenant_id AND known.event_id = events.id) AS known"""
 FIND_EVENT = f"SELECT {EVENT_COLUMNS} FROM events WHERE tenant_id = $1 AND id = $2"
 STREAM_AFTER = f"""
 SELECT {EVENT_COLUMNS} FROM events
@@ -108,6 +121,7 @@ async def write_event(scope: "Scope", event: Event) -> UUID:
     if stream is not None:
         seq = await scope.conn.fetchval(NEXT_IN_STREAM, scope.tenant_id, stream)
     actor = scope.actor
+    payload, parts = split(cleaned(msgspec.to_builtins(event)), actor)
     await scope.conn.execute(
         INSERT_EVENT,
         scope.tenant_id,
@@ -117,32 +131,33 @@ async def write_event(scope: "Scope", event: Event) -> UUID:
         event.public,
         event.audited,
         event.area,
-        msgspec.to_builtins(event),
+        payload,
         actor.kind,
         actor.id,
-        actor.label,
+        actor.label if actor.kind == "system" else None,
         scope.request_id,
-        actor.address,
-        printable(actor.user_agent),
         scope.clock.now(),
         stream,
         seq,
+        digests(parts),
+        [part.person_id for part in parts],
+        [part.salt for part in parts],
+        [part.body for part in parts],
     )
     if stream is not None:
         await scope.conn.execute(NOTIFY_STREAM, LIVE_CHANNEL, f"{scope.tenant_id}/{stream}")
     return event_id
 
 
-def printable(text: str | None, limit: int = 300) -> str | None:
-    """Foreign text fit for a log: control characters escaped, length bounded."""
-    if text is None:
-        return None
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[:limit])[:limit]
-
-
 def stored_event(row: Any) -> StoredEvent:
-    """A row of EVENT_COLUMNS as a frozen shape."""
-    return StoredEvent(**row)
+    """A row of EVENT_COLUMNS as a frozen shape, with what is still known of people in it."""
+    values = dict(row)
+    kept = values.pop("personal_digests") or {}
+    values["payload"], actor = merge(values["payload"], values.pop("known"))
+    values |= actor
+    if values["actor_label"] is None and str(values["actor_id"]) in kept:
+        values["actor_label"] = f"erased person {values['actor_id']}"
+    return StoredEvent(**values)
 
 
 async def find_event(conn: Connection, tenant_id: UUID, event_id: UUID) -> StoredEvent | None:
