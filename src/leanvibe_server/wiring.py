@@ -20,6 +20,9 @@ from leanvibe_server.identity.federation import api as federation_api
 from leanvibe_server.identity.federation.protocols import Protocols
 from leanvibe_server.identity.gate import HouseGate
 from leanvibe_server.identity.roles import api as roles_api
+from leanvibe_server.identity.saml import api as saml_api
+from leanvibe_server.identity.saml import housekeeping as saml_housekeeping
+from leanvibe_server.identity.saml.protocol import SamlProtocol
 from leanvibe_server.identity.security import api as security_api
 from leanvibe_server.kernel.config import ConfigError, Settings
 from leanvibe_server.kernel.crypto import load_vault
@@ -50,6 +53,7 @@ API_ROUTERS = (
     identity_api.router,
     account_api.router,
     security_api.router,
+    saml_api.router,
     federation_api.router,
     roles_api.router,
     metering_api.router,
@@ -62,12 +66,18 @@ API_ROUTERS = (
 )
 STREET_ROUTERS = (health.router, identity_api.well_known_router)
 PREFIXES = ("/v1", "/api/v1")
-SWEEPS = (identity_housekeeping.sweep, sweep_idempotency_keys, tenant_directory.sweep)
+SWEEPS = (
+    identity_housekeeping.sweep,
+    saml_housekeeping.sweep,
+    sweep_idempotency_keys,
+    tenant_directory.sweep,
+)
 
 # Every column of sealed values: without a line here `seal` refuses, for no rotation would find it.
 SEALED_COLUMNS = (
     SealedColumn("projects", "credentials_sealed", place="credentials"),
     SealedColumn("sso_providers", "client_secret_sealed"),
+    SealedColumn("saml_keys", "private_key_sealed"),
 )
 
 
@@ -77,7 +87,7 @@ async def open_house(settings: Settings) -> House:
         raise ConfigError("DATABASE_URL is empty: use `leanvibe-server start`, or set it.")
     vault = load_vault(settings)
     house = House(settings, await Database.open(settings, vault), vault)
-    house.place(Protocols())
+    house.place(Protocols({"saml": SamlProtocol()}))
     house.sealed_columns = {column.key: column for column in SEALED_COLUMNS}
     house.gauges |= {
         "users": identity.count_users,

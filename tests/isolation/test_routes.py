@@ -9,6 +9,7 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 
+from leanvibe_server.identity.saml.keys import ensure_keys
 from leanvibe_server.wiring import Doors
 from tests.given import Organisation
 from tests.identity.given_providers import add_provider
@@ -84,6 +85,7 @@ async def _things_of(client: httpx.AsyncClient, owner: Organisation) -> dict[str
         "user_id": str(owner.people["owner"].id),
         "tenant_id": str(owner.id),
         "provider_id": str((await add_provider(owner.house, owner)).id),
+        "saml_key_id": str((await ensure_keys(owner.house, owner.id))[0].id),
     }
 
 

@@ -1,10 +1,12 @@
 """An identity provider in the hands of a test: it builds, signs, encrypts and wraps documents."""
 
 import os
+import zlib
 from base64 import b64encode
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -218,3 +220,72 @@ def encrypt(
         f"<xenc:CipherValue>{b64encode(sealed).decode()}</xenc:CipherValue></xenc:CipherData>"
         "</xenc:EncryptedData></saml:EncryptedAssertion>"
     )
+
+
+def metadata(
+    *,
+    entity: str = IDP_ENTITY,
+    pairs: tuple[Pair, ...] = (IDP,),
+    sso: str = "https://idp.example/sso",
+    binding: str = "HTTP-Redirect",
+    slo: str | None = "https://idp.example/slo",
+    valid_until: datetime | None = None,
+) -> str:
+    """The metadata of an identity provider."""
+    until = "" if valid_until is None else f' validUntil="{at(valid_until)}"'
+    bindings = "urn:oasis:names:tc:SAML:2.0:bindings"
+    keys = "".join(
+        f'<md:KeyDescriptor use="signing"><ds:KeyInfo xmlns:ds="{DS}"><ds:X509Data>'
+        f"<ds:X509Certificate>{pair.der}</ds:X509Certificate></ds:X509Data></ds:KeyInfo>"
+        "</md:KeyDescriptor>"
+        for pair in pairs
+    )
+    logout = (
+        ""
+        if slo is None
+        else f'<md:SingleLogoutService Binding="{bindings}:HTTP-Redirect" Location="{slo}"/>'
+    )
+    return (
+        '<md:EntityDescriptor xmlns:md="urn:oasis:names:tc:SAML:2.0:metadata"'
+        f' ID="_metadata" entityID="{entity}"{until}>'
+        f'<md:IDPSSODescriptor protocolSupportEnumeration="{SAMLP}">{keys}{logout}'
+        f'<md:SingleSignOnService Binding="{bindings}:{binding}" Location="{sso}"/>'
+        "</md:IDPSSODescriptor></md:EntityDescriptor>"
+    )
+
+
+def logout_request(
+    *,
+    issuer: str = IDP_ENTITY,
+    destination: str,
+    name_id: str,
+    indexes: tuple[str, ...] = (),
+    identity: str = "_logout",
+    now: datetime = NOW,
+    name_format: str = EMAIL_FORMAT,
+) -> str:
+    """A provider's wish to sign somebody out, not signed yet."""
+    named = "".join(f"<samlp:SessionIndex>{index}</samlp:SessionIndex>" for index in indexes)
+    return (
+        f'<samlp:LogoutRequest xmlns:samlp="{SAMLP}" xmlns:saml="{SAML}" ID="{identity}"'
+        f' Version="2.0" IssueInstant="{at(now)}" Destination="{destination}">'
+        f"<saml:Issuer>{issuer}</saml:Issuer>"
+        f'<saml:NameID Format="{name_format}">{name_id}</saml:NameID>{named}</samlp:LogoutRequest>'
+    )
+
+
+def in_address(
+    text: str, *, kind: str = "SAMLRequest", relay_state: str | None = None, pair: Pair | None = IDP
+) -> str:
+    """A message as the query of an address, signed unless there is no pair."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    packed = packer.compress(text.encode()) + packer.flush()
+    query = f"{kind}={quote(b64encode(packed).decode(), safe='')}"
+    if relay_state is not None:
+        query += f"&RelayState={quote(relay_state, safe='')}"
+    if pair is None:
+        return query
+    algorithm = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
+    query += f"&SigAlg={quote(algorithm, safe='')}"
+    signature = pair.key.sign(query.encode(), padding.PKCS1v15(), hashes.SHA256())
+    return f"{query}&Signature={quote(b64encode(signature).decode(), safe='')}"

@@ -1,0 +1,191 @@
+"""SAML over HTTP."""
+
+from enum import Enum
+from typing import Annotated, Any
+
+from fastapi import Request, Response
+from fastapi.responses import JSONResponse
+
+from leanvibe_server.identity.saml import keys, service
+from leanvibe_server.identity.saml.schemas import SamlKeyView, ServiceProviderView
+from leanvibe_server.identity.schemas import TokenAnswer
+from leanvibe_server.kernel.access import Permission, may, visitor
+from leanvibe_server.kernel.errors import (
+    Conflict,
+    Forbidden,
+    InvalidRequest,
+    MfaRequired,
+    NotFound,
+    PayloadTooLarge,
+    RateLimited,
+    StepUpRequired,
+    Unauthorized,
+)
+from leanvibe_server.kernel.http import PathId, Router, bears_secret, refuses
+from leanvibe_server.kernel.platform import Reason
+from leanvibe_server.kernel.request import Visit
+from leanvibe_server.kernel.scope import Scope
+
+router = Router()
+
+SAML: list[str | Enum] = ["SAML"]
+ANYONE = visitor(Reason.SIGN_IN)
+MANAGE = may(Permission.SECURITY_MANAGE, fresh=True)
+
+
+def _form(*required: str, optional: tuple[str, ...] = ("RelayState",)) -> dict[str, Any]:
+    """The description of a form that is read by hand, byte by byte."""
+    fields = {name: {"type": "string"} for name in (*required, *optional)}
+    schema = {"type": "object", "properties": fields, "required": list(required)}
+    return {
+        "requestBody": {
+            "required": True,
+            "content": {"application/x-www-form-urlencoded": {"schema": schema}},
+        }
+    }
+
+
+def _answers(media_type: str, description: str) -> dict[int | str, dict[str, Any]]:
+    schema = {"type": "string"}
+    return {200: {"description": description, "content": {media_type: {"schema": schema}}}}
+
+
+REFUSALS = refuses(
+    InvalidRequest, Unauthorized, Forbidden, MfaRequired, PayloadTooLarge, RateLimited
+)
+TO_DASHBOARD: dict[int | str, dict[str, Any]] = {
+    303: {"description": "A browser's sign-in: on to the dashboard, with a session cookie"}
+}
+ONWARD: dict[int | str, dict[str, Any]] = {
+    **_answers("text/html", "A form that carries our answer to the identity provider"),
+    303: {"description": "On to the identity provider with our answer, or to the sign-in page"},
+}
+
+
+@router.post(
+    "/auth/saml/sso",
+    tags=SAML,
+    response_model=TokenAnswer,
+    response_class=JSONResponse,
+    responses=REFUSALS | TO_DASHBOARD,
+    openapi_extra=_form("SAMLResponse"),
+)
+@bears_secret
+async def consume_shared(visit: Annotated[Visit, ANYONE]) -> Response:
+    """The assertion consumer service of every organisation.
+
+    Takes the form an identity provider has the browser send. `RelayState` is the state that
+    `/auth/sso/{provider}` gave; any other is ignored. A sign-in that a program began is answered
+    by tokens, one that a browser began by a session cookie and a redirect. The assertion must be
+    signed, for this organisation, for now, and is taken once.
+    """
+    return await service.consume(visit, None)
+
+
+@router.post(
+    "/auth/saml/{tenant_slug}/acs",
+    tags=SAML,
+    response_model=TokenAnswer,
+    response_class=JSONResponse,
+    responses=REFUSALS | TO_DASHBOARD,
+    openapi_extra=_form("SAMLResponse"),
+)
+@bears_secret
+async def consume_own(tenant_slug: str, visit: Annotated[Visit, ANYONE]) -> Response:
+    """The assertion consumer service of one organisation; else as `/auth/saml/sso`."""
+    return await service.consume(visit, tenant_slug)
+
+
+@router.get(
+    "/auth/saml/{tenant_slug}/metadata",
+    tags=SAML,
+    response_class=Response,
+    responses=refuses(NotFound) | _answers(service.METADATA_TYPE, "SAML 2.0 metadata, signed"),
+)
+async def get_metadata(tenant_slug: str, visit: Annotated[Visit, ANYONE]) -> Response:
+    """The metadata to give to your identity provider. Its address is your entity ID."""
+    return await service.publish_metadata(visit, tenant_slug)
+
+
+@router.get(
+    "/auth/saml/{tenant_slug}/slo",
+    tags=SAML,
+    response_class=Response,
+    responses=refuses(InvalidRequest, Unauthorized, PayloadTooLarge) | ONWARD,
+)
+async def log_out_by_address(
+    tenant_slug: str, request: Request, visit: Annotated[Visit, ANYONE]
+) -> Response:
+    """Single logout by redirect: the provider's signed request, or its answer to ours."""
+    return await service.log_out(visit, request, tenant_slug)
+
+
+@router.post(
+    "/auth/saml/{tenant_slug}/slo",
+    tags=SAML,
+    response_class=Response,
+    responses=refuses(InvalidRequest, Unauthorized, PayloadTooLarge) | ONWARD,
+    openapi_extra=_form(optional=("SAMLRequest", "SAMLResponse", "RelayState")),
+)
+async def log_out_by_form(
+    tenant_slug: str, request: Request, visit: Annotated[Visit, ANYONE]
+) -> Response:
+    """Single logout by form: the provider's signed request, or its answer to ours."""
+    return await service.log_out(visit, request, tenant_slug)
+
+
+@router.get(
+    "/auth/saml/{tenant_slug}/request/{handle}",
+    tags=SAML,
+    response_class=Response,
+    responses=refuses(NotFound) | _answers("text/html", "A form that sends itself"),
+)
+async def get_request_form(
+    tenant_slug: str, handle: str, visit: Annotated[Visit, ANYONE]
+) -> Response:
+    """The page that carries a sign-in request to a provider that takes requests by POST only."""
+    return await service.request_form(visit, tenant_slug, handle)
+
+
+@router.get("/auth/saml/service-provider", tags=SAML, responses=refuses(Unauthorized, Forbidden))
+async def get_service_provider(
+    scope: Annotated[Scope, may(Permission.SECURITY_READ)],
+) -> ServiceProviderView:
+    """What to enter at your identity provider, and your certificates with their ends."""
+    return await service.describe(scope)
+
+
+@router.post(
+    "/auth/saml/keys",
+    status_code=201,
+    tags=SAML,
+    responses=refuses(Forbidden, StepUpRequired, Conflict),
+)
+async def prepare_next_key(scope: Annotated[Scope, MANAGE]) -> SamlKeyView:
+    """Prepare the next certificate. It appears in the metadata and signs nothing yet."""
+    return SamlKeyView.of(await keys.prepare_next(scope))
+
+
+@router.post(
+    "/auth/saml/keys/{saml_key_id}/activate",
+    tags=SAML,
+    responses=refuses(Forbidden, StepUpRequired, NotFound, Conflict),
+)
+async def activate_key(saml_key_id: PathId, scope: Annotated[Scope, MANAGE]) -> SamlKeyView:
+    """Use the next certificate from now on.
+
+    Do it once your identity providers have read the new metadata. What they encrypt for the one
+    before is understood for seven more days.
+    """
+    return SamlKeyView.of(await keys.activate(scope, saml_key_id))
+
+
+@router.delete(
+    "/auth/saml/keys/{saml_key_id}",
+    status_code=204,
+    tags=SAML,
+    responses=refuses(Forbidden, StepUpRequired, NotFound, Conflict),
+)
+async def withdraw_key(saml_key_id: PathId, scope: Annotated[Scope, MANAGE]) -> None:
+    """Take the next certificate back before it is used."""
+    await keys.withdraw(scope, saml_key_id)

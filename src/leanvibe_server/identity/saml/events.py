@@ -1,0 +1,45 @@
+"""What happens to SAML keys and messages."""
+
+from typing import ClassVar
+from uuid import UUID
+
+from leanvibe_server.identity.events import AuthEvent
+
+
+class SamlRefused(AuthEvent, frozen=True, kw_only=True):
+    """A message of an identity provider was refused. `reason` is for the tenant's admins: who
+    sent the message is not told it."""
+
+    name: ClassVar[str] = "saml.refused"
+    provider_id: UUID | None
+    message: str
+    reason: str
+
+
+class SamlKeyPrepared(AuthEvent, frozen=True, kw_only=True):
+    """The next certificate is in the metadata."""
+
+    name: ClassVar[str] = "saml_key.prepared"
+    key_id: UUID
+
+
+class SamlKeyActivated(AuthEvent, frozen=True, kw_only=True):
+    """Messages are signed with this key from now on."""
+
+    name: ClassVar[str] = "saml_key.activated"
+    key_id: UUID
+
+
+class SamlKeyWithdrawn(AuthEvent, frozen=True, kw_only=True):
+    """The next certificate was taken back before it was used."""
+
+    name: ClassVar[str] = "saml_key.withdrawn"
+    key_id: UUID
+
+
+class SamlLogoutReceived(AuthEvent, frozen=True, kw_only=True):
+    """An identity provider signed a person out; `sessions` ended."""
+
+    name: ClassVar[str] = "saml.logout"
+    provider_id: UUID
+    sessions: int

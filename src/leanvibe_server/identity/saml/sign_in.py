@@ -1,0 +1,321 @@
+"""The assertion consumer service: from a posted response to a session.
+
+The database is asked twice, in transactions of its own. In the first it says what to expect; then
+the document is judged with no transaction open; in the second everything is looked at again under
+locks, the request and the assertion are used up, and the session begins.
+"""
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from leanvibe_server.identity import opaque
+from leanvibe_server.identity.federation import people
+from leanvibe_server.identity.federation import repository as providers
+from leanvibe_server.identity.federation.models import SsoProvider
+from leanvibe_server.identity.login import SignedIn, subdomain
+from leanvibe_server.identity.saml import repository as rows
+from leanvibe_server.identity.saml.addresses import SpAddresses, addresses_of, slug_of
+from leanvibe_server.identity.saml.assertions import Expected, Statement
+from leanvibe_server.identity.saml.bindings import MAX_RELAY_STATE, from_post
+from leanvibe_server.identity.saml.events import SamlRefused
+from leanvibe_server.identity.saml.keys import open_keys
+from leanvibe_server.identity.saml.models import SamlRequest, SamlSession
+from leanvibe_server.identity.saml.names import SAML
+from leanvibe_server.identity.saml.persons import person_of, remote_session_of
+from leanvibe_server.identity.saml.protocol import cookie_name
+from leanvibe_server.identity.saml.providers import certificates_of, metadata_of, settings_of
+from leanvibe_server.identity.saml.refusals import Malformed, Refused, TooLarge
+from leanvibe_server.identity.saml.responses import Trust, open_response
+from leanvibe_server.identity.saml.times import SKEW
+from leanvibe_server.identity.saml.xml import Element, parse, tag
+from leanvibe_server.identity.sessions import TOKEN, WEB
+from leanvibe_server.identity.visits import scope_in
+from leanvibe_server.kernel.crypto import hash_token
+from leanvibe_server.kernel.errors import (
+    AppError,
+    InvalidRequest,
+    NotFound,
+    PayloadTooLarge,
+    Unauthorized,
+)
+from leanvibe_server.kernel.events import printable
+from leanvibe_server.kernel.ids import parse_id
+from leanvibe_server.kernel.platform import PLATFORM_TENANT, Reason, across_tenants
+from leanvibe_server.kernel.request import Visit
+from leanvibe_server.kernel.scope import SYSTEM, Scope
+from leanvibe_server.tenancy.models import Tenant
+from leanvibe_server.tenancy.service import find_tenant_by_slug, require_tenant
+
+MAX_AUDIENCES = 10
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """Who came in, and where a browser goes now. `cookie` ends with the sign-in."""
+
+    signed_in: SignedIn
+    web: bool
+    next_path: str
+    cookie: str | None
+
+
+@dataclass(frozen=True)
+class _Situation:
+    """What the database says of a response before it is judged."""
+
+    tenant: Tenant
+    addresses: SpAddresses
+    request: SamlRequest | None
+    provider: SsoProvider
+    trust: Trust
+
+
+async def receive(
+    visit: Visit, *, slug: str | None, response: str, relay_state: str | None, web: bool
+) -> Arrival:
+    """Sign in whom the posted response vouches for. `slug` names the tenant where the address
+    does; `web` is how an unasked response is taken, an asked one is taken as it was asked for.
+
+    Raises: PayloadTooLarge, InvalidRequest: it cannot be read. Unauthorized: it is not believed.
+        Forbidden: the plan, the policy or the account does not allow it.
+    """
+    root = _parse(response)
+    tenant_id = await _find_tenant(visit, root, slug=slug, relay_state=relay_state)
+    situation = None
+    try:
+        situation = await _look(visit, tenant_id, root, relay_state)
+        statement = _judge(visit, situation, root)
+        person = person_of(situation.provider, statement)
+    except Refused as error:
+        raise await _refuse(visit, tenant_id, situation, error) from None
+    return await _finish(visit, situation, statement, person, relay_state, web=web)
+
+
+def _parse(response: str) -> Element:
+    try:
+        return parse(from_post(response))
+    except TooLarge as error:
+        raise PayloadTooLarge(f"SAMLResponse cannot be read: {error}.") from None
+    except Malformed as error:
+        raise InvalidRequest(
+            f"SAMLResponse cannot be read: {error}.",
+            details={"field": "SAMLResponse", "validation_errors": [f"SAMLResponse: {error}"]},
+        ) from None
+
+
+async def _find_tenant(
+    visit: Visit, root: Element, *, slug: str | None, relay_state: str | None
+) -> UUID:
+    """The tenant the response is meant for, by the address, our own handle, a header or host, or
+    the audience. Nothing is believed yet: it only says whose provider must have signed."""
+    if slug is None:
+        handle = opaque.tenant_of_token(relay_state or "")
+        if handle is not None:
+            return handle
+        named = visit.headers.get("x-tenant-id")
+        if named is not None:
+            return parse_id(named, "organisation")
+        slug = (
+            visit.headers.get("x-tenant-slug")
+            or subdomain(visit.house.settings, visit.headers.get("host", ""))
+            or _audience_slug(visit, root)
+        )
+    return (await find_tenant(visit, slug or "")).id
+
+
+async def find_tenant(visit: Visit, slug: str) -> Tenant:
+    """The tenant of a slug. Raises: Unauthorized: in the words for whatever is not believed."""
+    async with across_tenants(visit.house.database, Reason.SIGN_IN) as conn:
+        scope = Scope(conn, PLATFORM_TENANT, SYSTEM, visit.house.clock, visit.house)
+        tenant = await find_tenant_by_slug(scope, slug.strip().lower())
+    if tenant is None or tenant.id == PLATFORM_TENANT:
+        raise not_believed()
+    return tenant
+
+
+def _audience_slug(visit: Visit, root: Element) -> str | None:
+    """The tenant an unencrypted assertion says it is for."""
+    for number, audience in enumerate(root.iter(tag(SAML, "Audience"))):
+        slug = slug_of(visit.house.settings, (audience.text or "").strip())
+        if slug is not None or number >= MAX_AUDIENCES:
+            return slug
+    return None
+
+
+async def _look(
+    visit: Visit, tenant_id: UUID, root: Element, relay_state: str | None
+) -> _Situation:
+    async with visit.house.database.tenant(tenant_id) as conn:
+        scope = scope_in(visit, conn, tenant_id)
+        tenant = await _require_known(scope)
+        request = await _find_request(scope, relay_state)
+        if request is not None:
+            _check_browser(visit, request, relay_state or "")
+            provider = await providers.find(conn, tenant_id, request.provider_id)
+        else:
+            provider = await rows.find_provider_by_issuer(conn, tenant_id, issuer_of(root))
+        if provider is None or not provider.enabled:
+            raise Refused("there is no such identity provider, or it is disabled")
+        if request is None and not settings_of(provider).idp_initiated:
+            raise Refused("the response answers no request of ours, and only asked ones are taken")
+        check_metadata(provider, scope)
+        keys = await open_keys(scope)
+    trust = Trust(
+        certificates_of(provider), keys.private, settings_of(provider).encryption_required
+    )
+    addresses = addresses_of(visit.house.settings, tenant.slug)
+    return _Situation(tenant, addresses, request, provider, trust)
+
+
+async def _require_known(scope: Scope) -> Tenant:
+    """The tenant a handle or a header names. Raises: Unauthorized: there is none."""
+    try:
+        return await require_tenant(scope)
+    except NotFound:
+        raise not_believed() from None
+
+
+def check_metadata(provider: SsoProvider, scope: Scope) -> None:
+    """Raises: Refused: what we know of the provider is out of date."""
+    until = metadata_of(provider).valid_until
+    if until is not None and until <= scope.now:
+        raise Refused("the provider's metadata has expired: import it anew")
+
+
+def issuer_of(root: Element) -> str:
+    """Who a message says it is from, not believed yet; empty when it does not say."""
+    issuers = root.iter(tag(SAML, "Issuer"))
+    return next(((issuer.text or "").strip()[:1024] for issuer in issuers), "")
+
+
+async def _find_request(scope: Scope, relay_state: str | None) -> SamlRequest | None:
+    """Our request a RelayState belongs to. Any other RelayState is nobody's: it is ignored."""
+    if relay_state is None or len(relay_state) > MAX_RELAY_STATE:
+        return None
+    if opaque.tenant_of_token(relay_state) != scope.tenant_id:
+        return None
+    found = await rows.find_request(scope.conn, scope.tenant_id, hash_token(relay_state))
+    if found is None or found.purpose != "login":
+        return None
+    if found.consumed_at is not None or found.expires_at <= scope.now:
+        raise Refused("the request was answered before, or too long ago")
+    return found
+
+
+def _check_browser(visit: Visit, request: SamlRequest, handle: str) -> None:
+    """Raises: Refused: another browser set off than comes back."""
+    if request.browser_hash is None:
+        return
+    shown = visit.cookies.get(cookie_name(handle), "")
+    if not hmac.compare_digest(hash_token(shown), request.browser_hash):
+        raise Refused("the response comes back in another browser than the one that set off")
+
+
+def _judge(visit: Visit, situation: _Situation, root: Element) -> Statement:
+    expected = Expected(
+        issuer=situation.provider.issuer,
+        audience=situation.addresses.entity_id,
+        recipients=situation.addresses.recipients,
+        request_id=None if situation.request is None else situation.request.request_id,
+        now=visit.house.clock.now(),
+    )
+    return open_response(root, situation.trust, expected)
+
+
+async def _finish(
+    visit: Visit,
+    situation: _Situation,
+    statement: Statement,
+    person: people.Assertion,
+    relay_state: str | None,
+    *,
+    web: bool,
+) -> Arrival:
+    tenant, request = situation.tenant, situation.request
+    if request is not None:
+        web = request.browser_hash is not None
+    refusal = None
+    async with visit.house.database.tenant(tenant.id) as conn:
+        scope = scope_in(visit, conn, tenant.id, plan=tenant.plan)
+        try:
+            await _use_up(scope, situation, statement)
+        except Refused as error:
+            refusal = error
+        else:
+            signed_in = await people.sign_in(scope, person, kind=WEB if web else TOKEN)
+    if refusal is not None:
+        raise await _refuse(visit, tenant.id, situation, refusal)
+    cookie = cookie_name(relay_state) if request is not None and web and relay_state else None
+    return Arrival(signed_in, web, "/" if request is None else request.next_path, cookie)
+
+
+async def _use_up(scope: Scope, situation: _Situation, statement: Statement) -> None:
+    """Raises: Refused: the request or the assertion has been used."""
+    request = situation.request
+    if request is not None and not await rows.consume_request(
+        scope.conn, scope.tenant_id, request.id, now=scope.now
+    ):
+        raise Refused("the request was answered before, or too long ago")
+    if not await rows.see_message(
+        scope.conn,
+        scope.tenant_id,
+        situation.provider.id,
+        statement.id,
+        expires_at=statement.usable_until + SKEW,
+    ):
+        raise Refused("the assertion was used before")
+    await rows.note_session(scope.conn, _session(scope, situation, statement))
+
+
+def _session(scope: Scope, situation: _Situation, statement: Statement) -> SamlSession:
+    name = statement.name_id
+    return SamlSession(
+        tenant_id=scope.tenant_id,
+        provider_id=situation.provider.id,
+        remote_session=remote_session_of(statement),
+        name_id=name.value,
+        name_format=name.format,
+        name_qualifier=name.name_qualifier,
+        sp_name_qualifier=name.sp_name_qualifier,
+        session_index=statement.session_index,
+        created_at=scope.now,
+    )
+
+
+async def _refuse(
+    visit: Visit, tenant_id: UUID, situation: _Situation | None, error: Refused
+) -> AppError:
+    """Note why in the tenant's log; the refusal to answer with."""
+    provider_id = None if situation is None else situation.provider.id
+    await note_refusal(visit, tenant_id, provider_id, "Response", error)
+    return not_believed()
+
+
+async def note_refusal(
+    visit: Visit, tenant_id: UUID, provider_id: UUID | None, message: str, error: Refused
+) -> None:
+    """Tell the tenant's admins why a message was refused."""
+    async with visit.house.database.tenant(tenant_id) as conn:
+        reason = printable(str(error)) or ""
+        await scope_in(visit, conn, tenant_id).emit(
+            SamlRefused(provider_id=provider_id, message=message, reason=reason)
+        )
+
+
+def not_believed() -> Unauthorized:
+    """One answer for whatever is wrong with a message that can be read."""
+    return Unauthorized(
+        "The sign-in was refused. Start it anew; if that does not help, your administrator finds "
+        "the reason in the audit log.",
+        details={"reason": "saml_refused"},
+    )
+
+
+def form_fields(fields: Mapping[str, list[str]], name: str) -> str | None:
+    """The one value of a form's field. Raises: InvalidRequest: it came more than once."""
+    values = fields.get(name, [])
+    if len(values) > 1:
+        raise InvalidRequest(f"{name} must be sent once.", details={"field": name})
+    return values[0] if values else None
