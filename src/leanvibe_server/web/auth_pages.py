@@ -12,7 +12,7 @@ from fastapi import Response
 from leanvibe_server.entitlements.plans import plan_of
 from leanvibe_server.identity import invitations, sessions, signup
 from leanvibe_server.identity.account import emails
-from leanvibe_server.identity.login import open_web_session
+from leanvibe_server.identity.login import device_token_of, open_web_session
 from leanvibe_server.identity.passwords import MIN_LENGTH
 from leanvibe_server.identity.schemas import Acceptance, LoginRequest, NewUser, Verification
 from leanvibe_server.identity.sessions import LIMITS, WEB
@@ -85,11 +85,12 @@ async def sign_in(opened: Annotated[Page, ANYONE]) -> Response:
                 "tenant_id": form.optional("tenant_id"),
             },
         )
-        cookie, _ = await open_web_session(opened.visit, request)
+        cookie, user = await open_web_session(opened.visit, request)
     except AppError as error:
         raise _refuse_login(opened, error, password) from error
     response = opened.go(local_path(form.text("next")), toast="signed-in")
     opened.begin_session(response, cookie, max_age_s=SESSION_S)
+    opened.know_device(response, device_token_of(opened.visit.house, user))
     return response
 
 

@@ -40,6 +40,7 @@ MENU = (
             Entry("People", "/settings/users", "people", Permission.USER_READ),
             Entry("Roles", "/settings/roles", "roles", Permission.SELF),
             Entry("API keys", "/settings/api-keys", "key", Permission.API_KEY_MANAGE),
+            Entry("Security", "/settings/security", "lock", Permission.SECURITY_READ),
             Entry("Audit log", "/audit", "audit", Permission.AUDIT_READ),
         ),
     ),

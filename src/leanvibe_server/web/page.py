@@ -9,6 +9,8 @@ from urllib.parse import quote, urlsplit
 from fastapi import Depends, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from leanvibe_server.identity.login import DEVICE_COOKIE
+from leanvibe_server.identity.sessions import LIMITS, WEB
 from leanvibe_server.kernel.access import (
     Admission,
     Errand,
@@ -18,7 +20,7 @@ from leanvibe_server.kernel.access import (
     check_permission,
     scope_of,
 )
-from leanvibe_server.kernel.errors import AppError, Unauthorized
+from leanvibe_server.kernel.errors import AppError, StepUpRequired, Unauthorized
 from leanvibe_server.kernel.request import SESSION_COOKIE, Visit, visit_of
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.tenancy import service as tenancy
@@ -40,6 +42,7 @@ from leanvibe_server.web.toasts import TOAST_COOKIE, toast_text
 THEME_COOKIE = "lv_theme"
 THEMES = ("light", "dark")
 YEAR_S = 365 * 24 * 3600
+SESSION_S = int(LIMITS[WEB].absolute.total_seconds())
 
 
 class SignInNeeded(AppError):
@@ -88,6 +91,10 @@ class Page:
         self._set_cookie(response, SESSION_COOKIE, cookie, max_age_s=max_age_s)
         response.delete_cookie(VISITOR_COOKIE)
 
+    def know_device(self, response: Response, token: str) -> None:
+        """Have the browser show from now on that this account signed in from it before."""
+        self._set_cookie(response, DEVICE_COOKIE, token, max_age_s=YEAR_S // 2)
+
     def end_session(self, response: Response) -> None:
         response.delete_cookie(SESSION_COOKIE)
 
@@ -105,6 +112,8 @@ class Page:
         """Answer a refusal inside the block by showing the form again, with what was wrong."""
         try:
             yield
+        except StepUpRequired:
+            raise
         except AppError as error:
             response = self.show(
                 template, http_status=error.status, **{**values, "faults": Faults.of(error)}

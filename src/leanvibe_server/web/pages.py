@@ -3,14 +3,18 @@
 from fastapi import FastAPI
 
 from leanvibe_server.web import (
+    account_pages,
     assets,
     audit_pages,
     auth_pages,
     docs_pages,
     overview_pages,
+    password_pages,
     people_pages,
     projects_pages,
+    security_pages,
     settings_pages,
+    step_up_pages,
     tasks_pages,
 )
 from leanvibe_server.web.memberships import Memberships
@@ -19,10 +23,14 @@ from leanvibe_server.web.routes import add_error_pages
 ROUTERS = (
     assets.router,
     auth_pages.router,
+    password_pages.router,
+    step_up_pages.router,
+    account_pages.router,
     overview_pages.router,
     projects_pages.router,
     tasks_pages.router,
     settings_pages.router,
+    security_pages.router,
     people_pages.router,
     audit_pages.router,
     docs_pages.router,

@@ -9,12 +9,14 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
+from leanvibe_server.kernel.errors import StepUpRequired
 from leanvibe_server.kernel.http import HouseRoute
 from leanvibe_server.kernel.log import logger
 from leanvibe_server.kernel.request import visit_of
 from leanvibe_server.web.forgery import holder_of, new_visitor
 from leanvibe_server.web.forms import Form
 from leanvibe_server.web.page import NOBODY, Answered, Page, SignInNeeded, sign_in_path
+from leanvibe_server.web.step_up import ask_again
 
 HEADINGS = {
     400: ("This request cannot be read", "info"),
@@ -41,6 +43,8 @@ class PageRoute(HouseRoute):
                 return await handle(request)
             except Answered as answer:
                 return answer.response
+            except StepUpRequired:
+                return ask_again(request)
             except SignInNeeded:
                 return RedirectResponse(sign_in_path(request), status_code=303)
             except Exception as error:  # a page that crashes is answered by a page

@@ -5,6 +5,12 @@ TOAST_COOKIE = "lv_toast"
 TOASTS = {
     "signed-in": "You are signed in.",
     "signed-out": "You are signed out.",
+    "password-changed": "Your password is changed; your other devices are signed out.",
+    "link-sent": "A link is on its way to your address.",
+    "email-changed": "Your address is changed. Sign in with it.",
+    "session-ended": "The device is signed out.",
+    "sessions-ended": "Every other device is signed out.",
+    "security-saved": "The security policy is saved, and holds from now on.",
     "password-set": "Your password is set. You can sign in now.",
     "email-verified": "Your e-mail address is verified.",
     "project-created": "The project is added.",

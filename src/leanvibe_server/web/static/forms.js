@@ -30,4 +30,6 @@ export function helpForms() {
   document.querySelectorAll("form[data-once]").forEach(sendOnce);
   document.querySelectorAll("[data-choices]").forEach(followChoice);
   document.querySelector("[data-focus]")?.focus();
+  // A change that was interrupted by a question goes on by itself.
+  document.querySelector("form[data-resume]")?.requestSubmit();
 }
