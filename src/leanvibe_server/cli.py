@@ -13,7 +13,7 @@ import click
 from leanvibe_server.kernel.config import ConfigError, Settings
 from leanvibe_server.kernel.errors import AppError
 from leanvibe_server.kernel.log import configure_logging
-from leanvibe_server.launch import administration, installation, key_care
+from leanvibe_server.launch import administration, audit_care, installation, key_care
 from leanvibe_server.launch import demo as demo_data
 from leanvibe_server.launch import doctor as doctor_checks
 from leanvibe_server.launch.environment import read_environment
@@ -137,6 +137,28 @@ def destroy(tenant: UUID, *, yes: bool) -> None:
     with installation.open_database(_settings()) as settings:
         done = key_care.destroy(settings, tenant)
     click.echo(f"Data keys destroyed: {done}.")
+
+
+@main.group()
+def audit() -> None:
+    """The audit logs."""
+
+
+@audit.command()
+@_TENANT
+@click.option(
+    "--accept-restored", is_flag=True, help="After a backup was restored: begin from what it holds."
+)
+def verify(tenant: UUID | None, *, accept_restored: bool) -> None:
+    """Check that nothing was changed, removed, moved or slipped in. Exit code 1: something was."""
+    with installation.open_database(_settings()) as settings:
+        verdicts = audit_care.verify(settings, tenant, accept_restored=accept_restored)
+    for verdict in verdicts:
+        fault = verdict.fault
+        told = "holds" if fault is None else f"{fault.kind}: {fault.message} At {fault.position}, "
+        told += "" if fault is None else f"entry {fault.event_id}."
+        click.echo(f"{'✓' if fault is None else '✗'} {verdict.tenant_id}: {verdict.entries} {told}")
+    sys.exit(0 if all(verdict.valid for verdict in verdicts) else 1)
 
 
 @main.group()

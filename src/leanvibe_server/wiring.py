@@ -7,6 +7,7 @@ from fastapi import FastAPI
 import leanvibe_server
 from leanvibe_server import health
 from leanvibe_server.audit import api as audit_api
+from leanvibe_server.audit import jobs as audit_jobs
 from leanvibe_server.engine import api as engine_api
 from leanvibe_server.engine import jobs as engine_jobs
 from leanvibe_server.engine import service as engine
@@ -72,6 +73,8 @@ SWEEPS = (
     sweep_idempotency_keys,
     tenant_directory.sweep,
 )
+# What a worker does beside its queue, for as long as it runs.
+CLOCKS = (audit_jobs.keep_sealing,)
 
 # Every column of sealed values: without a line here `seal` refuses, for no rotation would find it.
 SEALED_COLUMNS = (

@@ -27,11 +27,15 @@ async def run(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     if settings.worker_metrics_port:
         start_http_server(settings.worker_metrics_port, "127.0.0.1", metrics.REGISTRY)
-    housekeeper = asyncio.create_task(keep_house(house))
+    housekeepers = [
+        asyncio.create_task(keep_house(house)),
+        *(asyncio.create_task(clock(house)) for clock in wiring.CLOCKS),
+    ]
     try:
         await run_worker(house, wiring.jobs(), stop)
     finally:
-        housekeeper.cancel()
+        for housekeeper in housekeepers:
+            housekeeper.cancel()
         await house.database.close()
 
 

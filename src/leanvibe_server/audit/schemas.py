@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from leanvibe_server.audit.verification import Verdict
 from leanvibe_server.kernel.events import StoredEvent
 from leanvibe_server.kernel.schemas import Timestamp
 
@@ -15,7 +16,7 @@ class AuditEntry(BaseModel):
     id: UUID
     tenant_id: UUID
     event_type: str = Field(examples=["user.login"])
-    area: str = Field(description="auth, billing, tenant, project or task")
+    area: str = Field(description="auth, security, billing, tenant, project, task or privacy")
     actor: dict[str, Any] = Field(description="kind, id and label of who acted")
     details: dict[str, Any]
     ip_address: str | None
@@ -36,4 +37,48 @@ class AuditEntry(BaseModel):
             user_agent=event.user_agent,
             request_id=event.request_id,
             timestamp=event.occurred_at,
+        )
+
+
+class ChainFault(BaseModel):
+    """The first entry that is not as it was sealed."""
+
+    kind: str = Field(
+        description="changed, removed, reordered, inserted, person_changed, person_removed "
+        "or seal_broken"
+    )
+    message: str
+    position: int | None = Field(description="Place in the chain, counted from 1")
+    event_id: UUID | None
+
+
+class ChainVerdict(BaseModel):
+    """Whether the log is what was written."""
+
+    tenant_id: UUID
+    valid: bool
+    entries: int = Field(description="Entries that were checked and hold")
+    seals: int
+    head: str | None = Field(description="Hash of the last seal, to be kept elsewhere if wished")
+    fault: ChainFault | None
+    checked_at: Timestamp
+
+    @classmethod
+    def of(cls, verdict: Verdict) -> "ChainVerdict":
+        fault = verdict.fault
+        return cls(
+            tenant_id=verdict.tenant_id,
+            valid=verdict.valid,
+            entries=verdict.entries,
+            seals=verdict.seals,
+            head=None if verdict.head is None else verdict.head.hex(),
+            fault=None
+            if fault is None
+            else ChainFault(
+                kind=fault.kind,
+                message=fault.message,
+                position=fault.position,
+                event_id=fault.event_id,
+            ),
+            checked_at=verdict.checked_at,
         )

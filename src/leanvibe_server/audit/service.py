@@ -1,18 +1,23 @@
-"""Reading the audit log."""
+"""Reading, exporting and checking the audit log."""
 
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from itertools import chain
 from uuid import UUID
 
 from leanvibe_server.audit import repository
+from leanvibe_server.audit.events import AuditExported, AuditRead, AuditVerified
+from leanvibe_server.audit.export import csv_lines
 from leanvibe_server.audit.repository import AuditFilter
-from leanvibe_server.kernel.access import Permission
+from leanvibe_server.audit.verification import Verdict, verify_tenant
+from leanvibe_server.kernel.access import Errand, Permission
 from leanvibe_server.kernel.errors import NotFound
-from leanvibe_server.kernel.events import StoredEvent
+from leanvibe_server.kernel.events import Event, StoredEvent
+from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.pagination import PageRequest
-from leanvibe_server.kernel.platform import Reason, ask_regions
+from leanvibe_server.kernel.platform import Reason, across_tenants, ask_regions
 from leanvibe_server.kernel.scope import Scope
 
 
@@ -26,11 +31,15 @@ class AuditQuestion:
     start_date: date | None = None
     end_date: date | None = None
     area: str | None = None
+    user_id: UUID | None = None
 
     def in_area(self, area: str) -> "AuditQuestion":
-        return AuditQuestion(
-            self.tenant_id, self.event_type, self.actor_id, self.start_date, self.end_date, area
-        )
+        return replace(self, area=area)
+
+    def told(self) -> dict[str, str]:
+        """The filters in words, for the entry that says who read the log."""
+        named = {name: value for name, value in asdict(self).items() if value is not None}
+        return {name: str(value) for name, value in named.items() if name != "tenant_id"}
 
 
 async def list_entries(
@@ -38,25 +47,101 @@ async def list_entries(
 ) -> list[StoredEvent]:
     """Entries newest first, one more than the page so that the caller sees whether more follow.
 
-    A tenant's reader sees the own tenant; a platform admin every tenant, or the one named.
+    A tenant's reader sees the own tenant; a platform admin every tenant, or the one named, and
+    that is written to both logs.
 
     Raises: NotFound: the tenant named is not the reader's.
     """
-    if Permission.AUDIT_READ_ALL in scope.permissions:
-        wanted = _filter(question, question.tenant_id)
-        ask = partial(
-            repository.list_entries, wanted=wanted, before=page.after, limit=page.limit + 1
+    tenant_id = _require_own(scope, question.tenant_id)
+    wanted = _filter(question, tenant_id)
+    if tenant_id == scope.tenant_id:
+        return await repository.list_entries(
+            scope.conn, wanted, before=page.after, limit=page.limit + 1
         )
-        by_region = await ask_regions(scope.house.database, Reason.PLATFORM_AUDIT, ask)
-        # Ids sort by time, so a page of the whole is among the first of each region.
-        newest = sorted(chain(*by_region), key=lambda entry: entry.id, reverse=True)
-        return newest[: page.limit + 1]
-    if question.tenant_id not in (None, scope.tenant_id):
+    read = AuditRead(of_tenant_id=tenant_id, filters=question.told())
+    await _tell_both(scope, read, tenant_id)
+    return await _fetch_across(scope.house, wanted, page.after, page.limit + 1)
+
+
+async def export_csv(scope: Scope, question: AuditQuestion) -> AsyncIterator[bytes]:
+    """The whole answer as lines of CSV, read in transactions of their own as it leaves.
+
+    Raises: NotFound: the tenant named is not the reader's.
+    """
+    tenant_id = _require_own(scope, question.tenant_id)
+    wanted = _filter(question, tenant_id)
+    told = AuditExported(of_tenant_id=tenant_id, filters=question.told(), format="csv")
+    house = scope.house
+    if tenant_id == scope.tenant_id:
+        await scope.emit(told)
+        return csv_lines(partial(_fetch_own, house, scope.tenant_id, wanted))
+    await _tell_both(scope, told, tenant_id)
+    return csv_lines(partial(_fetch_across, house, wanted))
+
+
+async def verify(errand: Errand, tenant_id: UUID | None) -> Verdict:
+    """Check the chain of the reader's tenant, or of the one a platform admin names.
+
+    Raises: NotFound: the tenant named is not the reader's.
+    """
+    wanted = errand.tenant_id if tenant_id is None else tenant_id
+    if wanted != errand.tenant_id and Permission.AUDIT_READ_ALL not in errand.caller.permissions:
         raise NotFound("No such tenant.")
-    wanted = _filter(question, scope.tenant_id)
-    return await repository.list_entries(
-        scope.conn, wanted, before=page.after, limit=page.limit + 1
-    )
+    verdict = await verify_tenant(errand.house, wanted)
+    async with errand.scope() as scope:
+        event = AuditVerified(
+            of_tenant_id=wanted,
+            valid=verdict.valid,
+            entries=verdict.entries,
+            fault=None if verdict.fault is None else verdict.fault.kind,
+        )
+        await scope.emit(event)
+    if wanted != errand.tenant_id:
+        await _tell_tenant(errand.caller, event, wanted)
+    return verdict
+
+
+def _require_own(scope: Scope, tenant_id: UUID | None) -> UUID | None:
+    """The tenant whose log is read; None stands for all, which only a platform admin reads."""
+    if Permission.AUDIT_READ_ALL in scope.permissions:
+        return tenant_id
+    if tenant_id not in (None, scope.tenant_id):
+        raise NotFound("No such tenant.")
+    return scope.tenant_id
+
+
+async def _tell_both(scope: Scope, event: Event, tenant_id: UUID | None) -> None:
+    await scope.emit(event)
+    if tenant_id is not None:
+        await _tell_tenant(scope, event, tenant_id)
+
+
+async def _tell_tenant(scope: Scope, event: Event, tenant_id: UUID) -> None:
+    """Write an event to the log of the tenant a platform admin looked at.
+
+    Raises: NotFound: there is none.
+    """
+    async with across_tenants(scope.house.database, Reason.PLATFORM_AUDIT, tenant_id) as conn:
+        if not await repository.is_tenant(conn, tenant_id):
+            raise NotFound("No such tenant.")
+        await replace(scope, conn=conn, tenant_id=tenant_id).emit(event)
+
+
+async def _fetch_own(
+    house: House, tenant_id: UUID, wanted: AuditFilter, before: UUID | None, limit: int
+) -> list[StoredEvent]:
+    async with house.database.tenant(tenant_id) as conn:
+        return await repository.list_entries(conn, wanted, before=before, limit=limit)
+
+
+async def _fetch_across(
+    house: House, wanted: AuditFilter, before: UUID | None, limit: int
+) -> list[StoredEvent]:
+    """Entries of every region. Ids sort by time, so a page of the whole is among the first of
+    each."""
+    ask = partial(repository.list_entries, wanted=wanted, before=before, limit=limit)
+    by_region = await ask_regions(house.database, Reason.PLATFORM_AUDIT, ask)
+    return sorted(chain(*by_region), key=lambda entry: entry.id, reverse=True)[:limit]
 
 
 def _filter(question: AuditQuestion, tenant_id: UUID | None) -> AuditFilter:
@@ -65,6 +150,7 @@ def _filter(question: AuditQuestion, tenant_id: UUID | None) -> AuditFilter:
         area=question.area,
         name=question.event_type,
         actor_id=question.actor_id,
+        user_id=question.user_id,
         start_at=_midnight(question.start_date),
         end_at=_end_of(question.end_date),
     )

@@ -62,7 +62,40 @@ FROM event_personal p WHERE p.tenant_id = e.tenant_id AND p.event_id = e.id;
 INSERT INTO unsealed_events SELECT tenant_id, id FROM events WHERE audited;
 ALTER TABLE events FORCE ROW LEVEL SECURITY;
 """
-APPENDED = ("sealed_events", "audit_seals")
+PRIVACY = """
+CREATE TABLE privacy_exports (
+    tenant_id uuid NOT NULL REFERENCES tenants (id) ON DELETE CASCADE, id uuid NOT NULL,
+    user_id uuid, -- NULL: all of the tenant
+    status text NOT NULL CHECK (status IN ('queued', 'ready', 'failed', 'expired')),
+    requested_by uuid, requested_at timestamptz NOT NULL, ready_at timestamptz,
+    expires_at timestamptz NOT NULL, size_bytes bigint, sha256 text,
+    PRIMARY KEY (tenant_id, id)
+);
+CREATE TABLE erasures (
+    tenant_id uuid NOT NULL REFERENCES tenants (id) ON DELETE CASCADE, id uuid NOT NULL,
+    user_id uuid NOT NULL, requested_by uuid, erased_at timestamptz NOT NULL,
+    certificate jsonb NOT NULL, signature text NOT NULL,
+    PRIMARY KEY (tenant_id, id)
+);
+CREATE INDEX erasures_of_person ON erasures (tenant_id, user_id);
+CREATE TABLE consents (
+    tenant_id uuid NOT NULL REFERENCES tenants (id) ON DELETE CASCADE, id uuid NOT NULL,
+    user_id uuid NOT NULL, purpose text NOT NULL, version text NOT NULL, given boolean NOT NULL,
+    recorded_by uuid, recorded_at timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, id)
+);
+CREATE INDEX consents_of_person ON consents (tenant_id, user_id, purpose, id);
+CREATE TABLE retention_periods (
+    tenant_id uuid NOT NULL REFERENCES tenants (id) ON DELETE CASCADE, table_name text NOT NULL,
+    days int NOT NULL CHECK (days > 0), changed_at timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, table_name)
+);
+CREATE TABLE retention_marks (
+    tenant_id uuid NOT NULL, table_name text NOT NULL, removed_before timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, table_name)
+);
+"""
+APPENDED = ("sealed_events", "audit_seals", "erasures", "consents")
 
 
 def upgrade() -> None:
@@ -71,6 +104,7 @@ def upgrade() -> None:
     grant("data_keys", "SELECT, INSERT, UPDATE", "app")
     grant("data_keys", "SELECT, INSERT, UPDATE, DELETE", "platform")
     run(AUDIT)
+    run(PRIVACY)
     for table in (*APPENDED, "event_personal", "unsealed_events"):
         isolate(table)
         # What is sealed is append-only for everyone, as the events are.
@@ -78,3 +112,7 @@ def upgrade() -> None:
     # What names a person is erased, and never changed.
     grant("event_personal", "DELETE", "app", "platform")
     grant("unsealed_events", "DELETE", "app", "platform")
+    for table in ("privacy_exports", "retention_periods", "retention_marks"):
+        isolate(table)
+        grant(table, "SELECT, INSERT, UPDATE", "app", "platform")
+    grant("retention_periods", "DELETE", "app", "platform")
