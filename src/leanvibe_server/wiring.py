@@ -17,6 +17,7 @@ from leanvibe_server.identity import jobs as identity_jobs
 from leanvibe_server.identity import keys
 from leanvibe_server.identity import service as identity
 from leanvibe_server.identity.account import api as account_api
+from leanvibe_server.identity.administration import api as administration_api
 from leanvibe_server.identity.federation import api as federation_api
 from leanvibe_server.identity.federation.protocols import Protocols
 from leanvibe_server.identity.gate import HouseGate
@@ -46,6 +47,7 @@ from leanvibe_server.realtime import api as realtime_api
 from leanvibe_server.realtime.hub import Hub
 from leanvibe_server.tenancy import api as tenancy_api
 from leanvibe_server.tenancy import directory as tenant_directory
+from leanvibe_server.tenancy import purge
 from leanvibe_server.tenancy.keys import api as keys_api
 from leanvibe_server.tenancy.keys import service as tenant_keys
 from leanvibe_server.web import pages as web_pages
@@ -58,6 +60,7 @@ API_ROUTERS = (
     federation_api.router,
     roles_api.router,
     metering_api.router,
+    administration_api.router,
     tenancy_api.router,
     keys_api.router,
     projects_api.router,
@@ -72,6 +75,7 @@ SWEEPS = (
     saml_housekeeping.sweep,
     sweep_idempotency_keys,
     tenant_directory.sweep,
+    purge.sweep,
 )
 # What a worker does beside its queue, for as long as it runs.
 CLOCKS = (audit_jobs.keep_sealing,)

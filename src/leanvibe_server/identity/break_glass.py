@@ -46,7 +46,7 @@ async def enter(
         tenant_id=named,
         permissions=BEHIND_GLASS,
         plan=plan,
-        suspended=status == "suspended",
+        suspended=status != "active",
         transaction=await house.database.begin_tenant(named),
     )
 

@@ -113,9 +113,7 @@ class HouseGate:
         transaction = await house.database.begin_tenant(claim.tenant_id)
         try:
             standing = _require_standing(await claim.look(transaction.conn), visit, now)
-            if rate is None:
-                rate = self._remember_rate(claim.tenant_id, standing.plan)
-                visit.limit(f"tenant {claim.tenant_id}", rate)
+            self._check_rate(visit, claim.tenant_id, standing.plan, counted_at=rate)
             if named != claim.tenant_id:
                 return await self._enter_other(house, credentials, standing, named, transaction)
             if credentials.named_slug not in (None, standing.tenant_slug):
@@ -154,6 +152,17 @@ class HouseGate:
         return await break_glass.enter(
             house, credentials, standing, named, actor=_actor(standing, credentials.visit)
         )
+
+    def _check_rate(
+        self, visit: Visit, tenant_id: UUID, plan: str, *, counted_at: Rate | None
+    ) -> None:
+        """Count the call, unless it was counted before the tenant was looked at; and remember the
+        rate of its plan, which may have changed."""
+        if counted_at == plan_of(plan).rate:
+            return
+        rate = self._remember_rate(tenant_id, plan)
+        if counted_at is None:
+            visit.limit(f"tenant {tenant_id}", rate)
 
     def _remember_rate(self, tenant_id: UUID, plan: str) -> Rate:
         if len(self._rates) >= KNOWN_RATES:
@@ -255,7 +264,7 @@ def _admission(
         tenant_id=tenant_id,
         permissions=permissions_of(standing.role, standing.scopes, standing.role_permissions),
         plan=standing.plan,
-        suspended=standing.tenant_status == "suspended",
+        suspended=standing.tenant_status != "active",
         transaction=transaction,
         authenticated_at=standing.authenticated_at,
         project_roles=project_roles_of(standing.project_roles, standing.scopes),

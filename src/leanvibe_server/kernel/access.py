@@ -65,9 +65,11 @@ class Permission(StrEnum):
 
 
 P = Permission
+# What goes on in a tenant that is suspended or is to be deleted: reading, and leaving for good.
 READS = frozenset(
     {P.SELF, P.TENANT_READ, P.USER_READ, P.PROJECT_READ, P.PROJECT_READ_ALL, P.TASK_READ,
-     P.USAGE_READ, P.AUDIT_READ, P.AUDIT_READ_ALL, P.TENANT_ADMIN, P.SECURITY_READ}
+     P.USAGE_READ, P.AUDIT_READ, P.AUDIT_READ_ALL, P.TENANT_ADMIN, P.SECURITY_READ,
+     P.TENANT_DELETE}
 )  # fmt: skip
 
 _GUEST = frozenset({P.SELF, P.PROJECT_READ, P.TASK_READ})
@@ -163,8 +165,8 @@ def check_permission(
         raise lacking(permission, admission.actor.role)
     if admission.suspended and permission not in READS:
         raise TenantSuspended(
-            "The tenant is suspended: reading and billing work, changes do not. "
-            "Contact the platform's administrator."
+            "The tenant is suspended or is to be deleted: reading and billing work, changes do "
+            "not. Its owner or the platform's administrator can take that back."
         )
 
 

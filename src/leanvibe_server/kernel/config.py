@@ -19,6 +19,7 @@ _AT_LEAST_ONE: Final = (
     "max_body_bytes",
     "max_repository_mb",
     "task_timeout_s",
+    "tenant_grace_days",
 )
 
 
@@ -89,6 +90,9 @@ class Settings:
     aws_kms_region: str = _setting("", "aws: its region; empty: that of the environment")
     aws_kms_endpoint: str = _setting("", "aws: address of a private endpoint")
     jwt_secret: str = _setting("", "HS256 secret (32+ bytes); empty: ES256 keys with JWKS")
+    tenant_grace_days: int = _setting(
+        30, "Days until a deleted organisation is gone for good, in which it can be restored"
+    )
     signup: str = _setting("", "open or closed; empty: open in development, closed in production")
     mail_from: str = _setting("LeanVibe <no-reply@localhost>", "Sender of outgoing mail")
     mail_backend: str = _setting("outbox", "outbox (shown at /dev/outbox) or console")

@@ -1,13 +1,10 @@
 """Tenants over HTTP: what the platform's administrators do."""
 
-from typing import Annotated, Literal
-
-from fastapi import Query
+from typing import Annotated
 
 from leanvibe_server.kernel.access import Permission, may
-from leanvibe_server.kernel.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from leanvibe_server.kernel.errors import Conflict, Forbidden, NotFound
 from leanvibe_server.kernel.http import PathId, Router, refuses
-from leanvibe_server.kernel.pagination import Page, PageQuery, page_of
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.tenancy import service
 from leanvibe_server.tenancy.schemas import Suspension, TenantView
@@ -15,19 +12,6 @@ from leanvibe_server.tenancy.schemas import Suspension, TenantView
 router = Router(tags=["Tenants"])
 
 Administrator = Annotated[Scope, may(Permission.TENANT_ADMIN)]
-
-
-@router.get("/tenants", responses=refuses(InvalidRequest, Forbidden))
-async def list_tenants(
-    scope: Administrator,
-    page: PageQuery,
-    status: Annotated[Literal["active", "suspended"] | None, Query()] = None,
-    plan: Annotated[str | None, Query(max_length=100)] = None,
-    offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
-) -> Page[TenantView]:
-    """Every tenant, newest first. For platform administrators."""
-    rows = await service.list_tenants(scope, status=status, plan=plan, page=page, offset=offset)
-    return page_of(rows, page, TenantView.of, lambda tenant: tenant.id)
 
 
 @router.get("/tenants/{tenant_id}", responses=refuses(NotFound))

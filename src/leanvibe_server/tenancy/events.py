@@ -1,5 +1,6 @@
 """What happens to tenants."""
 
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -25,6 +26,38 @@ class TenantSuspended(Event, frozen=True, kw_only=True):
     public: ClassVar[bool] = True
     tenant_id: UUID
     reason: str
+
+
+class TenantPlanChanged(Event, frozen=True, kw_only=True):
+    name: ClassVar[str] = "tenant.plan_changed"
+    public: ClassVar[bool] = True
+    tenant_id: UUID
+    before: str
+    after: str
+
+
+class TenantDeletionScheduled(Event, frozen=True, kw_only=True):
+    """The tenant is read-only from now on and will be gone at `deletes_at`."""
+
+    name: ClassVar[str] = "tenant.deletion_scheduled"
+    public: ClassVar[bool] = True
+    tenant_id: UUID
+    deletes_at: datetime
+    reason: str | None
+
+
+class TenantRestored(Event, frozen=True, kw_only=True):
+    name: ClassVar[str] = "tenant.restored"
+    public: ClassVar[bool] = True
+    tenant_id: UUID
+
+
+class TenantDeleted(Event, frozen=True, kw_only=True):
+    """Everything of a tenant is gone. Told in the platform's log: the tenant has none any more."""
+
+    name: ClassVar[str] = "tenant.deleted"
+    deleted_tenant_id: UUID
+    region: str
 
 
 class TenantReactivated(Event, frozen=True, kw_only=True):

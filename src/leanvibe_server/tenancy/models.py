@@ -25,7 +25,25 @@ class Tenant(msgspec.Struct, frozen=True, kw_only=True):
     trial_ends_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    deletes_at: datetime | None = None
 
     @property
     def suspended(self) -> bool:
         return self.status == "suspended"
+
+    @property
+    def deleting(self) -> bool:
+        """Whether it is to be deleted at `deletes_at`."""
+        return self.status == "deleting"
+
+
+class TenantFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which tenants are asked for. `search` is part of a name, a slug or the admin's e-mail."""
+
+    status: str | None = None
+    plan: str | None = None
+    region: str | None = None
+    parent_tenant_id: UUID | None = None
+    search: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None

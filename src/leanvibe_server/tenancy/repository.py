@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from leanvibe_server.kernel.db import Connection
-from leanvibe_server.tenancy.models import Tenant
+from leanvibe_server.tenancy.models import Tenant, TenantFilter
 
 COLUMNS = """id, slug, organization_name, display_name, status, plan, data_residency,
     parent_tenant_id, admin_email, configuration, security, suspended_reason, trial_ends_at,
@@ -15,15 +15,25 @@ INSERT = f"""
 INSERT INTO tenants ({COLUMNS})
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 """
+READ = f"{COLUMNS}, deletes_at"
 INSERT_ONCE = f"{INSERT} ON CONFLICT (id) DO NOTHING"
-FIND = f"SELECT {COLUMNS} FROM tenants WHERE id = $1"
-FIND_BY_SLUG = f"SELECT {COLUMNS} FROM tenants WHERE slug = $1"
-LIST = f"""
-SELECT {COLUMNS} FROM tenants
+FIND = f"SELECT {READ} FROM tenants WHERE id = $1"
+FIND_BY_SLUG = f"SELECT {READ} FROM tenants WHERE slug = $1"
+LOCK = f"SELECT {READ} FROM tenants WHERE id = $1 FOR NO KEY UPDATE"
+_WANTED = """
+FROM tenants
 WHERE ($1::text IS NULL OR status = $1) AND ($2::text IS NULL OR plan = $2)
-  AND ($3::uuid IS NULL OR id < $3)
-ORDER BY id DESC LIMIT $4 OFFSET $5
+  AND ($3::text IS NULL OR data_residency = $3)
+  AND ($4::uuid IS NULL OR parent_tenant_id = $4)
+  AND ($5::text IS NULL OR strpos(lower(organization_name || ' ' || display_name), $5) > 0
+       OR strpos(slug, $5) > 0 OR strpos(lower(admin_email), $5) > 0)
+  AND ($6::timestamptz IS NULL OR created_at >= $6)
+  AND ($7::timestamptz IS NULL OR created_at < $7)
 """
+LIST = f"""
+SELECT {READ} {_WANTED} AND ($8::uuid IS NULL OR id < $8) ORDER BY id DESC LIMIT $9 OFFSET $10
+"""
+COUNT = f"SELECT count(*) {_WANTED}"
 # The directory is in the home region's database only.
 ENTER = """
 INSERT INTO tenant_directory (tenant_id, slug, region, claimed_at, settled_at)
@@ -42,11 +52,34 @@ LIST_PRESENT = "SELECT id FROM tenants WHERE id = ANY($1)"
 SETTLE = "UPDATE tenant_directory SET settled_at = $2 WHERE tenant_id = ANY($1)"
 UPDATE_SETTINGS = f"""
 UPDATE tenants SET display_name = $2, configuration = $3, updated_at = $4 WHERE id = $1
-RETURNING {COLUMNS}
+RETURNING {READ}
 """
 UPDATE_STATUS = f"""
-UPDATE tenants SET status = $2, suspended_reason = $3, updated_at = $4 WHERE id = $1
-RETURNING {COLUMNS}
+UPDATE tenants SET status = $2, suspended_reason = $3, deletes_at = $4, updated_at = $5
+WHERE id = $1 RETURNING {READ}
+"""
+UPDATE_PLAN = f"""
+UPDATE tenants SET plan = $2, trial_ends_at = $3, updated_at = $4 WHERE id = $1
+RETURNING {READ}
+"""
+LIST_DUE = f"""
+SELECT {READ} FROM tenants WHERE status = 'deleting' AND deletes_at <= $1
+ORDER BY deletes_at LIMIT $2
+"""
+HAS_CHILDREN = "SELECT EXISTS (SELECT 1 FROM tenants WHERE parent_tenant_id = $1)"
+# What stays of a tenant that is gone: that there was one, where, and until when.
+BURY = """
+UPDATE tenant_directory SET slug = 'deleted-' || tenant_id, deleted_at = $2 WHERE tenant_id = $1
+"""
+FORGET_PEOPLE = "DELETE FROM remote_directory WHERE tenant_id = $1"
+TABLES_OF_TENANTS = """
+SELECT c.relname AS name, has_table_privilege(current_user, c.oid, 'DELETE') AS ours
+FROM pg_attribute a
+JOIN pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'public'
+WHERE a.attname = 'tenant_id' AND NOT a.attisdropped
+  AND c.relname NOT IN ('tenant_directory', 'remote_directory')
+ORDER BY c.relname
 """
 UPDATE_SECURITY = "UPDATE tenants SET security = $2, updated_at = $3 WHERE id = $1"
 DELETE = "DELETE FROM tenants WHERE id = $1"
@@ -86,17 +119,65 @@ async def find_by_slug(conn: Connection, slug: str) -> Tenant | None:
     return _tenant(await conn.fetchrow(FIND_BY_SLUG, slug))
 
 
+async def lock(conn: Connection, tenant_id: UUID) -> Tenant | None:
+    """The tenant; others who change its standing wait until this transaction ends."""
+    return _tenant(await conn.fetchrow(LOCK, tenant_id))
+
+
 async def list_page(
-    conn: Connection,
-    *,
-    status: str | None,
-    plan: str | None,
-    after: UUID | None,
-    limit: int,
-    offset: int,
+    conn: Connection, *, wanted: TenantFilter, after: UUID | None, limit: int, offset: int
 ) -> list[Tenant]:
-    rows = await conn.fetch(LIST, status, plan, after, limit, offset)
+    rows = await conn.fetch(LIST, *_values(wanted), after, limit, offset)
     return [Tenant(**row) for row in rows]
+
+
+async def count(conn: Connection, *, wanted: TenantFilter) -> int:
+    number: int = await conn.fetchval(COUNT, *_values(wanted))
+    return number
+
+
+def _values(wanted: TenantFilter) -> tuple[Any, ...]:
+    return (
+        wanted.status,
+        wanted.plan,
+        wanted.region,
+        wanted.parent_tenant_id,
+        None if wanted.search is None else wanted.search.lower(),
+        wanted.created_after,
+        wanted.created_before,
+    )
+
+
+async def list_due(conn: Connection, *, before: datetime, limit: int) -> list[Tenant]:
+    """Tenants of this database whose time to be restored is over."""
+    return [Tenant(**row) for row in await conn.fetch(LIST_DUE, before, limit)]
+
+
+async def has_children(conn: Connection, tenant_id: UUID) -> bool:
+    found: bool = await conn.fetchval(HAS_CHILDREN, tenant_id)
+    return found
+
+
+async def bury(conn: Connection, tenant_id: UUID, *, now: datetime) -> None:
+    """Leave of the directory's entry that there was a tenant, and forget its people."""
+    await conn.execute(FORGET_PEOPLE, tenant_id)
+    await conn.execute(BURY, tenant_id, now)
+
+
+async def delete_rows(conn: Connection, tenant_id: UUID) -> list[str]:
+    """Delete what a tenant owns in this database but its own row, as far as this login may; the
+    tables that are left to the owner."""
+    tables = await conn.fetch(TABLES_OF_TENANTS)
+    for table in tables:
+        if table["ours"]:
+            await conn.execute(f'DELETE FROM "{table["name"]}" WHERE tenant_id = $1', tenant_id)
+    return [table["name"] for table in tables if not table["ours"]]
+
+
+async def update_plan(
+    conn: Connection, tenant_id: UUID, *, plan: str, trial_ends_at: datetime | None, now: datetime
+) -> Tenant | None:
+    return _tenant(await conn.fetchrow(UPDATE_PLAN, tenant_id, plan, trial_ends_at, now))
 
 
 async def enter(
@@ -149,9 +230,15 @@ async def update_settings(
 
 
 async def update_status(
-    conn: Connection, tenant_id: UUID, *, status: str, reason: str | None, now: datetime
+    conn: Connection,
+    tenant_id: UUID,
+    *,
+    status: str,
+    reason: str | None,
+    now: datetime,
+    deletes_at: datetime | None = None,
 ) -> Tenant | None:
-    return _tenant(await conn.fetchrow(UPDATE_STATUS, tenant_id, status, reason, now))
+    return _tenant(await conn.fetchrow(UPDATE_STATUS, tenant_id, status, reason, deletes_at, now))
 
 
 async def update_security(

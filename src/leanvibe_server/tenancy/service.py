@@ -1,7 +1,7 @@
 """Use cases of tenants: create, describe, suspend, reactivate."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -10,17 +10,22 @@ from uuid import UUID
 from leanvibe_server.kernel.access import Permission
 from leanvibe_server.kernel.errors import Conflict, NotFound
 from leanvibe_server.kernel.events import Event
-from leanvibe_server.kernel.pagination import PageRequest
+from leanvibe_server.kernel.pagination import PageRequest, page_of
 from leanvibe_server.kernel.platform import PLATFORM_TENANT, Reason, across_tenants, ask_regions
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.tenancy import directory, repository
+from leanvibe_server.tenancy.errors import invalid
 from leanvibe_server.tenancy.events import (
     TenantCreated,
+    TenantDeletionScheduled,
+    TenantPlanChanged,
     TenantReactivated,
+    TenantRestored,
     TenantSuspended,
     TenantUpdated,
 )
-from leanvibe_server.tenancy.models import Tenant
+from leanvibe_server.tenancy.models import Tenant, TenantFilter
+from leanvibe_server.tenancy.schemas import TenantPage, TenantQuery, TenantView, check_configuration
 
 
 async def create_tenant(
@@ -41,6 +46,7 @@ async def create_tenant(
     Raises: Conflict: the slug is taken. InvalidRequest: the slug or region cannot be used.
     """
     region = directory.require_region(scope.house, data_residency)
+    check_whole(configuration or {})
     now, tenant_id = scope.now, scope.new_id()
     tenant = Tenant(
         id=tenant_id,
@@ -141,7 +147,12 @@ async def update_tenant(
 ) -> Tenant:
     """Change how the own tenant is shown and configured; sections not named stay."""
     tenant = await require_tenant(scope)
-    merged = tenant.configuration | (configuration or {})
+    merged = {
+        name: section
+        for name, section in (tenant.configuration | (configuration or {})).items()
+        if section is not None
+    }
+    check_whole(merged)
     updated = await repository.update_settings(
         scope.conn,
         tenant.id,
@@ -160,26 +171,69 @@ async def update_tenant(
     return updated
 
 
+def check_whole(configuration: dict[str, Any]) -> None:
+    """Refuse what would be too much once it is joined with what is there.
+
+    Raises: InvalidRequest.
+    """
+    try:
+        check_configuration(configuration)
+    except ValueError as error:
+        raise invalid("configuration", str(error)) from None
+
+
 async def set_security(scope: Scope, security: dict[str, Any]) -> None:
     """Keep the security policy of the own tenant; identity reads and checks what it says."""
     await repository.update_security(scope.conn, scope.tenant_id, security, now=scope.now)
 
 
 async def list_tenants(
-    scope: Scope, *, status: str | None, plan: str | None, page: PageRequest, offset: int
+    scope: Scope, wanted: TenantFilter, page: PageRequest, *, offset: int = 0
 ) -> list[Tenant]:
-    """Every tenant, newest first, one more than the page shows. For platform admins."""
+    """Tenants of every region, newest first, one more than the page shows. For platform admins."""
+    database = scope.house.database
+    alone = len(database.regions) == 1
     ask = partial(
         repository.list_page,
-        status=status,
-        plan=plan,
+        wanted=wanted,
         after=page.after,
-        limit=offset + page.limit + 1,
-        offset=0,
+        # Each region may hold all of the page, and all of what comes before it.
+        limit=page.limit + 1 if alone else offset + page.limit + 1,
+        offset=offset if alone else 0,
     )
-    by_region = await ask_regions(scope.house.database, Reason.TENANT_ADMIN, ask)
+    by_region = await ask_regions(database, Reason.TENANT_ADMIN, ask)
+    if alone:
+        return by_region[0]
     newest = sorted(chain(*by_region), key=lambda tenant: tenant.id, reverse=True)
     return newest[offset : offset + page.limit + 1]
+
+
+async def count_tenants(scope: Scope, wanted: TenantFilter) -> int:
+    """How many tenants of every region match. For platform admins."""
+    ask = partial(repository.count, wanted=wanted)
+    return sum(await ask_regions(scope.house.database, Reason.TENANT_ADMIN, ask))
+
+
+async def list_page(scope: Scope, query: TenantQuery, page: PageRequest) -> TenantPage:
+    """One page of the tenants that match, by cursor or by offset. For platform admins.
+
+    Raises: InvalidRequest: both a cursor and an offset.
+    """
+    if query.offset is not None and page.after is not None:
+        raise invalid("offset", "cannot be combined with cursor: use one of them")
+    wanted = TenantFilter(
+        status=query.status,
+        plan=query.plan,
+        region=query.region or query.data_residency,
+        parent_tenant_id=query.parent_tenant_id,
+        search=query.q or None,
+        created_after=query.created_after,
+        created_before=query.created_before,
+    )
+    rows = await list_tenants(scope, wanted, page, offset=query.offset or 0)
+    listed = page_of(rows, page, TenantView.of, lambda tenant: tenant.id)
+    total = None if query.offset is None else await count_tenants(scope, wanted)
+    return TenantPage(**vars(listed), total=total)
 
 
 async def show_tenant(scope: Scope, tenant_id: UUID) -> Tenant:
@@ -225,15 +279,76 @@ async def _set_status(
 ) -> Tenant:
     async with across_tenants(scope.house.database, Reason.TENANT_ADMIN, tenant_id) as conn:
         platform = replace(scope, conn=conn)
-        tenant = await require_tenant(platform, tenant_id)
+        tenant = await lock_tenant(platform, tenant_id)
         if tenant.status == status:
             return tenant
+        if tenant.deleting:
+            raise Conflict("This tenant is being deleted. Restore it first.")
         updated = await repository.update_status(
             conn, tenant_id, status=status, reason=reason, now=scope.now
         )
         inside = await enter_tenant(platform, tenant_id)
         await inside.emit(event)
         return updated or tenant
+
+
+async def lock_tenant(scope: Scope, tenant_id: UUID) -> Tenant:
+    """The tenant, whose standing nobody else changes until this transaction ends.
+
+    Raises: NotFound.
+    """
+    tenant = await repository.lock(scope.conn, tenant_id)
+    if tenant is None:
+        raise NotFound("No such tenant.")
+    return tenant
+
+
+async def schedule_deletion(
+    scope: Scope, tenant: Tenant, *, deletes_at: datetime, reason: str | None
+) -> Tenant:
+    """Make the scope's tenant read-only until it is deleted at `deletes_at`.
+
+    Raises: Conflict: there are organisations below it.
+    """
+    if await repository.has_children(scope.conn, tenant.id):
+        raise Conflict("There are organisations below this one. Delete or move them first.")
+    updated = await repository.update_status(
+        scope.conn,
+        tenant.id,
+        status="deleting",
+        reason=tenant.suspended_reason,
+        deletes_at=deletes_at,
+        now=scope.now,
+    )
+    await scope.emit(
+        TenantDeletionScheduled(tenant_id=tenant.id, deletes_at=deletes_at, reason=reason)
+    )
+    return updated or tenant
+
+
+async def restore(scope: Scope, tenant: Tenant) -> Tenant:
+    """Take back the deletion of the scope's tenant: it is what it was before, suspended or not."""
+    updated = await repository.update_status(
+        scope.conn,
+        tenant.id,
+        status="active" if tenant.suspended_reason is None else "suspended",
+        reason=tenant.suspended_reason,
+        now=scope.now,
+    )
+    await scope.emit(TenantRestored(tenant_id=tenant.id))
+    return updated or tenant
+
+
+async def change_plan(
+    scope: Scope, tenant: Tenant, *, plan: str, trial_ends_at: datetime | None
+) -> Tenant:
+    """Put the scope's tenant on another plan."""
+    updated = await repository.update_plan(
+        scope.conn, tenant.id, plan=plan, trial_ends_at=trial_ends_at, now=scope.now
+    )
+    if plan != tenant.plan:
+        await scope.emit(TenantPlanChanged(tenant_id=tenant.id, before=tenant.plan, after=plan))
+    return updated or tenant
 
 
 async def delete_tenant(scope: Scope, tenant_id: UUID) -> None:

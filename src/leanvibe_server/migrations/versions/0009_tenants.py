@@ -1,4 +1,4 @@
-"""Regions: the directory of tenants, and of those people who live elsewhere."""
+"""Regions with the directory of who lives where, and the deletion of tenants."""
 
 from leanvibe_server.migrations.sql import grant, run
 
@@ -27,8 +27,18 @@ CREATE INDEX remote_directory_by_email ON remote_directory (email_hash);
 CREATE INDEX remote_directory_by_account ON remote_directory (account_id);
 """
 
+# A tenant that is to be deleted keeps its rows until `deletes_at`, and can be restored until then.
+DELETION = """
+ALTER TABLE tenants
+    DROP CONSTRAINT tenants_status_check,
+    ADD CONSTRAINT tenants_status_check CHECK (status IN ('active', 'suspended', 'deleting')),
+    ADD COLUMN deletes_at timestamptz,
+    ADD CHECK ((status = 'deleting') = (deletes_at IS NOT NULL));
+"""
+
 
 def upgrade() -> None:
+    run(DELETION)
     run(DIRECTORIES)
     for table in ("tenant_directory", "remote_directory"):
         # Read before a tenant is known, by the platform login alone.
