@@ -13,12 +13,19 @@ import msgspec
 import uvloop
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from benchmarks.residents import PASSWORD
 from leanvibe_server import app as product
+from leanvibe_server.identity import keys, opaque, tokens
+from leanvibe_server.identity.models import RefreshToken
+from leanvibe_server.identity.passwords import PasswordDesk
+from leanvibe_server.identity.refresh import successor_of
+from leanvibe_server.identity.repository import people, sessions
 from leanvibe_server.identity.repository.gate import BY_SESSION
 from leanvibe_server.kernel.config import Settings
-from leanvibe_server.kernel.crypto import load_vault
+from leanvibe_server.kernel.crypto import hash_token, load_vault
 from leanvibe_server.kernel.db import Connection, Database
 from leanvibe_server.kernel.house import House
+from leanvibe_server.kernel.ids import new_id
 from leanvibe_server.kernel.middleware import Doorman
 from leanvibe_server.projects.repository import FIND
 
@@ -98,6 +105,68 @@ def _print(row: Any) -> bytes:
     )
 
 
+async def comparer(settings: Settings) -> ASGIApp:
+    """An application that compares one password with one hash for each request, as the product
+    does, and does nothing else."""
+    desk = PasswordDesk()
+    kept = await desk.hash(PASSWORD)
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if not await desk.verify(kept, PASSWORD):
+            raise RuntimeError("the password must fit")
+        await _send(send, EMPTY)
+
+    return answer
+
+
+async def renewal_floor(settings: Settings) -> ASGIApp:
+    """The least an application can do to renew a session: the product's statements in one
+    transaction, and one token signed. It believes every refresh token."""
+    vault = load_vault(settings)
+    house = House(settings, await Database.open(settings, vault), vault)
+    await keys.load(house)
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        message = await receive()
+        secret = json.loads(message["body"])["refresh_token"].removeprefix("lr_")
+        await _send(send, await _renew(house, secret))
+
+    return answer
+
+
+async def _renew(house: House, secret: str) -> bytes:
+    tenant_id = opaque.tenant_of_token(secret)
+    if tenant_id is None:
+        raise RuntimeError("no refresh token")
+    now, successor = house.clock.now(), successor_of(house.vault, secret)
+    async with house.database.tenant(tenant_id) as conn:
+        token = await sessions.lock_refresh_token(conn, tenant_id, hash_token(secret))
+        if token is None:
+            raise RuntimeError("an unknown refresh token")
+        session = await sessions.find_session(conn, tenant_id, token.session_id)
+        if session is None:
+            raise RuntimeError("no session")
+        user = await people.find_user(conn, tenant_id, session.user_id)
+        if user is None:
+            raise RuntimeError("no user")
+        await sessions.use_refresh_token(conn, tenant_id, token.id, client_hash=b"", now=now)
+        following = RefreshToken(
+            id=new_id(now),
+            session_id=session.id,
+            client_hash=b"",
+            created_at=now,
+            used_at=None,
+        )
+        await sessions.insert_refresh_token(
+            conn, tenant_id, following, token_hash=hash_token(successor)
+        )
+        await sessions.see_session(conn, tenant_id, session.id, now=now)
+    access = tokens.mint(
+        house, user_id=user.id, tenant_id=tenant_id, session_id=session.id, role=user.role
+    )
+    return msgspec.json.encode({"access_token": access, "refresh_token": f"lr_{successor}"})
+
+
 async def bare(settings: Settings) -> ASGIApp:
     """An application that does nothing."""
 
@@ -126,6 +195,8 @@ async def _send(send: Send, body: bytes) -> None:
 APPS: dict[str, Callable[[Settings], Awaitable[ASGIApp]]] = {
     "floor": floor,
     "floor_with_lookup": floor_with_lookup,
+    "comparer": comparer,
+    "renewal_floor": renewal_floor,
     "bare": bare,
     "doorman": doorman,
 }

@@ -47,6 +47,8 @@ class Ground:
             "LOG_LEVEL": "warning",
             # Tokens name their issuer, so every server of this ground must be the same one.
             "PUBLIC_URL": self.settings.base_url,
+            # The caller speaks for many addresses, of which each may sign in only so often.
+            "TRUSTED_PROXIES": HOST,
         }
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         return kept | own

@@ -21,12 +21,14 @@ import uvloop
 
 HOST = "127.0.0.1"
 ORDER_TIMEOUT_S = 120.0
+KEPT_BODIES = 40
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What came back for one order. `bodies` are the first answers to each request, in order."""
+    """What came back for one order. `bodies` are the first answers to each of the
+    first requests, in order."""
 
     wall_s: float
     statuses: dict[str, int]
@@ -106,7 +108,7 @@ class _Order:
     def note(self, request: int, status: bytes, body: bytearray, span_s: float) -> None:
         self._statuses[status] = self._statuses.get(status, 0) + 1
         self._spans.append(span_s)
-        if request not in self._bodies:
+        if request < KEPT_BODIES and request not in self._bodies:
             self._bodies[request] = bytes(body)
         if len(self._spans) == self._count and not self._done.done():
             self._done.set_result(None)
@@ -189,6 +191,19 @@ def get(path: str, headers: dict[str, str]) -> bytes:
     lines = [f"GET {path} HTTP/1.1", f"Host: {HOST}", "Accept: application/json"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode()
+
+
+def post(path: str, body: dict[str, str], *, place: int) -> bytes:
+    """A POST request with JSON as it goes over the wire, from the address of that number."""
+    text = json.dumps(body).encode()
+    lines = [
+        f"POST {path} HTTP/1.1",
+        f"Host: {HOST}",
+        "Content-Type: application/json",
+        f"X-Forwarded-For: 10.{place >> 16 & 255}.{place >> 8 & 255}.{place & 255}",
+        f"Content-Length: {len(text)}",
+    ]
+    return "\r\n".join([*lines, "", ""]).encode() + text
 
 
 def main() -> None:

@@ -23,19 +23,28 @@ class Effort:
 
 @dataclass(frozen=True)
 class Figure:
-    """One result. `goal` is the most it should be; None where nothing was promised."""
+    """One result. `goal` is the most it should be, or with `at_least` the least; None where
+    nothing was promised."""
 
     what: str
     value: Spread
     unit: str = "×"
     goal: float | None = None
+    at_least: bool = False
 
     @property
     def met(self) -> bool | None:
-        return None if self.goal is None else self.value.median <= self.goal
+        if self.goal is None:
+            return None
+        found = self.value.median
+        return found >= self.goal if self.at_least else found <= self.goal
+
+    @property
+    def sign(self) -> str:
+        return "≥" if self.at_least else "≤"
 
     def __str__(self) -> str:
-        goal = "" if self.goal is None else f", goal ≤ {self.goal:g} {self.unit}"
+        goal = "" if self.goal is None else f", goal {self.sign} {self.goal:g} {self.unit}"
         return (
             f"{self.what}: {self.value.median:g} {self.unit} "
             f"({self.value.lowest:g}–{self.value.highest:g}){goal}"
@@ -85,7 +94,8 @@ def _result(figure: dict[str, Any]) -> str:
 def _goal(figure: dict[str, Any]) -> str:
     if figure["goal"] is None:
         return ""
-    return f"≤ {figure['goal']:g} {figure['unit']}: {'met' if figure['met'] else 'not met'}"
+    sign = figure.get("sign", "≤")
+    return f"{sign} {figure['goal']:g} {figure['unit']}: {'met' if figure['met'] else 'not met'}"
 
 
 def _machine(machine: dict[str, Any]) -> str:
@@ -109,5 +119,6 @@ def as_json(figure: Figure) -> dict[str, Any]:
         "lowest": figure.value.lowest,
         "highest": figure.value.highest,
         "goal": figure.goal,
+        "sign": figure.sign,
         "met": figure.met,
     }

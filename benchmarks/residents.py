@@ -86,6 +86,12 @@ def sign_in(server: Server, resident: Resident) -> str:
     return str(answer["access_token"])
 
 
+def open_session(server: Server, resident: Resident) -> str:
+    """The refresh token of a fresh session."""
+    answer = post(server, "/v1/auth/login", {"email": resident.email, "password": PASSWORD})
+    return str(answer["refresh_token"])
+
+
 def post(
     server: Server, path: str, body: dict[str, object], *, token: str | None = None
 ) -> dict[str, object]:

@@ -21,6 +21,13 @@ from leanvibe_server.migrations import migrate
 from leanvibe_server.wiring import Doors
 from tests import given
 from tests.given import Organisation
+from tests.isolation.without_tenant import (
+    bind_no_tenant,
+    pytest_addoption,
+    pytest_runtest_makereport,
+)
+
+__all__ = ["bind_no_tenant", "pytest_addoption", "pytest_runtest_makereport"]
 
 
 class FakeClock:

@@ -5,14 +5,14 @@ from uuid import UUID
 
 import pytest
 
-from leanvibe_server.kernel.config import Settings
 from leanvibe_server.kernel.errors import NotFound
 from leanvibe_server.kernel.house import House
-from leanvibe_server.kernel.jobs import Work
-from leanvibe_server.kernel.mail import SEND_MAIL, Mail, queue_mail
+from leanvibe_server.kernel.jobs import MAX_ATTEMPTS, Work
+from leanvibe_server.kernel.mail import SEND_MAIL, Mail, MailRefused, queue_mail
 from leanvibe_server.kernel.scope import SYSTEM, Scope
 from leanvibe_server.notifications import service
 from leanvibe_server.notifications.senders import ConsoleSender, OutboxSender, sender_of
+from leanvibe_server.notifications.smtp import SmtpSender
 from leanvibe_server.wiring import jobs
 from tests.given import Organisation
 
@@ -79,7 +79,44 @@ async def test_the_outbox_is_shown_in_development_only(house: House) -> None:
             await service.list_outbox(house)
 
 
-def test_the_worker_sends_mail_by_the_sender_of_the_settings() -> None:
+@pytest.mark.parametrize(
+    ("backend", "kind"),
+    [("outbox", OutboxSender), ("console", ConsoleSender), ("smtp", SmtpSender)],
+)
+def test_the_worker_sends_mail_by_the_sender_of_the_settings(
+    backend: str, kind: type, house: House
+) -> None:
     assert SEND_MAIL in jobs().handlers
-    assert isinstance(sender_of(Settings(mail_backend="console")), ConsoleSender)
-    assert isinstance(sender_of(Settings()), OutboxSender)
+    house.settings = replace(house.settings, mail_backend=backend)
+    assert isinstance(sender_of(house), kind)
+
+
+async def test_a_mail_that_is_refused_for_good_is_given_up_with_the_reason(
+    acme: Organisation,
+) -> None:
+    class Refusing(Postman):
+        async def send(self, mail: Mail, *, message_id: UUID) -> None:
+            await super().send(mail, message_id=message_id)
+            raise MailRefused("nobody of that name")
+
+    mail_id, postman = await _queue(acme), Refusing()
+    for _ in range(2):
+        await service.send_mail(Work(acme.house, acme.id, 0), postman, mail_id)
+    assert len(postman.handed) == 1
+    async with acme.house.database.tenant(acme.id) as conn:
+        row = await conn.fetchrow("SELECT * FROM outgoing_mail WHERE id = $1", mail_id)
+    assert (row["failure"], row["sent_at"]) == ("nobody of that name", None)
+
+
+async def test_a_mail_that_fails_too_often_is_given_up(acme: Organisation) -> None:
+    class Closed(Postman):
+        async def send(self, mail: Mail, *, message_id: UUID) -> None:
+            raise ConnectionError("the post office is closed")
+
+    mail_id = await _queue(acme)
+    with pytest.raises(ConnectionError):
+        await service.send_mail(Work(acme.house, acme.id, MAX_ATTEMPTS - 1), Closed(), mail_id)
+    async with acme.house.database.tenant(acme.id) as conn:
+        row = await conn.fetchrow("SELECT * FROM outgoing_mail WHERE id = $1", mail_id)
+    assert row["failed_at"] == acme.house.clock.now()
+    assert "ConnectionError" in row["failure"]

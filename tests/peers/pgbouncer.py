@@ -20,7 +20,7 @@ PROGRAM = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbi
 def pgbouncer(admin_dsn: str, vault: Vault, folder: Path, *, servers: int) -> Iterator[str]:
     """Run one with `servers` connections for each login; yields the URL that leads through it."""
     database = urlsplit(admin_dsn)
-    port = _free_port()
+    port = free_port()
     users = [urlsplit(login_dsn(admin_dsn, login, vault)) for login in LOGINS]
     (folder / "users.txt").write_text(
         "".join(f'"{user.username}" "{unquote(user.password or "")}"\n' for user in users)
@@ -58,7 +58,7 @@ server_reset_query =
         process.wait(10)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

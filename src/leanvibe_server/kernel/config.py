@@ -20,6 +20,7 @@ _AT_LEAST_ONE: Final = (
     "max_repository_mb",
     "task_timeout_s",
     "tenant_grace_days",
+    "smtp_timeout_s",
 )
 
 
@@ -95,7 +96,13 @@ class Settings:
     )
     signup: str = _setting("", "open or closed; empty: open in development, closed in production")
     mail_from: str = _setting("LeanVibe <no-reply@localhost>", "Sender of outgoing mail")
-    mail_backend: str = _setting("outbox", "outbox (shown at /dev/outbox) or console")
+    mail_backend: str = _setting("outbox", "outbox (shown at /dev/outbox), console or smtp")
+    smtp_host: str = _setting("", "Mail server, for MAIL_BACKEND=smtp")
+    smtp_port: int = _setting(587, "Port of the mail server")
+    smtp_tls: str = _setting("starttls", "starttls, tls (from the first byte) or none")
+    smtp_username: str = _setting("", "User at the mail server; empty: no sign-in")
+    smtp_password: str = _setting("", "Password at the mail server")
+    smtp_timeout_s: int = _setting(30, "Longest the mail server may take for one answer")
     sandbox: str = _setting("bubblewrap", "bubblewrap, or none (development only: no isolation)")
     worker_concurrency: int = _setting(
         4, "Long jobs, such as steps of tasks, a worker runs at once"
@@ -209,7 +216,7 @@ class Settings:
         _one_of("ENVIRONMENT", self.environment, ("development", "production"))
         _one_of("SIGNUP", self.signup, ("", "open", "closed"))
         _one_of("SANDBOX", self.sandbox, ("bubblewrap", "none"))
-        _one_of("MAIL_BACKEND", self.mail_backend, ("outbox", "console"))
+        self._check_mail()
         _one_of("LOG_LEVEL", self.log_level.lower(), ("debug", "info", "warning", "error"))
         _one_of("LOG_FORMAT", self.log_format, ("", "json", "text"))
         self._check_keys()
@@ -241,6 +248,18 @@ class Settings:
             )
         if self.key_provider == "aws" and not self.aws_kms_key_id:
             raise ConfigError("KEY_PROVIDER=aws needs AWS_KMS_KEY_ID.")
+
+    def _check_mail(self) -> None:
+        _one_of("MAIL_BACKEND", self.mail_backend, ("outbox", "console", "smtp"))
+        _one_of("SMTP_TLS", self.smtp_tls, ("starttls", "tls", "none"))
+        if not 1 <= self.smtp_port <= 65535:
+            raise ConfigError(f"SMTP_PORT must be between 1 and 65535, not {self.smtp_port}.")
+        if self.mail_backend != "smtp":
+            return
+        if not self.smtp_host:
+            raise ConfigError("MAIL_BACKEND=smtp needs SMTP_HOST.")
+        if self.smtp_username and self.smtp_tls == "none" and self.production:
+            raise ConfigError("SMTP_TLS=none would send SMTP_PASSWORD in clear.")
 
     def _check_regions(self) -> None:
         _one_of("HOME_REGION", self.home_region, REGIONS)

@@ -1,4 +1,4 @@
-"""Mail: the port, and the two senders of a development installation."""
+"""Mail: the port, and the queue that leads to it."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -19,10 +19,16 @@ class Mail:
     text: str
 
 
+class MailRefused(Exception):
+    """A message that nobody will ever take, however often it is tried."""
+
+
 class MailSender(Protocol):
     """Hands a message over. Called by a job, never inside a request's transaction."""
 
-    async def send(self, mail: Mail, *, message_id: UUID) -> None: ...
+    async def send(self, mail: Mail, *, message_id: UUID) -> None:
+        """Raises: MailRefused: for good. Anything else: it is tried again later."""
+        ...
 
 
 QUEUE_MAIL = """

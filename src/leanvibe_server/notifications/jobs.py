@@ -10,7 +10,7 @@ from leanvibe_server.notifications.senders import sender_of
 
 async def send_mail(work: Work, *, mail_id: str) -> None:
     """Send one queued message."""
-    await service.send_mail(work, sender_of(work.house.settings), UUID(mail_id))
+    await service.send_mail(work, sender_of(work.house), UUID(mail_id))
 
 
 def register(jobs: Jobs) -> None:

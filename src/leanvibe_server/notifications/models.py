@@ -7,7 +7,8 @@ import msgspec
 
 
 class OutgoingMail(msgspec.Struct, frozen=True, kw_only=True):
-    """One message of a tenant; `sent_at` is None until it was handed over."""
+    """One message of a tenant; `sent_at` is None until it was handed over, and `failed_at` unless
+    it was given up, for the reason in `failure`."""
 
     tenant_id: UUID
     id: UUID
@@ -16,3 +17,5 @@ class OutgoingMail(msgspec.Struct, frozen=True, kw_only=True):
     body: str
     created_at: datetime
     sent_at: datetime | None
+    failed_at: datetime | None
+    failure: str | None

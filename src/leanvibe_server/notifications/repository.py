@@ -7,10 +7,14 @@ from uuid import UUID
 from leanvibe_server.kernel.db import Connection
 from leanvibe_server.notifications.models import OutgoingMail
 
-COLUMNS = "tenant_id, id, recipient, subject, body, created_at, sent_at"
+COLUMNS = "tenant_id, id, recipient, subject, body, created_at, sent_at, failed_at, failure"
 FIND_MAIL = f"SELECT {COLUMNS} FROM outgoing_mail WHERE tenant_id = $1 AND id = $2"
 MARK_SENT = """
 UPDATE outgoing_mail SET sent_at = $3 WHERE tenant_id = $1 AND id = $2 AND sent_at IS NULL
+"""
+MARK_FAILED = """
+UPDATE outgoing_mail SET failed_at = $3, failure = $4
+WHERE tenant_id = $1 AND id = $2 AND sent_at IS NULL
 """
 LIST_LATEST = f"SELECT {COLUMNS} FROM outgoing_mail ORDER BY id DESC LIMIT $1"
 
@@ -26,6 +30,12 @@ async def find_mail(conn: Connection, tenant_id: UUID, mail_id: UUID) -> Outgoin
 
 async def mark_sent(conn: Connection, tenant_id: UUID, mail_id: UUID, *, now: datetime) -> None:
     await conn.execute(MARK_SENT, tenant_id, mail_id, now)
+
+
+async def mark_failed(
+    conn: Connection, tenant_id: UUID, mail_id: UUID, *, failure: str, now: datetime
+) -> None:
+    await conn.execute(MARK_FAILED, tenant_id, mail_id, now, failure)
 
 
 async def list_latest(conn: Connection, *, limit: int) -> list[OutgoingMail]:

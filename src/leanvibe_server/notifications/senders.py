@@ -1,10 +1,11 @@
-"""The senders of a development installation: an outbox to look into, and the log."""
+"""The senders: an outbox to look into and the log, for development, and SMTP."""
 
 from uuid import UUID
 
-from leanvibe_server.kernel.config import Settings
+from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.log import logger
 from leanvibe_server.kernel.mail import Mail, MailSender
+from leanvibe_server.notifications.smtp import SmtpSender
 
 
 class OutboxSender:
@@ -23,6 +24,9 @@ class ConsoleSender:
         )
 
 
-def sender_of(settings: Settings) -> MailSender:
+def sender_of(house: House) -> MailSender:
     """The sender that the settings name."""
-    return ConsoleSender() if settings.mail_backend == "console" else OutboxSender()
+    backend = house.settings.mail_backend
+    if backend == "smtp":
+        return SmtpSender(house.settings, house.clock)
+    return ConsoleSender() if backend == "console" else OutboxSender()

@@ -6,8 +6,9 @@ from uuid import UUID
 
 from leanvibe_server.kernel.errors import NotFound
 from leanvibe_server.kernel.house import House
-from leanvibe_server.kernel.jobs import Work
-from leanvibe_server.kernel.mail import Mail, MailSender
+from leanvibe_server.kernel.jobs import MAX_ATTEMPTS, Work
+from leanvibe_server.kernel.log import logger
+from leanvibe_server.kernel.mail import Mail, MailRefused, MailSender
 from leanvibe_server.kernel.platform import Reason, ask_regions
 from leanvibe_server.notifications import repository
 from leanvibe_server.notifications.schemas import SentMail
@@ -19,15 +20,33 @@ async def send_mail(work: Work, sender: MailSender, mail_id: UUID) -> None:
     """Hand a queued message to the sender, and note when.
 
     No transaction is open while the sender is at it; one that crashes in between sends again
-    under the same message id.
+    under the same message id. What was refused for good, or too often, is given up; the queue
+    and the row keep the reason.
     """
     async with work.scope() as scope:
         queued = await repository.find_mail(scope.conn, work.tenant_id, mail_id)
-    if queued is None or queued.sent_at is not None:
+    if queued is None or queued.sent_at is not None or queued.failed_at is not None:
         return
-    await sender.send(Mail(queued.recipient, queued.subject, queued.body), message_id=queued.id)
+    mail = Mail(queued.recipient, queued.subject, queued.body)
+    try:
+        await sender.send(mail, message_id=queued.id)
+    except MailRefused as error:
+        await _give_up(work, mail_id, str(error))
+        return
+    except Exception as error:
+        if work.attempt + 1 >= MAX_ATTEMPTS:
+            await _give_up(work, mail_id, f"{type(error).__name__} in {MAX_ATTEMPTS} attempts")
+        raise
     async with work.scope() as scope:
         await repository.mark_sent(scope.conn, work.tenant_id, mail_id, now=scope.now)
+
+
+async def _give_up(work: Work, mail_id: UUID, failure: str) -> None:
+    logger("mail").error("mail given up", message_id=str(mail_id), failure=failure)
+    async with work.scope() as scope:
+        await repository.mark_failed(
+            scope.conn, work.tenant_id, mail_id, failure=failure, now=scope.now
+        )
 
 
 async def list_outbox(house: House) -> list[SentMail]:
@@ -48,6 +67,7 @@ async def list_outbox(house: House) -> list[SentMail]:
             body=mail.body,
             created_at=mail.created_at,
             sent_at=mail.sent_at,
+            failure=mail.failure,
         )
         for mail in latest
     ]

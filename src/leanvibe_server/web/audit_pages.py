@@ -83,12 +83,13 @@ class MailView:
     subject: str
     created_at: datetime
     sent_at: datetime | None
+    failure: str | None
     lines: list[list[Part]]
 
     @classmethod
     def of(cls, mail: SentMail, base_url: str) -> "MailView":
         lines = [_parts(line, base_url) for line in mail.body.rstrip().split("\n")]
-        return cls(mail.recipient, mail.subject, mail.created_at, mail.sent_at, lines)
+        return cls(mail.recipient, mail.subject, mail.created_at, mail.sent_at, mail.failure, lines)
 
 
 def _parts(line: str, base_url: str) -> list[Part]:
