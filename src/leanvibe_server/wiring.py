@@ -50,6 +50,7 @@ from leanvibe_server.tenancy import directory as tenant_directory
 from leanvibe_server.tenancy import purge
 from leanvibe_server.tenancy.keys import api as keys_api
 from leanvibe_server.tenancy.keys import service as tenant_keys
+from leanvibe_server.tenancy.tree import api as tree_api
 from leanvibe_server.web import pages as web_pages
 
 API_ROUTERS = (
@@ -61,6 +62,7 @@ API_ROUTERS = (
     roles_api.router,
     metering_api.router,
     administration_api.router,
+    tree_api.router,
     tenancy_api.router,
     keys_api.router,
     projects_api.router,

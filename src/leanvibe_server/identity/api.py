@@ -273,11 +273,12 @@ async def revoke_api_key(
 )
 async def create_tenant(
     new: NewTenant,
-    caller: Annotated[Scope | Visit, may_or_visit(Permission.TENANT_ADMIN, Reason.SIGN_UP)],
+    caller: Annotated[Scope | Visit, may_or_visit(Permission.ORGANIZATION_MANAGE, Reason.SIGN_UP)],
 ) -> CreatedTenant:
     """Create an organisation and invite its owner by e-mail.
 
-    For platform administrators, and where sign-up is open for callers without credentials.
+    For platform administrators; for administrators of an organisation, below it, with
+    `parent_tenant_id`; and where sign-up is open for callers without credentials.
     """
     return await organisations.found(caller, new)
 

@@ -139,6 +139,18 @@ class BreakGlassUsed(AuthEvent, frozen=True, kw_only=True):
     path: str
 
 
+class OrganizationEntered(AuthEvent, frozen=True, kw_only=True):
+    """An administrator of an organisation above acts for this one. Written to both logs: once a
+    session and day for reading, and before each change."""
+
+    name: ClassVar[str] = "organization.entered"
+    user_id: UUID
+    from_tenant_id: UUID
+    into_tenant_id: UUID
+    method: str
+    path: str
+
+
 class TokenForged(AuthEvent, frozen=True, kw_only=True):
     """Something was shown as an access token that we never made. In the platform's log, at most
     once a minute for an address."""

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from leanvibe_server.entitlements.plans import plan_of
 from leanvibe_server.identity import break_glass, forgeries, opaque, tokens
+from leanvibe_server.identity.delegation import Delegation
 from leanvibe_server.identity.keys import KeyRing
 from leanvibe_server.identity.permissions import permissions_of, project_roles_of
 from leanvibe_server.identity.policy import (
@@ -20,7 +21,7 @@ from leanvibe_server.identity.refusals import invalid_token, no_credentials, wro
 from leanvibe_server.identity.repository import gate as rows
 from leanvibe_server.identity.repository.gate import Standing
 from leanvibe_server.identity.sessions import WEB, is_live
-from leanvibe_server.kernel.access import Admission
+from leanvibe_server.kernel.access import Admission, Role
 from leanvibe_server.kernel.crypto import hash_token
 from leanvibe_server.kernel.db import Connection, Transaction
 from leanvibe_server.kernel.errors import Unauthorized
@@ -57,6 +58,7 @@ class HouseGate:
         self._calls = calls
         self._seen = tokens.VerifiedTokens()
         self._rates: dict[UUID, Rate] = {}
+        self._delegation = Delegation()
 
     async def admit(self, house: House, credentials: Credentials) -> Admission:
         """Who is calling, in an open transaction of their tenant.
@@ -114,25 +116,18 @@ class HouseGate:
         try:
             standing = _require_standing(await claim.look(transaction.conn), visit, now)
             self._check_rate(visit, claim.tenant_id, standing.plan, counted_at=rate)
-            if named != claim.tenant_id:
-                return await self._enter_other(house, credentials, standing, named, transaction)
-            if credentials.named_slug not in (None, standing.tenant_slug):
-                raise wrong_tenant()
-            if standing.rate_limit is not None:
+            if standing.rate_limit is not None and not credentials.again:
                 own = Rate(standing.rate_limit, burst=standing.rate_limit)
                 visit.limit(f"key {standing.credential_id}", own)
-            if credentials.again:
-                return _admission(standing, claim.tenant_id, visit, transaction)
-            if standing.kind != WEB:
-                await self._calls.count(transaction.conn, claim.tenant_id, standing.plan)
-            if standing.seen_at is None or now - standing.seen_at >= NOTE_EVERY:
-                await rows.touch(
-                    transaction.conn,
-                    claim.tenant_id,
-                    kind=standing.kind,
-                    credential_id=standing.credential_id,
-                    now=now,
-                    address=visit.address,
+            if named != claim.tenant_id:
+                return await self._enter_other(
+                    house, credentials, standing, claim.tenant_id, named, transaction
+                )
+            if credentials.named_slug not in (None, standing.tenant_slug):
+                raise wrong_tenant()
+            if not credentials.again:
+                await self._count(
+                    transaction.conn, standing, claim.tenant_id, now=now, address=visit.address
                 )
             return _admission(standing, claim.tenant_id, visit, transaction)
         except BaseException:
@@ -144,13 +139,26 @@ class HouseGate:
         house: House,
         credentials: Credentials,
         standing: Standing,
+        home: UUID,
         named: UUID,
         transaction: Transaction,
     ) -> Admission:
         """Act in another tenant than one's own: the one place that may allow it."""
-        await transaction.rollback()
-        return await break_glass.enter(
-            house, credentials, standing, named, actor=_actor(standing, credentials.visit)
+        actor = _actor(standing, credentials.visit)
+        if standing.role == Role.PLATFORM_ADMIN:
+            await transaction.rollback()
+            return await break_glass.enter(house, credentials, standing, named, actor=actor)
+        if not credentials.again:
+            await self._count(
+                transaction.conn,
+                standing,
+                home,
+                now=house.clock.now(),
+                address=credentials.visit.address,
+            )
+        await transaction.commit()
+        return await self._delegation.enter(
+            house, credentials, standing, home=home, named=named, actor=actor
         )
 
     def _check_rate(
@@ -163,6 +171,28 @@ class HouseGate:
         rate = self._remember_rate(tenant_id, plan)
         if counted_at is None:
             visit.limit(f"tenant {tenant_id}", rate)
+
+    async def _count(
+        self,
+        conn: Connection,
+        standing: Standing,
+        tenant_id: UUID,
+        *,
+        now: datetime,
+        address: str,
+    ) -> None:
+        """Count the call and note when the credential was used, for the tenant it belongs to."""
+        if standing.kind != WEB:
+            await self._calls.count(conn, tenant_id, standing.plan)
+        if standing.seen_at is None or now - standing.seen_at >= NOTE_EVERY:
+            await rows.touch(
+                conn,
+                tenant_id,
+                kind=standing.kind,
+                credential_id=standing.credential_id,
+                now=now,
+                address=address,
+            )
 
     def _remember_rate(self, tenant_id: UUID, plan: str) -> Rate:
         if len(self._rates) >= KNOWN_RATES:

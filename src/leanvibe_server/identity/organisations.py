@@ -3,23 +3,25 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from leanvibe_server.entitlements.plans import plan_named
+from leanvibe_server.entitlements.plans import plan_named, plan_of, upgrade_options
 from leanvibe_server.entitlements.service import require_region as require_region_of_plan
 from leanvibe_server.identity import addresses, invitations, users
 from leanvibe_server.identity.models import User
 from leanvibe_server.identity.schemas import CreatedTenant, NewTenant
 from leanvibe_server.identity.signup import require_open
 from leanvibe_server.identity.visits import begin_visit
-from leanvibe_server.kernel.access import Role
+from leanvibe_server.kernel.access import Permission, Role
 from leanvibe_server.kernel.errors import Forbidden, InvalidRequest
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.platform import Reason, across_tenants
 from leanvibe_server.kernel.request import Visit
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.tenancy.directory import require_region
+from leanvibe_server.tenancy.errors import invalid
 from leanvibe_server.tenancy.models import Tenant
 from leanvibe_server.tenancy.schemas import facts
 from leanvibe_server.tenancy.service import create_tenant, enter_tenant
+from leanvibe_server.tenancy.tree import service as tree
 
 
 async def found(caller: Scope | Visit, new: NewTenant) -> CreatedTenant:
@@ -34,12 +36,49 @@ async def found(caller: Scope | Visit, new: NewTenant) -> CreatedTenant:
             raise Forbidden("Sign in to create an organisation below another.")
         region = _region(caller.house, new)
         tenant = await _found(await begin_visit(caller, Reason.SIGN_UP, region=region), new)
-    else:
+    elif Permission.TENANT_ADMIN in caller.permissions:
         database, region = caller.house.database, _region(caller.house, new)
         async with across_tenants(database, Reason.TENANT_ADMIN, region=region) as conn:
             tenant = await _found(replace(caller, conn=conn), new)
+    else:
+        tenant = await _found_below(caller, new)
     # The owner counts once the invitation is accepted.
     return CreatedTenant(**facts(tenant), user_count=0)
+
+
+async def _found_below(caller: Scope, new: NewTenant) -> Tenant:
+    """Create an organisation below the caller's own, or below one that is below it.
+
+    It lives in the region of its parent, and its plan is that of the parent unless it is to have
+    a smaller one.
+    """
+    if new.parent_tenant_id is None:
+        raise Forbidden(
+            "Only the platform's administrators create an organisation that stands alone. Name "
+            "your own, or one below it, in parent_tenant_id.",
+            details={
+                "field": "parent_tenant_id",
+                "required_permission": Permission.TENANT_ADMIN.value,
+            },
+        )
+    parent = await tree.require_within(caller, new.parent_tenant_id)
+    if new.data_residency not in (None, parent.data_residency):
+        raise invalid(
+            "data_residency", f"must be {parent.data_residency}, the region of its parent"
+        )
+    plan = plan_named(new.plan).slug if "plan" in new.model_fields_set else parent.plan
+    if plan_of(plan).monthly_price > plan_of(parent.plan).monthly_price:
+        raise Forbidden(
+            f"An organisation cannot have a larger plan than the one above it, which is on "
+            f"{parent.plan}.",
+            details={"field": "plan"},
+            upgrade_options=upgrade_options(parent.plan),
+        )
+    settled = new.model_copy(update={"plan": plan, "data_residency": parent.data_residency})
+    async with across_tenants(caller.house.database, Reason.ORGANIZATIONS, parent.id) as conn:
+        platform = replace(caller, conn=conn)
+        await tree.lock_within(platform, parent.id)
+        return await _found(platform, settled)
 
 
 async def invite_owner(scope: Scope, *, tenant: Tenant, email: str) -> User:

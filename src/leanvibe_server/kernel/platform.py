@@ -32,6 +32,7 @@ class Reason(StrEnum):
     DIRECTORY = "find out or note in which region somebody lives"
     TENANT_ADMIN = "a platform admin manages tenants"
     SWITCH_TENANT = "a person moves between their own tenants"
+    ORGANIZATIONS = "an administrator runs organisations below their own"
     BREAK_GLASS = "a platform admin looks into a tenant for a stated reason"
     PLATFORM_AUDIT = "a platform admin reads the audit log"
     SIGNING_KEYS = "load or rotate the keys that sign tokens"

@@ -26,6 +26,7 @@ from leanvibe_server.tenancy.events import (
 )
 from leanvibe_server.tenancy.models import Tenant, TenantFilter
 from leanvibe_server.tenancy.schemas import TenantPage, TenantQuery, TenantView, check_configuration
+from leanvibe_server.tenancy.tree import service as tree
 
 
 async def create_tenant(
@@ -68,6 +69,8 @@ async def create_tenant(
         updated_at=now,
     )
     await _insert_claimed(scope, tenant)
+    if parent_tenant_id is not None:
+        await tree.place_below(scope, tenant.id, parent_tenant_id)
     inside = await enter_tenant(scope, tenant.id)
     await inside.emit(
         TenantCreated(
@@ -237,11 +240,14 @@ async def list_page(scope: Scope, query: TenantQuery, page: PageRequest) -> Tena
 
 
 async def show_tenant(scope: Scope, tenant_id: UUID) -> Tenant:
-    """One tenant: for its own people that of their token, for platform admins any.
+    """One tenant: for its own people that of their token, for administrators also one below it,
+    for platform admins any.
 
     Raises: NotFound: there is none that the caller may see.
     """
     if Permission.TENANT_ADMIN not in scope.permissions:
+        if Permission.ORGANIZATION_MANAGE in scope.permissions:
+            return await tree.require_within(scope, tenant_id)
         return await require_tenant(scope, tenant_id)
     async with across_tenants(scope.house.database, Reason.TENANT_ADMIN, tenant_id) as conn:
         return await require_tenant(replace(scope, conn=conn), tenant_id)

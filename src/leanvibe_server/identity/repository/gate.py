@@ -1,7 +1,7 @@
 """What the gate must know of a caller, in one statement for each kind of credential."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -41,6 +41,15 @@ class Standing(msgspec.Struct, frozen=True):
     project_roles: dict[str, list[str] | None] | None
     rate_limit: int | None
     networks: Sequence[str] | None
+
+
+class Below(msgspec.Struct, frozen=True):
+    """An organisation below another, as far as the gate must know it."""
+
+    status: str
+    plan: str
+    slug: str
+    security: dict[str, Any]
 
 
 _PERSON = """
@@ -102,6 +111,18 @@ UPDATE api_keys SET last_used_at = $3, last_used_address = $4 WHERE tenant_id = 
 TENANT_STANDING = "SELECT status, plan, slug FROM tenants WHERE id = $1"
 
 
+# In a transaction of the organisation itself, which sees who is above it.
+FIND_BELOW = """
+SELECT t.status, t.plan, t.slug, t.security
+FROM tenants t JOIN tenant_ancestors a ON a.tenant_id = t.id AND a.ancestor_id = $2
+WHERE t.id = $1
+"""
+NOTE_VISIT = """
+INSERT INTO delegated_visits (tenant_id, credential_id, day, home_tenant_id)
+VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING RETURNING tenant_id
+"""
+
+
 def _standing(row: Any) -> Standing | None:
     return None if row is None else Standing(*row)
 
@@ -140,3 +161,17 @@ async def find_tenant_standing(conn: Connection, tenant_id: UUID) -> tuple[str, 
     """Status, plan and slug of a tenant."""
     row = await conn.fetchrow(TENANT_STANDING, tenant_id)
     return None if row is None else (row["status"], row["plan"], row["slug"])
+
+
+async def find_below(conn: Connection, tenant_id: UUID, ancestor_id: UUID) -> Below | None:
+    """The tenant, if `ancestor_id` is above it."""
+    row = await conn.fetchrow(FIND_BELOW, tenant_id, ancestor_id)
+    return None if row is None else Below(*row)
+
+
+async def note_visit(
+    conn: Connection, tenant_id: UUID, *, credential_id: UUID, day: date, home: UUID
+) -> bool:
+    """Note that somebody from above acts for the tenant; False when it was noted that day."""
+    row = await conn.fetchval(NOTE_VISIT, tenant_id, credential_id, day, home)
+    return row is not None

@@ -1,0 +1,113 @@
+"""Acting for an organisation below one's own: an administrator of one above it steps in.
+
+It is asked anew with every request whether they still are, and whether it still is below. Both
+logs say so, once a session and day, and before each change.
+"""
+
+from dataclasses import replace
+from uuid import UUID
+
+from leanvibe_server.identity.events import OrganizationEntered
+from leanvibe_server.identity.permissions import permissions_of
+from leanvibe_server.identity.policy import check_address, policy_from
+from leanvibe_server.identity.refusals import wrong_tenant
+from leanvibe_server.identity.repository import gate as rows
+from leanvibe_server.identity.repository.gate import Standing
+from leanvibe_server.kernel.access import READS, ROLE_PERMISSIONS, Admission, Permission, Role
+from leanvibe_server.kernel.house import House
+from leanvibe_server.kernel.platform import Reason, across_tenants
+from leanvibe_server.kernel.request import Credentials
+from leanvibe_server.kernel.scope import Actor, Scope
+from leanvibe_server.tenancy.service import enter_tenant
+
+# An administrator's rights and no owner's; and nobody there has an account that was theirs.
+AT_MOST = ROLE_PERMISSIONS[Role.ADMIN] - {Permission.SELF}
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+REMEMBERED = 50_000
+
+
+class Delegation:
+    """Lets administrators into the organisations below their own."""
+
+    def __init__(self) -> None:
+        self._noted: set[tuple[UUID, UUID, int]] = set()
+
+    async def enter(
+        self,
+        house: House,
+        credentials: Credentials,
+        standing: Standing,
+        *,
+        home: UUID,
+        named: UUID,
+        actor: Actor,
+    ) -> Admission:
+        """Open the named tenant with at most the rights the caller has in their own.
+
+        Raises: Forbidden: they run no organisation above it. An unknown one answers alike.
+        """
+        held = permissions_of(standing.role, standing.scopes, standing.role_permissions)
+        if Permission.ORGANIZATION_MANAGE not in held:
+            raise wrong_tenant()
+        allowed = held & AT_MOST
+        acting = replace(
+            actor,
+            label=f"{actor.label} (of {standing.tenant_slug})",
+            role=Role.ADMIN.value,
+            session_id=None,
+        )
+        transaction = await house.database.begin_tenant(named)
+        try:
+            below = await rows.find_below(transaction.conn, named, home)
+            if below is None or credentials.named_slug not in (None, below.slug):
+                raise wrong_tenant()
+            check_address(policy_from(below.security), credentials.visit.address)
+            if not credentials.again:
+                await self._note(house, credentials, standing, home, named, acting)
+        except BaseException:
+            await transaction.rollback()
+            raise
+        return Admission(
+            actor=acting,
+            tenant_id=named,
+            permissions=allowed & READS if standing.tenant_status == "suspended" else allowed,
+            plan=below.plan,
+            suspended=below.status == "suspended",
+            transaction=transaction,
+            authenticated_at=standing.authenticated_at,
+            home_tenant_id=home,
+        )
+
+    async def _note(
+        self,
+        house: House,
+        credentials: Credentials,
+        standing: Standing,
+        home: UUID,
+        named: UUID,
+        acting: Actor,
+    ) -> None:
+        """Write to both logs, committed before anything is shown or changed."""
+        visit, today = credentials.visit, house.clock.now().date()
+        reading = visit.method in READING
+        key = (standing.credential_id, named, today.toordinal())
+        if reading and key in self._noted:
+            return
+        async with across_tenants(house.database, Reason.ORGANIZATIONS, named) as conn:
+            first = await rows.note_visit(
+                conn, named, credential_id=standing.credential_id, day=today, home=home
+            )
+            if first or not reading:
+                event = OrganizationEntered(
+                    user_id=standing.user_id,
+                    from_tenant_id=home,
+                    into_tenant_id=named,
+                    method=visit.method,
+                    path=visit.path,
+                )
+                inside = Scope(conn, named, acting, house.clock, house, request_id=visit.request_id)
+                await inside.emit(event)
+                await (await enter_tenant(inside, home)).emit(event)
+        if len(self._noted) >= REMEMBERED:
+            self._noted.clear()
+        self._noted.add(key)

@@ -1,0 +1,18 @@
+"""What happens to the tree of organisations."""
+
+from typing import ClassVar
+from uuid import UUID
+
+from leanvibe_server.kernel.events import Event
+
+
+class OrganizationMoved(Event, frozen=True, kw_only=True):
+    """An organisation, with all below it, came under another or stands alone now.
+
+    In its own log and in that of whoever moved it.
+    """
+
+    name: ClassVar[str] = "organization.moved"
+    moved_tenant_id: UUID
+    from_parent_id: UUID | None
+    to_parent_id: UUID | None

@@ -1,0 +1,48 @@
+"""Wire shapes of organisations below others."""
+
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from leanvibe_server.kernel.schemas import Timestamp
+from leanvibe_server.tenancy.tree.models import Node
+
+
+class OrganizationView(BaseModel):
+    """An organisation below yours. To act for it, send its id as `X-Tenant-ID`."""
+
+    id: UUID
+    slug: str
+    organization_name: str
+    display_name: str
+    status: str
+    plan: str
+    data_residency: str
+    parent_tenant_id: UUID
+    depth: int = Field(description="1 for a child, 2 for a child of a child, and so on")
+    children_count: int
+    created_at: Timestamp
+
+    @classmethod
+    def of(cls, node: Node) -> "OrganizationView":
+        return cls(
+            id=node.id,
+            slug=node.slug,
+            organization_name=node.organization_name,
+            display_name=node.display_name,
+            status=node.status,
+            plan=node.plan,
+            data_residency=node.data_residency,
+            parent_tenant_id=node.parent_tenant_id,
+            depth=node.depth,
+            children_count=node.children,
+            created_at=node.created_at,
+        )
+
+
+class NewParent(BaseModel):
+    """Where an organisation goes."""
+
+    parent_tenant_id: UUID | None = Field(
+        description="Your own organisation or one below it; null, for platform administrators: none"
+    )
