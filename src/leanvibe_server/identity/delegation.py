@@ -70,9 +70,9 @@ class Delegation:
         return Admission(
             actor=acting,
             tenant_id=named,
-            permissions=allowed & READS if standing.tenant_status == "suspended" else allowed,
+            permissions=allowed & READS if standing.tenant_status != "active" else allowed,
             plan=below.plan,
-            suspended=below.status == "suspended",
+            suspended=below.status != "active",
             transaction=transaction,
             authenticated_at=standing.authenticated_at,
             home_tenant_id=home,
