@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from leanvibe_server import wiring
+from leanvibe_server.identity import keys
 from leanvibe_server.kernel.config import Settings
 from leanvibe_server.kernel.log import configure_logging
 from leanvibe_server.kernel.middleware import Doorman
@@ -77,7 +78,7 @@ async def serve(settings: Settings) -> None:
     house = await wiring.open_house(settings)
     try:
         doors = await wiring.build_app(house)
-        async with flushing(doors.calls), doors.live:
+        async with flushing(doors.calls), keys.keeping_current(house), doors.live:
             await server(doors.app, settings).serve()
     finally:
         await house.database.close()

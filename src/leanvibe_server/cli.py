@@ -10,10 +10,17 @@ from uuid import UUID
 
 import click
 
+from leanvibe_server.kernel.clock import rfc3339
 from leanvibe_server.kernel.config import ConfigError, Settings
 from leanvibe_server.kernel.errors import AppError
 from leanvibe_server.kernel.log import configure_logging
-from leanvibe_server.launch import administration, audit_care, installation, key_care
+from leanvibe_server.launch import (
+    administration,
+    audit_care,
+    installation,
+    key_care,
+    signing_keys,
+)
 from leanvibe_server.launch import demo as demo_data
 from leanvibe_server.launch import doctor as doctor_checks
 from leanvibe_server.launch.environment import read_environment
@@ -103,7 +110,26 @@ def create(email: str, *, password_stdin: bool) -> None:
 
 @main.group()
 def keys() -> None:
-    """The keys that encrypt what tenants keep secret."""
+    """The keys that sign access tokens, and those that encrypt what tenants keep secret."""
+
+
+@keys.command("rotate")
+@click.option("--now", "at_once", is_flag=True, help="A key leaked: refuse its tokens at once.")
+def rotate_signing(*, at_once: bool) -> None:
+    """Sign access tokens with a new key; the old one verifies for two hours more."""
+    with installation.open_database(_settings()) as settings:
+        kid = signing_keys.rotate(settings, at_once=at_once)
+    click.echo(f"Tokens are signed with the key {kid}, by every process within half a minute.")
+
+
+@keys.command("list")
+def list_signing() -> None:
+    """List the keys that sign or verify access tokens, oldest first."""
+    with installation.open_database(_settings()) as settings:
+        for key in signing_keys.list_keys(settings):
+            until = key.retires_at
+            state = "signs" if until is None else f"verifies until {rfc3339(until)}"
+            click.echo(f"{key.kid}  {key.algorithm}  made {rfc3339(key.created_at)}  {state}")
 
 
 _TENANT = click.option("--tenant", type=click.UUID, help="One tenant, by its id; else all.")

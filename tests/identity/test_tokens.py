@@ -1,5 +1,6 @@
 """Access tokens: what is refused, however it is dressed."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -308,6 +309,29 @@ async def test_a_retired_key_leaves_the_ring_after_the_overlap(
     clock.advance(hours=3)
     ring = await keys.load(house)
     assert ring.find(old_kid) is None
+
+
+async def test_a_key_that_leaked_is_gone_at_once(
+    client: httpx.AsyncClient, acme: Organisation, house: House
+) -> None:
+    old, old_kid = await acme.token(client), house.part(KeyRing).signer.kid
+    await keys.rotate(house, at_once=True)
+    assert await ask(client, old) == 401
+    published = (await client.get("/.well-known/jwks.json")).json()["keys"]
+    assert old_kid not in {key["kid"] for key in published}
+
+
+async def test_a_running_process_takes_over_what_another_rotated(
+    house: House, acme: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await keys.load(house)
+    monkeypatch.setattr(keys, "RELOAD_EVERY_S", 0.01)
+    elsewhere = replace(house, parts={})
+    async with keys.keeping_current(house):
+        kid = await keys.rotate(elsewhere)
+        async with asyncio.timeout(5):
+            while house.part(KeyRing).signer.kid != kid:
+                await asyncio.sleep(0.01)
 
 
 async def test_the_published_keys_are_public_halves_only(client: httpx.AsyncClient) -> None:

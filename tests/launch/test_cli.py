@@ -187,3 +187,22 @@ def test_the_doctor_says_what_is_wrong_and_fails(migrated: Run) -> None:
 
     assert done.returncode == 1
     assert "✗ PostgreSQL: DATABASE_URL: no connection to 127.0.0.1:1/x" in done.stdout
+
+
+def test_signing_keys_are_rotated_and_listed(migrated: Run) -> None:
+    first = migrated("keys", "rotate")
+    assert first.returncode == 0, first.stderr
+    second = migrated("keys", "rotate")
+    kid = second.stdout.split("the key ")[1].split(",")[0]
+    listed = migrated("keys", "list").stdout.splitlines()
+    assert listed[-1].startswith(kid)
+    assert listed[-1].endswith("signs")
+    assert all("verifies until" in line for line in listed[:-1])
+    migrated("keys", "rotate", "--now")
+    assert len(migrated("keys", "list").stdout.splitlines()) == 1
+
+
+def test_a_shared_secret_is_rotated_by_its_setting(migrated: Run) -> None:
+    done = migrated("keys", "rotate", JWT_SECRET="s" * 32)
+    assert done.returncode == 1
+    assert "JWT_SECRET" in done.stderr

@@ -1,6 +1,9 @@
 """The keys that sign access tokens: made once, shared by all processes, rotated with overlap."""
 
+import asyncio
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,8 +16,10 @@ from leanvibe_server.identity.models import SigningKey
 from leanvibe_server.identity.repository import sign_in as rows
 from leanvibe_server.kernel.crypto import Vault
 from leanvibe_server.kernel.db import Connection
+from leanvibe_server.kernel.errors import Conflict
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.ids import new_id
+from leanvibe_server.kernel.log import logger
 from leanvibe_server.kernel.platform import PLATFORM_TENANT, Reason, across_tenants
 from leanvibe_server.kernel.scope import SYSTEM, Scope
 
@@ -23,6 +28,8 @@ SHARED_ALGORITHM = "HS256"
 # A rotated key verifies for two hours more: twice the life of a token.
 OVERLAP = timedelta(hours=2)
 REFETCH_INTERVAL = timedelta(seconds=10)
+# Each process looks so often, so that none signs for long with a key that was rotated out.
+RELOAD_EVERY_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -82,23 +89,61 @@ async def load(house: House) -> KeyRing:
     return ring
 
 
-async def rotate(house: House) -> str:
-    """Sign with a new key from now on; tokens of the old one hold until they expire.
+async def rotate(house: House, *, at_once: bool = False) -> str:
+    """Sign with a new key from now on; tokens of the old ones hold until they expire.
 
-    Without effect on an installation with a JWT_SECRET.
+    `at_once` is for a key that leaked: the old ones are gone, and every program renews its
+    tokens. Running processes take the new key within half a minute.
+    Raises: Conflict: the installation signs with its JWT_SECRET.
 
-    Returns the new key's id. Other processes learn of it when they first meet it.
+    Returns the new key's id.
     """
+    if house.settings.jwt_secret:
+        raise Conflict(
+            "This installation signs with JWT_SECRET: change that setting and restart, or take "
+            "it out to use keys that rotate."
+        )
     now = house.clock.now()
     async with across_tenants(house.database, Reason.SIGNING_KEYS) as conn:
         await rows.lock_signing_keys(conn)
         key = await _make_key(conn, house.vault, now)
-        await rows.retire_other_keys(conn, key.kid, retires_at=now + OVERLAP)
+        retires_at = now if at_once else now + OVERLAP
+        await rows.retire_other_keys(conn, key.kid, retires_at=retires_at)
         scope = Scope(conn, PLATFORM_TENANT, SYSTEM, house.clock, house)
         await scope.emit(SigningKeyRotated(kid=key.kid))
     if KeyRing in house.parts:
         await house.part(KeyRing).reload(house)
     return key.kid
+
+
+async def list_keys(house: House) -> list[SigningKey]:
+    """The keys that sign or verify now, oldest first."""
+    async with across_tenants(house.database, Reason.SIGNING_KEYS) as conn:
+        return await rows.list_signing_keys(conn, now=house.clock.now())
+
+
+@asynccontextmanager
+async def keeping_current(house: House) -> AsyncIterator[None]:
+    """Take keys over that other processes made, and drop retired ones, while the block lasts."""
+
+    async def keep_looking() -> None:
+        while True:
+            await asyncio.sleep(RELOAD_EVERY_S)
+            try:
+                await house.part(KeyRing).reload(house)
+            except Exception as error:  # the next look may find the database again
+                logger("identity").warning("signing keys not read", error=repr(error))
+
+    if house.settings.jwt_secret:
+        yield
+        return
+    task = asyncio.create_task(keep_looking())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 async def _fetch(house: House) -> KeyRing:

@@ -31,7 +31,11 @@ SELECT {KEY_COLUMNS} FROM signing_keys WHERE retires_at IS NULL OR retires_at > 
 ORDER BY created_at, kid
 """
 INSERT_KEY = f"INSERT INTO signing_keys ({KEY_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6)"
-RETIRE_KEYS = "UPDATE signing_keys SET retires_at = $2 WHERE kid <> $1 AND retires_at IS NULL"
+# A key that is on its way out leaves no later than it would have.
+RETIRE_KEYS = """
+UPDATE signing_keys SET retires_at = $2
+WHERE kid <> $1 AND (retires_at IS NULL OR retires_at > $2)
+"""
 
 
 async def list_throttles(conn: Connection, keys: Sequence[bytes]) -> list[Throttle]:
