@@ -16,7 +16,7 @@ KEY_COLUMNS = """tenant_id, id, private_key_sealed, certificate, created_at, act
     retires_at"""
 LIST_KEYS = f"""
 SELECT {KEY_COLUMNS} FROM saml_keys
-WHERE tenant_id = $1 AND (retires_at IS NULL OR retires_at > $2) ORDER BY created_at DESC, id
+WHERE tenant_id = $1 AND (retires_at IS NULL OR retires_at > $2) ORDER BY created_at DESC, id DESC
 """
 LOCK_KEYS = "SELECT pg_advisory_xact_lock(hashtextextended($1, 6))"
 INSERT_KEY = f"INSERT INTO saml_keys ({KEY_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7)"
