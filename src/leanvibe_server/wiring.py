@@ -18,9 +18,16 @@ from leanvibe_server.identity import keys
 from leanvibe_server.identity import service as identity
 from leanvibe_server.identity.account import api as account_api
 from leanvibe_server.identity.administration import api as administration_api
+from leanvibe_server.identity.domains import api as domains_api
+from leanvibe_server.identity.domains import service as domains
+from leanvibe_server.identity.domains.resolver import NameServers
 from leanvibe_server.identity.federation import api as federation_api
 from leanvibe_server.identity.federation.protocols import Protocols
 from leanvibe_server.identity.gate import HouseGate
+from leanvibe_server.identity.oidc import api as oidc_api
+from leanvibe_server.identity.oidc.discovery import KnownProviders
+from leanvibe_server.identity.oidc.jwks import KnownKeys
+from leanvibe_server.identity.oidc.protocol import OidcProtocol
 from leanvibe_server.identity.roles import api as roles_api
 from leanvibe_server.identity.saml import api as saml_api
 from leanvibe_server.identity.saml import housekeeping as saml_housekeeping
@@ -35,6 +42,7 @@ from leanvibe_server.kernel.http import add_error_handlers
 from leanvibe_server.kernel.idempotency import sweep_idempotency_keys
 from leanvibe_server.kernel.jobs import HANDLE_EVENT, Jobs, handle_event
 from leanvibe_server.kernel.middleware import Doorman
+from leanvibe_server.kernel.outbound import OutboundClient
 from leanvibe_server.kernel.sealing import SealedColumn
 from leanvibe_server.metering import api as metering_api
 from leanvibe_server.metering.calls import CallMeter
@@ -58,6 +66,8 @@ API_ROUTERS = (
     account_api.router,
     security_api.router,
     saml_api.router,
+    domains_api.router,
+    oidc_api.router,
     federation_api.router,
     roles_api.router,
     metering_api.router,
@@ -75,6 +85,7 @@ PREFIXES = ("/v1", "/api/v1")
 SWEEPS = (
     identity_housekeeping.sweep,
     saml_housekeeping.sweep,
+    domains.sweep,
     sweep_idempotency_keys,
     tenant_directory.sweep,
     purge.sweep,
@@ -96,7 +107,10 @@ async def open_house(settings: Settings) -> House:
         raise ConfigError("DATABASE_URL is empty: use `leanvibe-server start`, or set it.")
     vault = load_vault(settings)
     house = House(settings, await Database.open(settings, vault), vault)
-    house.place(Protocols({"saml": SamlProtocol()}))
+    house.place(OutboundClient(allow_private=not settings.production))
+    house.place(Protocols({"oidc": OidcProtocol(), "saml": SamlProtocol()}))
+    for part in (KnownProviders(), KnownKeys(), NameServers()):
+        house.place(part)
     house.sealed_columns = {column.key: column for column in SEALED_COLUMNS}
     house.gauges |= {
         "users": identity.count_users,

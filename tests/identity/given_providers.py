@@ -1,11 +1,14 @@
 """Identity providers and verified domains, put in place without asking anybody outside."""
 
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
+from leanvibe_server.identity.domains import repository as domain_rows
+from leanvibe_server.identity.domains.models import Domain
 from leanvibe_server.identity.federation import repository
-from leanvibe_server.identity.federation.models import SsoProvider
+from leanvibe_server.identity.federation.models import FederatedIdentity, SsoProvider
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.ids import new_id
 from leanvibe_server.kernel.sealing import seal
@@ -57,17 +60,39 @@ async def change_provider(house: House, provider: SsoProvider, **fields: Any) ->
     return changed
 
 
-async def verify_domain(house: House, organisation: Organisation, domain: str) -> None:
-    """The organisation has proved the domain to be its own."""
+async def link_identity(
+    house: House, provider: SsoProvider, user_id: UUID, subject: str = "subject-1"
+) -> UUID:
+    """A user may sign in by the provider."""
+    now = house.clock.now()
+    identity = FederatedIdentity(
+        tenant_id=provider.tenant_id,
+        id=new_id(now),
+        provider_id=provider.id,
+        subject=subject,
+        user_id=user_id,
+        email=None,
+        created_at=now,
+        last_login_at=None,
+    )
+    async with house.database.tenant(provider.tenant_id) as conn:
+        await repository.insert_identity(conn, identity)
+    return identity.id
+
+
+async def verify_domain(house: House, organisation: Organisation, domain: str) -> UUID:
+    """The organisation has proved the domain to be its own; the domain's id."""
+    now = house.clock.now()
+    proved = Domain(
+        tenant_id=organisation.id,
+        id=new_id(now),
+        domain=domain,
+        challenge="given",
+        created_at=now,
+        verified_at=now,
+        checked_at=now,
+        missing_since=None,
+    )
     async with house.database.tenant(organisation.id) as conn:
-        now = house.clock.now()
-        await conn.execute(
-            """
-            INSERT INTO domains (tenant_id, id, domain, challenge, created_at, verified_at)
-            VALUES ($1, $2, $3, 'given', $4, $4)
-            """,
-            organisation.id,
-            new_id(now),
-            domain,
-            now,
-        )
+        await domain_rows.insert(conn, proved)
+    return proved.id

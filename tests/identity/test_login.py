@@ -182,7 +182,7 @@ async def test_another_provider_is_refused_with_what_to_do(
         json={"email": acme.people["owner"].email, "provider": "google", "auth_code": "x"},
     )
     assert answer.status_code == 400
-    assert "not set up" in answer.json()["message"]
+    assert "begin at GET /v1/auth/sso/google" in answer.json()["message"]
 
 
 @pytest.mark.parametrize("body", [{}, {"email": "a@b.example"}, {"email": 1, "password": []}])

@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from leanvibe_server.identity.saml.keys import ensure_keys
 from leanvibe_server.wiring import Doors
 from tests.given import Organisation
-from tests.identity.given_providers import add_provider
+from tests.identity.given_providers import add_provider, link_identity, verify_domain
 from tests.isolation.bodies import body_of, ids_in_body
 
 # Routes that anyone may call without a credential, each with its reason.
@@ -76,6 +76,7 @@ async def _things_of(client: httpx.AsyncClient, owner: Organisation) -> dict[str
         "/v1/roles", json={"name": "theirs", "permissions": ["project:read"]}, headers=headers
     )
     assert role.status_code == 201, role.text
+    provider = await add_provider(owner.house, owner)
     return {
         "role_id": role.json()["id"],
         "project_id": project.json()["id"],
@@ -84,7 +85,9 @@ async def _things_of(client: httpx.AsyncClient, owner: Organisation) -> dict[str
         "session_id": sessions.json()["data"][0]["id"],
         "user_id": str(owner.people["owner"].id),
         "tenant_id": str(owner.id),
-        "provider_id": str((await add_provider(owner.house, owner)).id),
+        "provider_id": str(provider.id),
+        "domain_id": str(await verify_domain(owner.house, owner, f"{owner.tenant.slug}.example")),
+        "identity_id": str(await link_identity(owner.house, provider, owner.people["owner"].id)),
         "saml_key_id": str((await ensure_keys(owner.house, owner.id))[0].id),
     }
 
@@ -179,7 +182,7 @@ async def test_ids_of_another_tenant_in_bodies_answer_like_random_ones(
                 if value is None or not path.startswith("/v1"):
                     continue
                 body = body_of(document, path, method)
-                where = _fill(path, {"slug": "x", **mine})
+                where = _fill(path, {"slug": "x", "provider": "oidc", **mine})
                 foreign, random = [
                     _said(
                         await client.request(

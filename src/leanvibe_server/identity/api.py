@@ -9,7 +9,6 @@ from leanvibe_server.entitlements.errors import QuotaExceeded
 from leanvibe_server.identity import (
     api_keys,
     invitations,
-    login,
     me,
     organisations,
     refresh,
@@ -20,6 +19,7 @@ from leanvibe_server.identity import (
 )
 from leanvibe_server.identity.account import emails
 from leanvibe_server.identity.keys import KeyRing
+from leanvibe_server.identity.oidc import programs
 from leanvibe_server.identity.schemas import (
     Acceptance,
     ApiKeyQuery,
@@ -75,14 +75,17 @@ TENANTS: list[str | Enum] = ["Tenants"]
 async def sign_in(
     request: LoginRequest, visit: Annotated[Visit, visitor(Reason.SIGN_IN)]
 ) -> TokenAnswer:
-    """Open a session with e-mail and password.
+    """Open a session with e-mail and password, or by an identity provider.
+
+    For another `provider` than local begin at GET /v1/auth/sso/{provider}, and send what comes
+    back from the provider as `auth_code`, with its `state`.
 
     The tenant comes from `tenant_id`, else from `X-Tenant-ID` or `X-Tenant-Slug`, else from the
     host's subdomain, else from the e-mail. If several of your tenants match, a 400 lists them in
     `details.tenants`. Failed attempts are answered with 401, and after some with 429 and
     `Retry-After`.
     """
-    return await login.login(visit, request)
+    return await programs.log_in(visit, request)
 
 
 @router.post("/auth/refresh", tags=AUTH, responses=refuses(Unauthorized, RateLimited))

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from leanvibe_server.identity.oidc import repository as oidc
 from leanvibe_server.identity.repository import account, sessions, sign_in
 from leanvibe_server.kernel.db import Connection
 from leanvibe_server.kernel.house import House
@@ -21,5 +22,6 @@ async def sweep(house: House) -> None:
         await sessions.sweep_sessions(conn, before=now - KEEP_SESSIONS)
         await sign_in.sweep_throttles(conn, before=now - KEEP_FAILURES)
         await account.sweep_links(conn, before=now)
+        await oidc.sweep(conn, now=now)
 
     await sweep_regions(house.database, sweep_region)

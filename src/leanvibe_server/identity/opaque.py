@@ -88,6 +88,11 @@ def shown_prefix(key: str) -> str:
     return key[: KEY_START + TENANT_LENGTH + SHOWN_OF_KEY]
 
 
+def id_of(text: str) -> UUID | None:
+    """The id behind digits in base 62; None for other text."""
+    return _tenant(text) if text and all(digit in _VALUES for digit in text) else None
+
+
 def _tenant(text: str) -> UUID | None:
     number = 0
     for digit in text:

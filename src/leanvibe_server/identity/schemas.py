@@ -40,6 +40,7 @@ class LoginRequest(BaseModel):
     device_token: str | None = Field(
         None, max_length=200, description="From an earlier sign-in of this account on this device"
     )
+    iss: str | None = Field(None, max_length=2048, description="Of the callback, where it is sent")
 
 
 class SignedInUser(BaseModel):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from fastapi import Depends, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -21,6 +21,7 @@ from leanvibe_server.kernel.access import (
     scope_of,
 )
 from leanvibe_server.kernel.errors import AppError, StepUpRequired, Unauthorized
+from leanvibe_server.kernel.paths import local_path as local_path
 from leanvibe_server.kernel.request import SESSION_COOKIE, Visit, visit_of
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.tenancy import service as tenancy
@@ -170,17 +171,6 @@ class ErrandPage(Page):
 def _here(request: Request) -> str:
     query = request.url.query
     return f"{request.url.path}?{query}" if query else request.url.path
-
-
-def local_path(wanted: str | None) -> str:
-    """Where to go after signing in: a path of ours, or the overview."""
-    if not wanted or not wanted.startswith("/") or not wanted.isprintable():
-        return "/"
-    parts = urlsplit(wanted)
-    # Browsers read a backslash as a slash, so /\host would leave.
-    if parts.scheme or parts.netloc or wanted.startswith("//") or "\\" in wanted:
-        return "/"
-    return wanted
 
 
 async def _open(request: Request, shell: dict[str, Any]) -> Page:

@@ -3,29 +3,40 @@
 from enum import Enum
 from typing import Annotated
 
-from leanvibe_server.identity.federation import service
+from fastapi import Query, Request, Response
+
+from leanvibe_server.identity.domains.schemas import Discovery, WaysIn
+from leanvibe_server.identity.federation import discovery, entry, linking, service
 from leanvibe_server.identity.federation.schemas import (
+    Begin,
+    LinkedIdentities,
     NewProvider,
     ProviderChange,
     ProviderTest,
     ProviderView,
+    Redirect,
 )
-from leanvibe_server.kernel.access import Errand, Permission, may, may_go_out
+from leanvibe_server.kernel.access import Errand, Permission, may, may_go_out, visitor
 from leanvibe_server.kernel.errors import (
     Conflict,
     Forbidden,
     InvalidRequest,
     NotFound,
+    RateLimited,
+    ServiceUnavailable,
     StepUpRequired,
     Unauthorized,
 )
-from leanvibe_server.kernel.http import PathId, Router, refuses
+from leanvibe_server.kernel.http import PathId, Router, bears_secret, refuses
 from leanvibe_server.kernel.pagination import Page, PageQuery, page_of
+from leanvibe_server.kernel.platform import Reason
+from leanvibe_server.kernel.request import Visit, visit_of
 from leanvibe_server.kernel.scope import Scope
 
 router = Router()
 
 SSO: list[str | Enum] = ["Single sign-on"]
+GUEST = visitor(Reason.SIGN_IN)
 MANAGE = may(Permission.SECURITY_MANAGE, fresh=True)
 MANAGE_OUTSIDE = may_go_out(Permission.SECURITY_MANAGE, fresh=True)
 
@@ -121,3 +132,84 @@ async def disable_provider(provider_id: PathId, scope: Annotated[Scope, MANAGE])
 async def delete_provider(provider_id: PathId, scope: Annotated[Scope, MANAGE]) -> None:
     """Remove a provider with the links of its people. Sessions it opened end at once."""
     await service.delete(scope, provider_id)
+
+
+@router.post("/auth/discover", tags=SSO, responses=refuses(RateLimited))
+async def discover(asked: Discovery, visit: Annotated[Visit, GUEST]) -> WaysIn:
+    """By which way people with an address of this domain sign in.
+
+    The answer is the same for every address of a domain: it tells nothing about a person.
+    """
+    return await discovery.ways_in(visit, asked)
+
+
+@router.get(
+    "/auth/sso/{provider}",
+    tags=SSO,
+    response_model=Redirect,
+    responses=refuses(InvalidRequest, Forbidden, NotFound, RateLimited, ServiceUnavailable),
+)
+async def begin_sign_in(
+    provider: str, wanted: Annotated[Begin, Query()], visit: Annotated[Visit, GUEST]
+) -> Response:
+    """Where to sign in by a provider, named by its slug or type (google, microsoft, okta, oidc,
+    saml).
+
+    The tenant comes from `tenant`, else from `X-Tenant-ID` or `X-Tenant-Slug`, else from the
+    host's subdomain, else from the proved domain of `email`. A client that accepts `text/html` is
+    redirected and comes back to the dashboard. A program gets the address and the `state`, and
+    finishes by POST /v1/auth/login with the code and the state.
+    """
+    return await entry.begin(visit, provider, wanted)
+
+
+@router.post(
+    "/auth/sso/{provider}",
+    tags=SSO,
+    response_model=Redirect,
+    responses=refuses(InvalidRequest, Forbidden, NotFound, RateLimited, ServiceUnavailable),
+)
+@bears_secret
+async def begin_sign_in_by_post(
+    provider: str,
+    visit: Annotated[Visit, GUEST],
+    query: Annotated[Begin, Query()],
+    wanted: Begin | None = None,
+) -> Response:
+    """The same as GET, with its values in the body."""
+    return await entry.begin(visit, provider, wanted or query)
+
+
+@router.post(
+    "/auth/sso/{provider}/link",
+    tags=SSO,
+    responses=refuses(InvalidRequest, Forbidden, StepUpRequired, NotFound, ServiceUnavailable),
+)
+async def begin_link(
+    provider: str,
+    request: Request,
+    errand: Annotated[Errand, may_go_out(Permission.SELF, fresh=True)],
+    wanted: Begin | None = None,
+) -> Redirect:
+    """Where to sign in at a provider to link your account there with yours here. Finish by POST
+    /v1/auth/sso/link with the code and the state."""
+    return await entry.begin_link(visit_of(request.scope), errand, provider, wanted)
+
+
+@router.get("/auth/identities", tags=SSO, responses=refuses(Unauthorized, Forbidden))
+async def list_identities(scope: Annotated[Scope, may(Permission.SELF)]) -> LinkedIdentities:
+    """The accounts at identity providers by which you may sign in."""
+    return await linking.list_own(scope)
+
+
+@router.delete(
+    "/auth/identities/{identity_id}",
+    status_code=204,
+    tags=SSO,
+    responses=refuses(Forbidden, StepUpRequired, NotFound, Conflict),
+)
+async def unlink_identity(
+    identity_id: PathId, scope: Annotated[Scope, may(Permission.SELF, fresh=True)]
+) -> None:
+    """Sign in by that account no more. Sessions it opened end at once."""
+    await linking.unlink_own(scope, identity_id)

@@ -19,11 +19,10 @@ from leanvibe_server.identity.domains.service import owns_domain_of
 from leanvibe_server.identity.events import LoginFailed, UserUpdated
 from leanvibe_server.identity.federation import repository as rows
 from leanvibe_server.identity.federation.events import IdentityLinked
+from leanvibe_server.identity.federation.mapping import living_role, mapped_role, opens
 from leanvibe_server.identity.federation.models import FederatedIdentity, SsoProvider
-from leanvibe_server.identity.federation.roles import mapped_role
 from leanvibe_server.identity.login import SignedIn
 from leanvibe_server.identity.models import Proof, User
-from leanvibe_server.identity.permissions import may_grant
 from leanvibe_server.identity.repository import people
 from leanvibe_server.kernel.access import Role
 from leanvibe_server.kernel.errors import AppError, Forbidden, InvalidRequest
@@ -155,8 +154,7 @@ async def _meet(scope: Scope, provider: SsoProvider, assertion: Assertion) -> Us
         present = await people.find_user_by_email(scope.conn, scope.tenant_id, email)
     if present is None:
         return await _add(scope, provider, assertion, email=email, vouched=vouched)
-    # An admin who sets up a provider must not come by it to an owner's account.
-    if not vouched or not may_grant(provider.ceiling, present.role):
+    if not vouched or not opens(provider, present.role):
         raise await _must_link(scope, present)
     user = await people.lock_user(scope.conn, scope.tenant_id, present.id)
     if user is None:
@@ -171,13 +169,14 @@ async def _add(
 ) -> User:
     """A user made just in time. The account is their own: it joins none of another tenant, which
     this tenant's provider may not speak for."""
-    role = mapped_role(provider, assertion.groups, assertion.attributes) or provider.default_role
+    mapped = await mapped_role(scope, provider, assertion.groups, assertion.attributes)
+    role = mapped or await living_role(scope, provider.default_role)
     invited = await users.insert_user(
         scope,
         email=email,
         username=_username(assertion.name),
         password_hash=None,
-        role=Role(role),
+        role=role,
         verified=False,
         expires_at=_end_of_access(scope, role, None),
     )
@@ -200,7 +199,7 @@ async def _open_account(scope: Scope, user: User, *, verified: bool) -> User:
 
 async def _take_role(scope: Scope, provider: SsoProvider, user: User, assertion: Assertion) -> User:
     """The role of today. An owner stays one: who rules the tenant is no provider's business."""
-    role = mapped_role(provider, assertion.groups, assertion.attributes)
+    role = await mapped_role(scope, provider, assertion.groups, assertion.attributes)
     if role is None or role == user.role or user.role == Role.OWNER:
         return user
     updated = await rows.set_role(

@@ -42,6 +42,7 @@ TENANTS_WITH = """
 SELECT DISTINCT p.tenant_id FROM sso_providers p JOIN tenants t ON t.id = p.tenant_id
 WHERE p.enabled AND (p.slug = $1 OR p.type = $1) LIMIT 2
 """
+HAS_TENANT = "SELECT EXISTS (SELECT 1 FROM tenants WHERE id = $1)"
 LOCK_SUBJECT = "SELECT pg_advisory_xact_lock(hashtextextended($1, 1))"
 IDENTITY_COLUMNS = """tenant_id, id, provider_id, subject, user_id, email, created_at,
     last_login_at"""
@@ -169,6 +170,11 @@ async def delete(conn: Connection, tenant_id: UUID, provider_id: UUID) -> None:
 async def list_tenants_with(conn: Connection, name: str) -> list[UUID]:
     """Up to two tenants with an enabled provider of that slug or type."""
     return [row["tenant_id"] for row in await conn.fetch(TENANTS_WITH, name)]
+
+
+async def has_tenant(conn: Connection, tenant_id: UUID) -> bool:
+    found: bool = await conn.fetchval(HAS_TENANT, tenant_id)
+    return found
 
 
 async def lock_subject(conn: Connection, provider_id: UUID, subject: str) -> None:

@@ -163,3 +163,21 @@ class Redirect(BaseModel):
     redirect_url: str
     state: str = Field(description="Comes back with the code; send it with the code")
     expires_in: int = Field(description="Seconds within which to finish")
+
+
+class Begin(BaseModel):
+    """Who wants to sign in by a provider, and how they come back."""
+
+    tenant: str | None = Field(
+        None, max_length=100, description="Id or slug; also by X-Tenant-ID or X-Tenant-Slug"
+    )
+    tenant_id: str | None = Field(None, max_length=100, description="The same as `tenant`")
+    email: str | None = Field(
+        None, max_length=254, description="Its domain leads to the tenant that has proved it"
+    )
+    redirect_uri: Url | None = Field(
+        None, description="One of the provider's `settings.redirect_uris`; for programs"
+    )
+    next: str | None = Field(
+        None, max_length=2048, description="A path of the dashboard to go on to; for browsers"
+    )

@@ -8,8 +8,8 @@ from uuid import UUID
 import msgspec
 
 from leanvibe_server.entitlements.service import require_feature
+from leanvibe_server.identity.federation import mapping
 from leanvibe_server.identity.federation import repository as rows
-from leanvibe_server.identity.federation import roles
 from leanvibe_server.identity.federation.events import (
     ProviderCreated,
     ProviderDeleted,
@@ -51,12 +51,12 @@ async def create(errand: Errand, new: NewProvider) -> SsoProvider:
     async with errand.scope() as scope:
         await _require_own_tenant(scope, new.tenant_id)
         require_feature(scope.plan, _protocol_of(new.provider_type))
-        roles.require_grantable(scope, new.default_role, field="default_role")
-        mapping = roles.rules_of(scope, new.role_mapping)
+        await mapping.require_givable(scope, new.default_role, field="default_role")
+        rules = await mapping.kept_rules(scope, new.role_mapping)
     protocol = errand.house.part(Protocols).named(_protocol_of(new.provider_type))
     setup = await protocol.set_up(errand, new, None)
     async with errand.scope() as scope:
-        provider = await _row(scope, new, setup, mapping)
+        provider = await _row(scope, new, setup, rules)
         await rows.insert(scope.conn, provider)
         await scope.emit(
             ProviderCreated(
@@ -89,7 +89,7 @@ async def change(errand: Errand, provider_id: UUID, wanted: ProviderChange) -> S
     async with errand.scope() as scope:
         before = await require_provider(scope, provider_id)
         require_feature(scope.plan, before.protocol)
-        choice = _role_choice(scope, before, wanted)
+        choice = await _role_choice(scope, before, wanted)
     setup = None
     if wanted.client_id or wanted.client_secret or wanted.settings is not None:
         protocol = errand.house.part(Protocols).speak(before)
@@ -195,9 +195,7 @@ async def _require_own_tenant(scope: Scope, named: str | None) -> None:
         raise Forbidden("tenant_id must name the tenant of your credentials.")
 
 
-async def _row(
-    scope: Scope, new: NewProvider, setup: Setup, mapping: dict[str, Any]
-) -> SsoProvider:
+async def _row(scope: Scope, new: NewProvider, setup: Setup, rules: dict[str, Any]) -> SsoProvider:
     taken = await rows.list_slugs(scope.conn, scope.tenant_id)
     if len(taken) >= MAX_PROVIDERS:
         raise Conflict(f"A tenant may have {MAX_PROVIDERS} identity providers. Delete one first.")
@@ -218,7 +216,7 @@ async def _row(
         client_secret_sealed=sealed,
         configuration=setup.configuration | {CEILING: scope.actor.role},
         default_role=new.default_role,
-        role_mapping=mapping,
+        role_mapping=rules,
         created_at=now,
         updated_at=now,
     )
@@ -240,17 +238,19 @@ def _free_slug(new: NewProvider, taken: set[str]) -> str:
 @dataclass(frozen=True)
 class _RoleChoice:
     default_role: str
-    mapping: dict[str, Any]
+    rules: dict[str, Any]
 
 
-def _role_choice(scope: Scope, before: SsoProvider, wanted: ProviderChange) -> _RoleChoice:
+async def _role_choice(scope: Scope, before: SsoProvider, wanted: ProviderChange) -> _RoleChoice:
     default_role = before.default_role
     if wanted.default_role is not None:
-        default_role = roles.require_grantable(scope, wanted.default_role, field="default_role")
-    mapping = before.role_mapping
+        default_role = await mapping.require_givable(
+            scope, wanted.default_role, field="default_role"
+        )
+    rules = before.role_mapping
     if wanted.role_mapping is not None:
-        mapping = roles.rules_of(scope, wanted.role_mapping)
-    return _RoleChoice(default_role, mapping)
+        rules = await mapping.kept_rules(scope, wanted.role_mapping)
+    return _RoleChoice(default_role, rules)
 
 
 def _merged(before: SsoProvider, wanted: ProviderChange) -> NewProvider:
@@ -282,7 +282,7 @@ async def _changed(
         current,
         name=wanted.provider_name or current.name,
         default_role=choice.default_role,
-        role_mapping=choice.mapping,
+        role_mapping=choice.rules,
         updated_at=scope.now,
     )
     if setup is None:

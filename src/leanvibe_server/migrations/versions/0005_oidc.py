@@ -25,6 +25,7 @@ CREATE TABLE oidc_logouts (
     FOREIGN KEY (tenant_id, provider_id) REFERENCES sso_providers (tenant_id, id)
         ON DELETE CASCADE
 );
+ALTER TABLE domains ADD COLUMN missing_since timestamptz;
 CREATE INDEX sessions_of_provider ON sessions (tenant_id, provider_id, remote_session)
     WHERE provider_id IS NOT NULL AND ended_at IS NULL;
 """

@@ -1,0 +1,86 @@
+"""The end of a sign-in by OpenID Connect over HTTP."""
+
+from typing import Annotated, Any
+
+from fastapi import Request, Response
+
+from leanvibe_server.identity.federation.api import GUEST, SSO
+from leanvibe_server.identity.federation.schemas import LinkedIdentities
+from leanvibe_server.identity.oidc import logout, programs
+from leanvibe_server.identity.oidc.schemas import LinkFinish, SsoLogin
+from leanvibe_server.identity.schemas import TokenAnswer
+from leanvibe_server.kernel.access import Errand, Permission, may_go_out
+from leanvibe_server.kernel.errors import (
+    Conflict,
+    Forbidden,
+    InvalidRequest,
+    MfaRequired,
+    RateLimited,
+    ServiceUnavailable,
+    StepUpRequired,
+)
+from leanvibe_server.kernel.http import Router, bears_secret, refuses
+from leanvibe_server.kernel.request import Visit, visit_of
+
+router = Router()
+
+# The form is read by hand, from the body that the way in has read already.
+LOGOUT_FORM: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/x-www-form-urlencoded": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"logout_token": {"type": "string"}},
+                    "required": ["logout_token"],
+                }
+            }
+        },
+    }
+}
+
+
+@router.post(
+    "/auth/sso/login",
+    tags=SSO,
+    responses=refuses(InvalidRequest, MfaRequired, Forbidden, RateLimited, ServiceUnavailable),
+)
+@bears_secret
+async def sign_in_by_code(request: SsoLogin, visit: Annotated[Visit, GUEST]) -> TokenAnswer:
+    """Open a session with the code a provider sent back.
+
+    `state` is the one that GET /v1/auth/sso/{provider} gave; it is good once, for ten minutes.
+    """
+    return await programs.sso_login(visit, request)
+
+
+@router.post(
+    "/auth/sso/link",
+    tags=SSO,
+    responses=refuses(InvalidRequest, Forbidden, StepUpRequired, Conflict, ServiceUnavailable),
+)
+async def link_by_code(
+    finish: LinkFinish,
+    request: Request,
+    errand: Annotated[Errand, may_go_out(Permission.SELF, fresh=True)],
+) -> LinkedIdentities:
+    """Link the account behind a code with yours, to sign in by it from now on."""
+    return await programs.finish_link(visit_of(request.scope), errand, finish)
+
+
+@router.post(
+    "/auth/sso/backchannel-logout/{place}",
+    tags=SSO,
+    responses=refuses(InvalidRequest, RateLimited),
+    openapi_extra=LOGOUT_FORM,
+)
+async def log_out_from_behind(
+    place: str, visit: Annotated[Visit, GUEST], response: Response
+) -> None:
+    """For identity providers: the sessions that a signed logout token names end at once.
+
+    The address stands with the provider in the dashboard.
+    """
+    response.headers["Cache-Control"] = "no-store"
+    await logout.log_out(visit, place)

@@ -1,0 +1,174 @@
+"""Checking the tokens a provider signs: ID tokens and logout tokens.
+
+Source: OpenID Connect Core 1.0, section 3.1.3.7; OpenID Connect Back-Channel Logout 1.0,
+section 2.6; RFC 8725.
+"""
+
+import base64
+import hashlib
+import hmac
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from joserfc import jws
+from joserfc.errors import JoseError
+
+from leanvibe_server.identity.oidc.discovery import Metadata
+from leanvibe_server.identity.oidc.errors import BadToken
+from leanvibe_server.identity.oidc.jwks import find_key
+from leanvibe_server.kernel.house import House
+
+ALGORITHMS = (
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
+)  # fmt: skip
+LEEWAY_S = 60
+# An ID token comes straight from the token endpoint; one that is older was kept by somebody.
+MAX_AGE_S = 600
+MAX_TOKEN_CHARS = 32_768
+MAX_SUBJECT = 255
+LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
+_ID_TOKEN_TYPES = (None, "jwt")
+_LOGOUT_TOKEN_TYPES = (None, "jwt", "logout+jwt")
+
+
+async def read_id_token(
+    house: House,
+    metadata: Metadata,
+    token: str,
+    *,
+    client_id: str,
+    nonce: str,
+    access_token: str | None,
+) -> dict[str, Any]:
+    """The claims of an ID token that was made for this client and this very sign-in.
+
+    Raises: BadToken. Unreachable: the provider's keys cannot be had.
+    """
+    header, claims = await _verify(house, metadata, token, types=_ID_TOKEN_TYPES)
+    _check_common(metadata, claims, client_id=client_id, now=house.clock.now())
+    _check_times(claims, house.clock.now(), must_expire=True)
+    sent = claims.get("nonce")
+    if not isinstance(sent, str) or not hmac.compare_digest(sent.encode(), nonce.encode()):
+        raise BadToken("nonce is missing or of another sign-in")
+    if "events" in claims:
+        raise BadToken("a logout token is no ID token")
+    subject = claims.get("sub")
+    if not isinstance(subject, str) or not 0 < len(subject) <= MAX_SUBJECT:
+        raise BadToken("sub is missing or too long")
+    if access_token is not None and "at_hash" in claims:
+        _check_hash(claims["at_hash"], access_token, str(header["alg"]))
+    return claims
+
+
+async def read_logout_token(
+    house: House, metadata: Metadata, token: str, *, client_id: str
+) -> dict[str, Any]:
+    """The claims of a logout token for this client, with a `jti` the caller must use up.
+
+    Raises: BadToken. Unreachable: the provider's keys cannot be had.
+    """
+    _, claims = await _verify(house, metadata, token, types=_LOGOUT_TOKEN_TYPES)
+    _check_common(metadata, claims, client_id=client_id, now=house.clock.now())
+    _check_times(claims, house.clock.now(), must_expire=False)
+    events = claims.get("events")
+    if not isinstance(events, dict) or not isinstance(events.get(LOGOUT_EVENT), dict):
+        raise BadToken("events does not name the logout")
+    if "nonce" in claims:
+        raise BadToken("a logout token has no nonce")
+    for name in ("sub", "sid"):
+        if name in claims and not (isinstance(claims[name], str) and claims[name]):
+            raise BadToken(f"{name} is no text")
+    if "sub" not in claims and "sid" not in claims:
+        raise BadToken("neither sub nor sid says whose session ends")
+    if not isinstance(claims.get("jti"), str) or not 0 < len(claims["jti"]) <= MAX_SUBJECT:
+        raise BadToken("jti is missing")
+    return claims
+
+
+async def _verify(
+    house: House, metadata: Metadata, token: str, *, types: tuple[str | None, ...]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Header and claims of a token whose signature is the provider's."""
+    header = _header_of(token)
+    algorithm = header.get("alg")
+    offered = metadata.id_token_signing_alg_values_supported or list(ALGORITHMS)
+    if algorithm not in ALGORITHMS or algorithm not in offered:
+        raise BadToken("the algorithm is not allowed")
+    kind = header.get("typ")
+    if (kind.lower() if isinstance(kind, str) else kind) not in types:
+        raise BadToken("the token is of another type")
+    kid = header.get("kid")
+    if not (kid is None or isinstance(kid, str)) or "crit" in header or "b64" in header:
+        raise BadToken("the header holds what is not understood")
+    key = await find_key(house, metadata.jwks_uri, kid=kid, algorithm=str(algorithm))
+    if key is None:
+        raise BadToken("the provider has no such key")
+    try:
+        verified = jws.deserialize_compact(token, key.key, algorithms=[str(algorithm)])
+        claims = msgspec.json.decode(verified.payload)
+    except (JoseError, ValueError, msgspec.DecodeError) as error:
+        raise BadToken(f"the signature does not hold: {type(error).__name__}") from None
+    if not isinstance(claims, dict):
+        raise BadToken("the token holds no claims")
+    return header, claims
+
+
+def _header_of(token: str) -> dict[str, Any]:
+    if len(token) > MAX_TOKEN_CHARS or token.count(".") != 2 or not token.isascii():
+        raise BadToken("this is no signed token")
+    first = token.partition(".")[0]
+    try:
+        header = msgspec.json.decode(base64.urlsafe_b64decode(first + "=" * (-len(first) % 4)))
+    except (ValueError, msgspec.DecodeError):
+        raise BadToken("this is no signed token") from None
+    if not isinstance(header, dict):
+        raise BadToken("this is no signed token")
+    return header
+
+
+def _check_common(
+    metadata: Metadata, claims: dict[str, Any], *, client_id: str, now: datetime
+) -> None:
+    if claims.get("iss") != metadata.issuer:
+        raise BadToken("iss is not the provider's issuer")
+    audience = claims.get("aud")
+    named = [audience] if isinstance(audience, str) else audience
+    if not isinstance(named, list) or client_id not in named:
+        raise BadToken("aud is not this client")
+    party = claims.get("azp")
+    if party is None and len(named) > 1:
+        raise BadToken("azp is missing beside several audiences")
+    if party is not None and party != client_id:
+        raise BadToken("azp is not this client")
+
+
+def _check_times(claims: dict[str, Any], now: datetime, *, must_expire: bool) -> None:
+    now_s = now.timestamp()
+    issued, expires, begins = (_time(claims, name) for name in ("iat", "exp", "nbf"))
+    if issued is None or not now_s - MAX_AGE_S - LEEWAY_S <= issued <= now_s + LEEWAY_S:
+        raise BadToken("iat is missing, too old or ahead of time")
+    if expires is None and must_expire:
+        raise BadToken("exp is missing")
+    if expires is not None and expires + LEEWAY_S <= now_s:
+        raise BadToken("the token has expired")
+    if begins is not None and begins > now_s + LEEWAY_S:
+        raise BadToken("the token is not valid yet")
+
+
+def _time(claims: dict[str, Any], name: str) -> float | None:
+    value = claims.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise BadToken(f"{name} is no time")
+    return float(value)
+
+
+def _check_hash(sent: object, access_token: str, algorithm: str) -> None:
+    """Raises: BadToken: the access token is not the one this ID token came with."""
+    bits = "512" if algorithm == "EdDSA" else algorithm[-3:]
+    digest = hashlib.new(f"sha{bits}", access_token.encode()).digest()
+    half = base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()
+    if not isinstance(sent, str) or not hmac.compare_digest(sent.encode(), half.encode()):
+        raise BadToken("at_hash does not fit the access token")

@@ -1,0 +1,26 @@
+"""Rows of sign-ins by OpenID Connect that are under way."""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+
+class Flow(msgspec.Struct, frozen=True, kw_only=True):
+    """A sign-in between the redirect and the callback.
+
+    `browser_hash` is there for browsers, whose cookie must come back with the state; a program
+    finishes with code and state itself.
+    """
+
+    tenant_id: UUID
+    id: UUID
+    provider_id: UUID
+    state_hash: bytes
+    browser_hash: bytes | None
+    redirect_uri: str
+    next_path: str
+    link_user_id: UUID | None
+    link_session_id: UUID | None
+    created_at: datetime
+    expires_at: datetime

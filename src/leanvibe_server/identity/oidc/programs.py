@@ -1,0 +1,79 @@
+"""The end of a sign-in that a program began: it brings code and state itself."""
+
+from leanvibe_server.identity import login
+from leanvibe_server.identity.federation import linking
+from leanvibe_server.identity.federation.schemas import LinkedIdentities
+from leanvibe_server.identity.oidc import service
+from leanvibe_server.identity.oidc.errors import stale
+from leanvibe_server.identity.oidc.schemas import LinkFinish, SsoLogin
+from leanvibe_server.identity.oidc.service import Answer
+from leanvibe_server.identity.schemas import LoginRequest, TokenAnswer
+from leanvibe_server.kernel.access import Errand
+from leanvibe_server.kernel.errors import Forbidden, InvalidRequest
+from leanvibe_server.kernel.request import Visit
+
+LOCAL = "local"
+
+
+async def log_in(visit: Visit, request: LoginRequest) -> TokenAnswer:
+    """Open a session by password, or for another provider than `local` by its code.
+
+    Raises: as `login.login` and `service.finish`.
+    """
+    if request.provider == LOCAL:
+        return await login.login(visit, request)
+    if request.auth_code is None:
+        raise InvalidRequest(
+            f"auth_code is missing: begin at GET /v1/auth/sso/{request.provider}, and send the "
+            "code and the state that come back.",
+            details={"field": "auth_code", "validation_errors": ["auth_code: Field required"]},
+        )
+    return await sso_login(
+        visit,
+        SsoLogin(
+            provider=request.provider,
+            tenant_id=request.tenant_id,
+            authorization_code=request.auth_code,
+            redirect_uri=request.redirect_uri,
+            state=request.state,
+            iss=request.iss,
+        ),
+    )
+
+
+async def sso_login(visit: Visit, request: SsoLogin) -> TokenAnswer:
+    """Open a session for a program by a provider's code. Raises: as `service.finish`."""
+    if not request.state:
+        raise InvalidRequest(
+            f"state is missing: begin at GET /v1/auth/sso/{request.provider}, which gives it.",
+            details={"field": "state", "validation_errors": ["state: Field required"]},
+        )
+    answer = Answer(
+        state=request.state,
+        code=request.authorization_code,
+        issuer=request.iss,
+        named=request.provider,
+        redirect_uri=request.redirect_uri,
+        tenant=None if request.tenant_id is None else request.tenant_id.strip().lower(),
+    )
+    arrival = await service.finish(visit, answer)
+    if arrival.signed_in is None:
+        raise stale()
+    return login.answer(visit.house, arrival.signed_in)
+
+
+async def finish_link(visit: Visit, errand: Errand, request: LinkFinish) -> LinkedIdentities:
+    """Link the account behind a code with the caller's own. Raises: as `service.finish`."""
+    user_id = errand.caller.actor.id
+    if user_id is None or errand.caller.actor.session_id is None:
+        raise Forbidden("Only a signed-in user can link an account at an identity provider.")
+    answer = Answer(
+        state=request.state,
+        code=request.auth_code,
+        issuer=request.iss,
+        redirect_uri=request.redirect_uri,
+        linking_user_id=user_id,
+    )
+    await service.finish(visit, answer)
+    async with errand.scope() as scope:
+        return await linking.list_own(scope)

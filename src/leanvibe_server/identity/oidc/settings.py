@@ -1,0 +1,71 @@
+"""The settings of a provider that speaks OpenID Connect."""
+
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, Field, ValidationError
+
+from leanvibe_server.identity.federation.models import SsoProvider
+from leanvibe_server.identity.oidc.discovery import require_web_address
+from leanvibe_server.kernel.errors import InvalidRequest
+from leanvibe_server.kernel.house import House
+
+Scope = Annotated[str, Field(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]{1,200}$")]
+Name = Annotated[str, Field(min_length=1, max_length=300)]
+DEFAULT_SCOPES = ["openid", "email", "profile"]
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class OidcSettings(BaseModel):
+    """What an admin may set beyond client and issuer."""
+
+    tenant: Name | None = Field(None, description="Directory id of Microsoft Entra ID")
+    domain: Name | None = Field(None, description="Okta domain")
+    hosted_domain: Name | None = Field(None, description="Google Workspace domain to insist on")
+    scopes: list[Scope] = Field(DEFAULT_SCOPES, min_length=1, max_length=30)
+    groups_claim: Name = "groups"
+    redirect_uris: list[Annotated[str, Field(max_length=2048)]] = Field([], max_length=20)
+    token_endpoint_auth_method: (
+        Literal["client_secret_basic", "client_secret_post", "none"] | None
+    ) = None
+    trust_mfa: bool = Field(False, description="Whether the provider's second factor counts here")
+
+
+def settings_of(provider: SsoProvider) -> OidcSettings:
+    """The settings a provider's row holds."""
+    return OidcSettings.model_validate(provider.settings)
+
+
+def read_settings(house: House, sent: dict[str, Any]) -> OidcSettings:
+    """The settings an admin sent; what is unknown is left out.
+
+    Raises: InvalidRequest: naming each that does not fit.
+    """
+    try:
+        settings = OidcSettings.model_validate(sent)
+    except ValidationError as error:
+        findings = [
+            f"settings.{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
+            for item in error.errors()
+        ]
+        raise InvalidRequest(
+            f"The settings do not fit. {findings[0]}",
+            details={"field": findings[0].partition(":")[0], "validation_errors": findings},
+        ) from None
+    if "openid" not in settings.scopes:
+        settings = settings.model_copy(update={"scopes": ["openid", *settings.scopes]})
+    for uri in settings.redirect_uris:
+        _check_redirect_uri(house, uri)
+    return settings
+
+
+def _check_redirect_uri(house: House, uri: str) -> None:
+    """https, or http on the program's own machine. Source: RFC 8252, section 7.3."""
+    if uri.startswith("http://") and urlsplit(uri).hostname in LOOPBACK and "#" not in uri:
+        return
+    require_web_address(house, uri, field_name="settings.redirect_uris")
+
+
+def kept(settings: OidcSettings) -> dict[str, Any]:
+    """The settings as the row holds them: what was chosen, without what goes without saying."""
+    return settings.model_dump(exclude_none=True, exclude_defaults=True)
