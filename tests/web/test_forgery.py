@@ -58,7 +58,7 @@ async def test_the_token_of_another_session_is_refused(
         {"sec-fetch-site": "same-site"},
     ],
 )
-async def test_a_request_from_another_origin_is_refused_even_with_the_token(
+async def test_sec_session_refresh_14_another_origin_is_refused_even_with_the_token(
     enter_as: EnterAs, acme: Organisation, headers: Mapping[str, str]
 ) -> None:
     visitor = await enter_as(acme, "owner")

@@ -20,6 +20,9 @@ __all__ = [
     "Project",
     "QuotaCheck",
     "Record",
+    "SecurityPolicy",
+    "Session",
+    "SessionList",
     "SignedInUser",
     "Task",
     "TaskBatch",
@@ -79,6 +82,7 @@ class Login(Record):
     token_type: str
     expires_in: int
     user: SignedInUser
+    device_token: str | None = None
 
 
 class Identity(Record):
@@ -93,6 +97,42 @@ class Identity(Record):
     permissions: list[str]
     tenant: Record
     session: Record | None = None
+
+
+class Session(Record):
+    """One sign-in of a person: on what device, from where, and until when it holds."""
+
+    id: str
+    kind: str
+    device: str
+    address: str | None = None
+    amr: list[str]
+    current: bool
+    created_at: datetime
+    authenticated_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+
+
+class SessionList(Record):
+    """Live sessions, oldest first."""
+
+    data: list[Session]
+
+
+class SecurityPolicy(Record):
+    """What a tenant asks of passwords, factors, sessions and addresses; None: the product's own."""
+
+    password_min_length: int
+    password_history: int
+    session_idle_minutes: int | None = None
+    session_absolute_hours: int | None = None
+    max_sessions: int | None = None
+    allowed_networks: list[str]
+    mfa_required: bool
+    mfa_methods: list[str]
+    sso_required: bool
+    your_address: str | None = None
 
 
 class ApiKey(Record):

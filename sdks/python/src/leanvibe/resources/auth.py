@@ -8,8 +8,8 @@ from uuid import UUID
 from leanvibe import exceptions as errors
 from leanvibe._core import Core
 from leanvibe._faces import Resource, Runner, endpoint
-from leanvibe._operations import Call, Operation, Steps, given, reads, reads_nothing
-from leanvibe.models import Identity, Login
+from leanvibe._operations import Call, Operation, Steps, given, path_of, reads, reads_nothing
+from leanvibe.models import Identity, Login, SessionList
 
 
 class Auth(Resource[Runner]):
@@ -27,8 +27,12 @@ class Auth(Resource[Runner]):
         auth_code: str | None = None,
         state: str | None = None,
         redirect_uri: str | None = None,
+        device_token: str | None = None,
     ) -> Operation[Login]:
         """Open a session. The client uses and renews it from now on, before any API key.
+
+        Keep the answer's `device_token` and give it next time: then others who fail to sign in
+        as this person do not make this device wait.
 
         Raises:
             AuthenticationError: e-mail or password is wrong.
@@ -43,6 +47,7 @@ class Auth(Resource[Runner]):
             auth_code=auth_code,
             state=state,
             redirect_uri=redirect_uri,
+            device_token=device_token,
         )
         # No idempotency key: an answer that bears tokens is never stored, and a second
         # session after a lost answer does no harm.
@@ -65,7 +70,9 @@ class Auth(Resource[Runner]):
     @endpoint
     def logout(self) -> Operation[None]:
         """Revoke the session and forget it; an API key stays in use."""
-        return _Closing()
+        return _Closing(
+            Call(method="POST", path="/auth/logout", read=reads_nothing, repeatable=True)
+        )
 
     @endpoint
     def me(self) -> Call[Identity]:
@@ -85,6 +92,115 @@ class Auth(Resource[Runner]):
             ),
             str(tenant_id),
         )
+
+    @endpoint
+    def step_up(
+        self, *, password: str | None = None, mfa_code: str | None = None
+    ) -> Operation[Login]:
+        """Prove once more who one is, which sensitive changes ask for every ten minutes.
+
+        The session goes on under new tokens, which the client uses from now on.
+
+        Raises:
+            PermissionDeniedError: the password or code is wrong.
+        """
+        return _Opening(
+            Call(
+                method="POST",
+                path="/auth/step-up",
+                read=reads(Login),
+                body=given(password=password, mfa_code=mfa_code),
+                repeatable=True,
+            )
+        )
+
+    @endpoint
+    def change_password(self, *, current_password: str, new_password: str) -> Call[None]:
+        """Change one's password. One's other sessions end."""
+        body = {"current_password": current_password, "new_password": new_password}
+        return Call(method="POST", path="/auth/password/change", read=reads_nothing, body=body)
+
+    @endpoint
+    def forgot_password(self, *, email: str, tenant_id: str | UUID | None = None) -> Call[None]:
+        """Have a link to set a new password mailed, if there is such an account."""
+        return Call(
+            method="POST",
+            path="/auth/password/forgot",
+            read=reads_nothing,
+            body=given(email=email, tenant_id=tenant_id),
+            anonymous=True,
+        )
+
+    @endpoint
+    def reset_password(self, *, token: str, password: str) -> Call[None]:
+        """Set a new password with the token of the mailed link. All sessions end."""
+        return Call(
+            method="POST",
+            path="/auth/password/reset",
+            read=reads_nothing,
+            body={"token": token, "password": password},
+            anonymous=True,
+        )
+
+    @endpoint
+    def change_email(self, *, new_email: str) -> Call[None]:
+        """Ask for another address; it counts once the link that is mailed there was followed."""
+        return Call(
+            method="POST",
+            path="/auth/email/change",
+            read=reads_nothing,
+            body={"new_email": new_email},
+        )
+
+    @endpoint
+    def confirm_email(self, *, token: str) -> Call[None]:
+        """Use the new address from now on, with the token of the link that was mailed there."""
+        return Call(
+            method="POST",
+            path="/auth/email/confirm",
+            read=reads_nothing,
+            body={"token": token},
+            anonymous=True,
+        )
+
+    @endpoint
+    def verify_email(self, *, token: str) -> Call[None]:
+        """Confirm one's address with the token of the mailed link."""
+        return Call(
+            method="POST",
+            path="/auth/verify-email",
+            read=reads_nothing,
+            body={"token": token},
+            anonymous=True,
+        )
+
+    @endpoint
+    def resend_verification(self) -> Call[None]:
+        """Have the link that confirms one's address mailed again."""
+        return Call(method="POST", path="/auth/verify-email/resend", read=reads_nothing)
+
+    @endpoint
+    def sessions(self) -> Call[SessionList]:
+        """Where one is signed in."""
+        return Call(method="GET", path="/auth/sessions", read=reads(SessionList))
+
+    @endpoint
+    def end_session(self, session_id: str | UUID) -> Call[None]:
+        """Sign one of one's devices out."""
+        path = path_of("auth", "sessions", session_id)
+        return Call(method="DELETE", path=path, read=reads_nothing)
+
+    @endpoint
+    def logout_everywhere(self, *, keep_current: bool = False) -> Operation[None]:
+        """End all of one's sessions, with `keep_current` all but this client's."""
+        call = Call(
+            method="POST",
+            path="/auth/logout-all",
+            read=reads_nothing,
+            body={"keep_current": keep_current},
+            repeatable=True,
+        )
+        return call if keep_current else _Closing(call)
 
 
 @dataclass(frozen=True)
@@ -121,12 +237,13 @@ class _Renewal:
 
 @dataclass(frozen=True)
 class _Closing:
+    call: Call[None]
+
     def steps(self, core: Core) -> Steps[None]:
-        call = Call(method="POST", path="/auth/logout", read=reads_nothing, repeatable=True)
         if core.tokens.load() is None:
             return
         try:
-            yield from core.converse(call)
+            yield from core.converse(self.call)
         except errors.AuthenticationError:
             # The session was over already.
             return

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from leanvibe._faces import Resource, Runner, endpoint, pages
 from leanvibe._operations import Call, given, path_of, reads, reads_nothing, reads_page
-from leanvibe.models import ApiKey, User
+from leanvibe.models import ApiKey, SessionList, User
 from leanvibe.pagination import Page
 
 
@@ -44,6 +44,24 @@ class Users(Resource[Runner]):
 
     list = endpoint(_list)
     iterate = pages(_list)
+
+    @endpoint
+    def sessions(self, user_id: str | UUID) -> Call[SessionList]:
+        """Where a person of the tenant is signed in."""
+        path = path_of("users", user_id, "sessions")
+        return Call(method="GET", path=path, read=reads(SessionList))
+
+    @endpoint
+    def end_sessions(self, user_id: str | UUID) -> Call[None]:
+        """Sign a person of the tenant out everywhere."""
+        path = path_of("users", user_id, "sessions")
+        return Call(method="DELETE", path=path, read=reads_nothing)
+
+    @endpoint
+    def end_session(self, user_id: str | UUID, session_id: str | UUID) -> Call[None]:
+        """End one session of a person of the tenant."""
+        path = path_of("users", user_id, "sessions", session_id)
+        return Call(method="DELETE", path=path, read=reads_nothing)
 
 
 class ApiKeys(Resource[Runner]):

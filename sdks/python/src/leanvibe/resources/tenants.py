@@ -6,7 +6,7 @@ from typing import Any
 
 from leanvibe._faces import Resource, Runner, endpoint
 from leanvibe._operations import Call, given, path_of, reads
-from leanvibe.models import QuotaCheck, Tenant, TenantUsage
+from leanvibe.models import QuotaCheck, SecurityPolicy, Tenant, TenantUsage
 
 
 class Tenants(Resource[Runner]):
@@ -48,6 +48,23 @@ class Tenants(Resource[Runner]):
     def info(self) -> Call[Tenant]:
         """The caller's tenant, its plan, quotas and use."""
         return Call(method="GET", path="/tenants/me/info", read=reads(Tenant))
+
+    @endpoint
+    def security(self) -> Call[SecurityPolicy]:
+        """What the tenant asks of passwords, second factors, sessions and addresses."""
+        return Call(method="GET", path="/tenants/me/security", read=reads(SecurityPolicy))
+
+    @endpoint
+    def set_security(self, /, **fields: Any) -> Call[SecurityPolicy]:
+        """Set the security policy: what is not named stays, None is the product's own rule.
+
+        Raises:
+            PermissionDeniedError: prove yourself anew with `auth.step_up` first.
+            ConflictError: the networks leave out your own address; `force=True` applies them.
+        """
+        return Call(
+            method="PUT", path="/tenants/me/security", read=reads(SecurityPolicy), body=fields
+        )
 
     @endpoint
     def usage(self) -> Call[TenantUsage]:
