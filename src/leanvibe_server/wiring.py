@@ -14,7 +14,7 @@ from leanvibe_server.engine import service as engine
 from leanvibe_server.identity import api as identity_api
 from leanvibe_server.identity import housekeeping as identity_housekeeping
 from leanvibe_server.identity import jobs as identity_jobs
-from leanvibe_server.identity import keys
+from leanvibe_server.identity import keys, reconciling
 from leanvibe_server.identity import service as identity
 from leanvibe_server.identity.account import api as account_api
 from leanvibe_server.identity.administration import api as administration_api
@@ -88,6 +88,7 @@ SWEEPS = (
     domains.sweep,
     sweep_idempotency_keys,
     tenant_directory.sweep,
+    reconciling.sweep,
     purge.sweep,
 )
 # What a worker does beside its queue, for as long as it runs.

@@ -80,7 +80,6 @@ INSERT INTO remote_directory (tenant_id, user_id, account_id, email_hash, noted_
 VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (tenant_id, user_id) DO UPDATE SET account_id = $3, email_hash = $4, noted_at = $5
 """
-FORGET_REMOTE = "DELETE FROM remote_directory WHERE tenant_id = $1 AND user_id = $2"
 VERIFIED_ACCOUNT = """
 SELECT u.email_verified_at, u.account_id FROM directory d
 JOIN users u ON u.tenant_id = d.tenant_id AND u.id = d.user_id
@@ -268,10 +267,6 @@ async def list_regions_of_account(conn: Connection, account_id: UUID) -> list[st
 async def note_remote(conn: Connection, user: User, email_hash: bytes, *, now: datetime) -> None:
     """Enter a user of another region, or correct the entry."""
     await conn.execute(NOTE_REMOTE, user.tenant_id, user.id, user.account_id, email_hash, now)
-
-
-async def forget_remote(conn: Connection, tenant_id: UUID, user_id: UUID) -> None:
-    await conn.execute(FORGET_REMOTE, tenant_id, user_id)
 
 
 async def insert_invitation(conn: Connection, invitation: Invitation, token_hash: bytes) -> None:
