@@ -37,6 +37,8 @@ PAGES = {
     "/settings/roles": P.SELF,
     "/settings/api-keys": P.API_KEY_MANAGE,
     "/audit": P.AUDIT_READ,
+    "/platform/tenants": P.TENANT_ADMIN,
+    "/platform/tenants/new": P.TENANT_ADMIN,
     "/tenants": P.SELF,
     "/docs": P.SELF,
     "/dev/outbox": P.SELF,

@@ -10,9 +10,10 @@ from uuid import UUID
 from leanvibe_server.kernel.access import Permission
 from leanvibe_server.kernel.errors import Conflict, NotFound
 from leanvibe_server.kernel.events import Event
+from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.pagination import PageRequest, page_of
 from leanvibe_server.kernel.platform import PLATFORM_TENANT, Reason, across_tenants, ask_regions
-from leanvibe_server.kernel.scope import Scope
+from leanvibe_server.kernel.scope import SYSTEM, Scope
 from leanvibe_server.tenancy import directory, repository
 from leanvibe_server.tenancy.errors import invalid
 from leanvibe_server.tenancy.events import (
@@ -143,6 +144,15 @@ async def find_tenant_by_slug(scope: Scope, slug: str) -> Tenant | None:
         return None
     async with across_tenants(database, Reason.DIRECTORY, region=region) as conn:
         return await repository.find_by_slug(conn, slug)
+
+
+async def find_at_door(house: House, slug: str) -> Tenant | None:
+    """The tenant at whose address somebody stands who has not signed in, for its look."""
+    if not directory.SLUG.fullmatch(slug):
+        return None
+    async with across_tenants(house.database, Reason.SIGN_IN) as conn:
+        scope = Scope(conn, PLATFORM_TENANT, SYSTEM, house.clock, house)
+        return await find_tenant_by_slug(scope, slug)
 
 
 async def update_tenant(

@@ -44,6 +44,10 @@ MENU = (
             Entry("Audit log", "/audit", "audit", Permission.AUDIT_READ),
         ),
     ),
+    Group(
+        "Platform",
+        (Entry("Organisations", "/platform/tenants", "organisation", Permission.TENANT_ADMIN),),
+    ),
 )
 
 

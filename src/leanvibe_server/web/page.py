@@ -9,7 +9,7 @@ from urllib.parse import quote
 from fastapi import Depends, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from leanvibe_server.identity.login import DEVICE_COOKIE
+from leanvibe_server.identity.login import DEVICE_COOKIE, subdomain
 from leanvibe_server.identity.sessions import LIMITS, WEB
 from leanvibe_server.kernel.access import (
     Admission,
@@ -25,6 +25,7 @@ from leanvibe_server.kernel.paths import local_path as local_path
 from leanvibe_server.kernel.request import SESSION_COOKIE, Visit, visit_of
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.tenancy import service as tenancy
+from leanvibe_server.web.brand_look import PLAIN, Brand, brand_of
 from leanvibe_server.web.forgery import (
     FIELD,
     SAFE_METHODS,
@@ -132,6 +133,7 @@ class Page:
             "toast": toast_text(cookies.get(TOAST_COOKIE)),
             "development": not self.visit.house.settings.production,
             "is_current": is_current,
+            "brand": brand_of(self.shell["tenant"]),
             "faults": Faults(),
             "form": self.form,
             **self.shell,
@@ -276,10 +278,17 @@ def open_page() -> Any:
         visit = visit_of(request.scope)
         visit.limit_by_address()
         visit.body = await request.body()
-        return await _open(request, NOBODY)
+        return await _open(request, NOBODY | {"brand": await _brand_at_door(request, visit)})
 
     enter.way_in = "public page"  # type: ignore[attr-defined]  # read by the route catalogue test
     return Depends(enter)
+
+
+async def _brand_at_door(request: Request, visit: Visit) -> Brand:
+    """The look of the organisation whose address this is, or whose slug `?org=` names."""
+    slug = subdomain(visit.house.settings, visit.headers.get("host", ""))
+    named = slug or request.query_params.get("org", "").strip().lower()
+    return brand_of(await tenancy.find_at_door(visit.house, named)) if named else PLAIN
 
 
 def sign_in_path(request: Request) -> str:

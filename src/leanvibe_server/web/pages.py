@@ -7,10 +7,12 @@ from leanvibe_server.web import (
     assets,
     audit_pages,
     auth_pages,
+    brand,
     docs_pages,
     overview_pages,
     password_pages,
     people_pages,
+    platform_pages,
     projects_pages,
     security_pages,
     settings_pages,
@@ -21,6 +23,8 @@ from leanvibe_server.web.memberships import Memberships
 from leanvibe_server.web.routes import add_error_pages
 
 ROUTERS = (
+    # Before the files, whose addresses look alike.
+    brand.router,
     assets.router,
     auth_pages.router,
     password_pages.router,
@@ -32,6 +36,7 @@ ROUTERS = (
     settings_pages.router,
     security_pages.router,
     people_pages.router,
+    platform_pages.router,
     audit_pages.router,
     docs_pages.router,
 )

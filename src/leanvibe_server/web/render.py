@@ -12,18 +12,25 @@ from leanvibe_server.web.icons import icon
 from leanvibe_server.web.statuses import STATUSES, status_of
 
 # Everything a page loads is our own file; nothing stands inline.
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' data:",
-        "connect-src 'self'",
-        "form-action 'self'",
-        "frame-ancestors 'none'",
-        "base-uri 'none'",
-    )
+_POLICY = (
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self' data:",
+    "connect-src 'self'",
+    "form-action 'self'",
+    "frame-ancestors 'none'",
+    "base-uri 'none'",
 )
+CONTENT_SECURITY_POLICY = "; ".join(_POLICY)
+
+
+def content_security_policy(image_source: str) -> str:
+    """The policy of a page whose logo comes from `image_source`; empty: from ourselves."""
+    images = f"img-src 'self' data: {image_source}"
+    return "; ".join(
+        images if image_source and part.startswith("img-src") else part for part in _POLICY
+    )
 
 
 @cache
@@ -53,7 +60,7 @@ def render(template: str, values: dict[str, Any], *, status: int = 200) -> HTMLR
         environment().get_template(template).render(values),
         status_code=status,
         headers={
-            "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+            "Content-Security-Policy": content_security_policy(values["brand"].image_source),
             "Cache-Control": "no-store",
             "Vary": "Cookie",
         },

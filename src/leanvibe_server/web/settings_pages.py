@@ -1,13 +1,14 @@
 """Pages of the organisation: plan and usage, roles, and moving to another organisation."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Response
 
 from leanvibe_server.entitlements.plans import plan_of
 from leanvibe_server.identity import switching
+from leanvibe_server.identity.administration import service as administration
 from leanvibe_server.identity.sessions import LIMITS, WEB
 from leanvibe_server.kernel.access import ROLE_PERMISSIONS, Permission, Role
 from leanvibe_server.kernel.errors import NotFound
@@ -26,6 +27,8 @@ router = PageRouter()
 SELF = page(Permission.SELF)
 READ = page(Permission.TENANT_READ)
 UPDATE = page(Permission.TENANT_UPDATE)
+DELETE = page(Permission.TENANT_DELETE, fresh=True)
+RESTORE = page(Permission.TENANT_DELETE)
 SESSION_S = int(LIMITS[WEB].absolute.total_seconds())
 
 _MEANINGS = {
@@ -83,28 +86,67 @@ class MatrixRow:
 async def show_tenant(opened: Annotated[ScopedPage, READ]) -> Response:
     """The plan, its limits and what is used of them."""
     tenant = await tenancy.require_tenant(opened.scope)
-    return opened.show(
-        "settings/tenant.html",
-        plan=plan_of(opened.scope.plan),
-        usage=await meters(opened.scope),
-        now=opened.scope.now,
-        values={"display_name": tenant.display_name},
-    )
+    branding = tenant.configuration.get("branding") or {}
+    values = {
+        "display_name": tenant.display_name,
+        "primary_color": branding.get("primary_color") or "",
+        "logo_url": branding.get("logo_url") or "",
+    }
+    return opened.show("settings/tenant.html", **await _tenant(opened), values=values)
+
+
+async def _tenant(opened: ScopedPage) -> dict[str, Any]:
+    return {
+        "plan": plan_of(opened.scope.plan),
+        "usage": await meters(opened.scope),
+        "now": opened.scope.now,
+        "grace_days": opened.scope.house.settings.tenant_grace_days,
+    }
 
 
 @router.post("/settings/tenant")
 async def update_tenant(opened: Annotated[ScopedPage, UPDATE]) -> Response:
     """Change how the organisation is shown."""
-    typed = {"display_name": opened.form.text("display_name")}
-    with opened.refusing(
-        "settings/tenant.html",
-        plan=plan_of(opened.scope.plan),
-        usage=await meters(opened.scope),
-        now=opened.scope.now,
-        values=typed,
-    ):
-        await metering.change_tenant(opened.scope, fill(TenantUpdate, typed))
+    names = ("display_name", "primary_color", "logo_url")
+    typed = {name: opened.form.text(name) for name in names}
+    with opened.refusing("settings/tenant.html", **await _tenant(opened), values=typed):
+        await metering.change_tenant(opened.scope, fill(TenantUpdate, await _update(opened, typed)))
     return opened.go("/settings/tenant", toast="tenant-saved")
+
+
+async def _update(opened: ScopedPage, typed: dict[str, str]) -> dict[str, Any]:
+    """The change a form asks for; what else the branding holds stays."""
+    tenant = await tenancy.require_tenant(opened.scope)
+    kept = dict(tenant.configuration.get("branding") or {})
+    for name in ("primary_color", "logo_url"):
+        kept.pop(name, None)
+        if typed[name]:
+            kept[name] = typed[name]
+    branding = {"branding": kept} if kept or tenant.configuration.get("branding") else {}
+    return {"display_name": typed["display_name"], "configuration": branding}
+
+
+@router.post("/settings/tenant/delete")
+async def delete_tenant(opened: Annotated[ScopedPage, DELETE]) -> Response:
+    """Have the organisation deleted once its grace period is over."""
+    branding = opened.shell["tenant"].configuration.get("branding") or {}
+    values = {
+        "display_name": opened.shell["tenant"].display_name,
+        "primary_color": branding.get("primary_color") or "",
+        "logo_url": branding.get("logo_url") or "",
+    }
+    with opened.refusing("settings/tenant.html", **await _tenant(opened), values=values):
+        await administration.delete_own(
+            opened.scope, confirm=opened.form.text("confirm"), reason=opened.form.optional("why")
+        )
+    return opened.go("/settings/tenant", toast="tenant-deleting")
+
+
+@router.post("/settings/tenant/restore")
+async def restore_tenant(opened: Annotated[ScopedPage, RESTORE]) -> Response:
+    """Take the deletion back."""
+    await administration.restore(opened.scope, opened.scope.tenant_id)
+    return opened.go("/settings/tenant", toast="tenant-restored")
 
 
 @router.get("/settings/roles")

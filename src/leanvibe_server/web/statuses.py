@@ -33,6 +33,7 @@ _OTHERS: dict[str, Look] = {
     "invited": Look("Invited", "mail", "info"),
     "disabled": Look("Disabled", "stop"),
     "suspended": Look("Suspended", "stop", "bad"),
+    "deleting": Look("Being deleted", "trash", "bad"),
     "revoked": Look("Revoked", "stop"),
     "expired": Look("Expired", "clock", "warn"),
     "sent": Look("Sent", "check", "ok"),
