@@ -90,14 +90,14 @@ async def test_the_look_of_an_organisation_is_on_its_pages_and_at_its_door(
         assert refused.status_code == 400, bad
     await owner.send("/settings/tenant", look)
     shown = await owner.open("/")
-    assert 'href="/static/brand/1f2937.css"' in owner.page
+    assert 'href="/static/brand/1f2937/accents.css"' in owner.page
     assert f'src="{logo}"' in owner.page
     policy = shown.headers["content-security-policy"]
     assert "img-src 'self' data: https://cdn.example.com;" in policy
     assert "unsafe" not in policy
-    sheet = await owner.client.get("/static/brand/1f2937.css")
+    sheet = await owner.client.get("/static/brand/1f2937/accents.css")
     assert (sheet.status_code, sheet.headers["content-type"][:8]) == (200, "text/css")
-    assert (await owner.client.get("/static/brand/red;}.css")).status_code == 404
+    assert (await owner.client.get("/static/brand/red;}/accents.css")).status_code == 404
     stranger = await arrive()
     await stranger.open(f"/login?org={acme.tenant.slug}")
     assert f'src="{logo}"' in stranger.page

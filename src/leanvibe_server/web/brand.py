@@ -12,7 +12,7 @@ from leanvibe_server.web.routes import PageRouter
 router = PageRouter()
 
 
-@router.get("/static/brand/{color}.css")
+@router.get("/static/brand/{color}/accents.css")
 async def read_brand(color: str, _: Annotated[None, Depends(everyone)]) -> Response:
     """The accents of a page in a colour."""
     if not COLOR.fullmatch(color):

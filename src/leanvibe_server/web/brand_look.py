@@ -47,7 +47,7 @@ def brand_of(tenant: Tenant | None) -> Brand:
     logo = str(kept.get("logo_url") or "")
     return Brand(
         name=tenant.display_name,
-        style_sheet=f"/static/brand/{color}.css" if COLOR.fullmatch(color) else "",
+        style_sheet=f"/static/brand/{color}/accents.css" if COLOR.fullmatch(color) else "",
         logo=logo if is_web_image(logo) else "",
     )
 

@@ -23,9 +23,8 @@ from leanvibe_server.web.memberships import Memberships
 from leanvibe_server.web.routes import add_error_pages
 
 ROUTERS = (
-    # Before the files, whose addresses look alike.
-    brand.router,
     assets.router,
+    brand.router,
     auth_pages.router,
     password_pages.router,
     step_up_pages.router,
