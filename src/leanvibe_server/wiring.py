@@ -24,6 +24,8 @@ from leanvibe_server.identity.domains.resolver import NameServers
 from leanvibe_server.identity.federation import api as federation_api
 from leanvibe_server.identity.federation.protocols import Protocols
 from leanvibe_server.identity.gate import HouseGate
+from leanvibe_server.identity.oauth import api as oauth_api
+from leanvibe_server.identity.oauth import refusals as oauth_refusals
 from leanvibe_server.identity.oidc import api as oidc_api
 from leanvibe_server.identity.oidc.discovery import KnownProviders
 from leanvibe_server.identity.oidc.jwks import KnownKeys
@@ -33,6 +35,7 @@ from leanvibe_server.identity.saml import api as saml_api
 from leanvibe_server.identity.saml import housekeeping as saml_housekeeping
 from leanvibe_server.identity.saml.protocol import SamlProtocol
 from leanvibe_server.identity.security import api as security_api
+from leanvibe_server.identity.service_accounts import api as service_accounts_api
 from leanvibe_server.kernel.config import ConfigError, Settings
 from leanvibe_server.kernel.crypto import load_vault
 from leanvibe_server.kernel.db import Database
@@ -70,6 +73,8 @@ API_ROUTERS = (
     oidc_api.router,
     federation_api.router,
     roles_api.router,
+    service_accounts_api.router,
+    oauth_api.router,
     metering_api.router,
     administration_api.router,
     tree_api.router,
@@ -80,7 +85,7 @@ API_ROUTERS = (
     realtime_api.router,
     audit_api.router,
 )
-STREET_ROUTERS = (health.router, identity_api.well_known_router)
+STREET_ROUTERS = (health.router, identity_api.well_known_router, oauth_api.well_known_router)
 PREFIXES = ("/v1", "/api/v1")
 SWEEPS = (
     identity_housekeeping.sweep,
@@ -120,6 +125,8 @@ async def open_house(settings: Settings) -> House:
         "concurrent_tasks": engine.count_tasks_at_once,
         "storage": engine.measure_storage_mb,
     }
+    for start in ("/v1/oauth/", "/api/v1/oauth/", "/oauth/"):
+        house.dialects[start] = oauth_refusals.tell
     house.guards |= {"task": engine.require_task}
     return house
 
@@ -164,6 +171,7 @@ async def build_app(house: House) -> Doors:
             api.include_router(router, prefix=prefix, include_in_schema=prefix == PREFIXES[0])
     for router in STREET_ROUTERS:
         api.include_router(router)
+    api.include_router(oauth_api.router, include_in_schema=False)
     web_pages.register(api)
     calls, hub = CallMeter(house), Hub(house)
     house.place(hub)

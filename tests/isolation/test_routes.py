@@ -72,6 +72,11 @@ async def _things_of(client: httpx.AsyncClient, owner: Organisation) -> dict[str
     sessions = await client.get("/v1/auth/sessions", headers=headers)
     key = await client.post("/v1/api-keys", json={"name": "theirs"}, headers=headers)
     assert key.status_code == 201, key.text
+    robot = await client.post("/v1/service-accounts", json={"name": "theirs"}, headers=headers)
+    credential = await client.post(
+        f"/v1/service-accounts/{robot.json()['id']}/clients", json={}, headers=headers
+    )
+    assert credential.status_code == 201, credential.text
     role = await client.post(
         "/v1/roles", json={"name": "theirs", "permissions": ["project:read"]}, headers=headers
     )
@@ -82,6 +87,8 @@ async def _things_of(client: httpx.AsyncClient, owner: Organisation) -> dict[str
         "project_id": project.json()["id"],
         "task_id": task.json()["id"],
         "key_id": key.json()["id"],
+        "account_id": robot.json()["id"],
+        "credential_id": credential.json()["id"],
         "session_id": sessions.json()["data"][0]["id"],
         "user_id": str(owner.people["owner"].id),
         "tenant_id": str(owner.id),

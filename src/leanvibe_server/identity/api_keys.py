@@ -65,7 +65,7 @@ async def create_key(scope: Scope, new: NewApiKey) -> CreatedApiKey:
         raise Forbidden("Sign in as a user first.")
     user = await require_user(scope, new.user_id or scope.actor.id)
     await require_over(scope, user.role)
-    wanted = await _require_scopes(scope, new.scopes, user)
+    wanted = await require_scopes(scope, new.scopes, user)
     key, secret = await issue(
         scope,
         user,
@@ -204,7 +204,7 @@ async def default_scopes(scope: Scope, user: User) -> frozenset[str]:
     return await permissions_of_role(scope, user.role) - BY_NAME_ONLY
 
 
-async def _require_scopes(scope: Scope, wanted: Sequence[str] | None, user: User) -> list[str]:
+async def require_scopes(scope: Scope, wanted: Sequence[str] | None, user: User) -> list[str]:
     if wanted is None:
         return sorted(await default_scopes(scope, user) & scope.permissions)
     known = {permission.value for permission in Permission}

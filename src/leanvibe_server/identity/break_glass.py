@@ -11,6 +11,7 @@ from leanvibe_server.identity.permissions import BEHIND_GLASS
 from leanvibe_server.identity.refusals import wrong_tenant
 from leanvibe_server.identity.repository import gate as rows
 from leanvibe_server.identity.repository.gate import Standing
+from leanvibe_server.identity.sessions import TOKEN, WEB
 from leanvibe_server.kernel.access import Admission, Role
 from leanvibe_server.kernel.errors import Forbidden
 from leanvibe_server.kernel.events import printable
@@ -30,7 +31,7 @@ async def enter(
 
     Raises: Forbidden: not a platform admin, no reason given, or no such tenant.
     """
-    if standing.role != Role.PLATFORM_ADMIN or standing.kind == "key":
+    if standing.role != Role.PLATFORM_ADMIN or standing.kind not in (TOKEN, WEB):
         raise wrong_tenant()
     reason = (printable(credentials.break_glass_reason, MAX_REASON) or "").strip()
     if len(reason) < MIN_REASON:

@@ -34,6 +34,8 @@ from leanvibe_server.metering.calls import CallMeter
 # Noted at most so often, because a write costs more than the whole check.
 NOTE_EVERY = timedelta(minutes=1)
 KNOWN_RATES = 50_000
+# Credentials that nobody holds in the hand, and who acts by them.
+ACTOR_KINDS = {"key": "api_key", "client": "oauth_client", "scim": "scim"}
 
 Look = Callable[[Connection], Awaitable[Standing | None]]
 
@@ -75,6 +77,8 @@ class HouseGate:
 
     async def _read(self, house: House, credentials: Credentials) -> Claim:
         if credentials.bearer is not None:
+            if credentials.bearer.startswith(opaque.SCIM_START) and credentials.provisioning:
+                return _scim_claim(credentials.bearer)
             if credentials.bearer.startswith("lv_"):
                 return _api_key_claim(credentials.bearer)
             return await self._token_claim(house, credentials)
@@ -90,10 +94,10 @@ class HouseGate:
                 await forgeries.note(credentials.visit, str(error))
             raise invalid_token() from None
 
+        find = rows.find_by_session if claims.client_id is None else rows.find_by_client_token
+
         async def look(conn: Connection) -> Standing | None:
-            return await rows.find_by_session(
-                conn, claims.tenant_id, claims.session_id, claims.user_id
-            )
+            return await find(conn, claims.tenant_id, claims.session_id, claims.user_id)
 
         return Claim(claims.tenant_id, look, proven=True)
 
@@ -213,6 +217,18 @@ def _api_key_claim(key: str) -> Claim:
     return Claim(tenant_id, look)
 
 
+def _scim_claim(token: str) -> Claim:
+    tenant_id = opaque.tenant_of_scim_token(token)
+    if tenant_id is None:
+        raise invalid_token()
+    digest = hash_token(token)
+
+    async def look(conn: Connection) -> Standing | None:
+        return await rows.find_by_scim_token(conn, tenant_id, digest)
+
+    return Claim(tenant_id, look)
+
+
 def _cookie_claim(cookie: str) -> Claim:
     tenant_id = opaque.tenant_of_token(cookie)
     if tenant_id is None:
@@ -256,7 +272,7 @@ def _holds(standing: Standing, policy: SecurityPolicy, now: datetime) -> bool:
         return False
     if standing.user_expires_at is not None and standing.user_expires_at <= now:
         return False
-    if standing.kind == "key":
+    if standing.kind in ACTOR_KINDS:
         return standing.ended_at is None and (
             standing.expires_at is None or now < standing.expires_at
         )
@@ -274,16 +290,22 @@ def _holds(standing: Standing, policy: SecurityPolicy, now: datetime) -> bool:
 
 
 def _actor(standing: Standing, visit: Visit) -> Actor:
-    is_key = standing.kind == "key"
+    is_key = standing.kind in ACTOR_KINDS
     return Actor(
-        kind="api_key" if is_key else "user",
+        kind=ACTOR_KINDS.get(standing.kind, "user"),
         id=standing.user_id,
-        label=f"{standing.email} (key {standing.key_name})" if is_key else standing.email,
+        label=_label(standing) if is_key else standing.email,
         role=standing.role,
         session_id=None if is_key else standing.credential_id,
         address=visit.address,
         user_agent=visit.user_agent,
     )
+
+
+def _label(standing: Standing) -> str:
+    if standing.kind == "scim":
+        return f"SCIM (token {standing.key_name})"
+    return f"{standing.email} ({standing.kind} {standing.key_name})"
 
 
 def _admission(

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from leanvibe_server.identity.oauth import repository as oauth
 from leanvibe_server.identity.oidc import repository as oidc
 from leanvibe_server.identity.repository import account, sessions, sign_in
 from leanvibe_server.kernel.db import Connection
@@ -12,6 +13,8 @@ from leanvibe_server.kernel.platform import sweep_regions
 # kept itself.
 KEEP_SESSIONS = timedelta(days=30)
 KEEP_FAILURES = timedelta(days=2)
+# The log tells that a token was given.
+KEEP_TOKENS = timedelta(days=1)
 
 
 async def sweep(house: House) -> None:
@@ -20,6 +23,7 @@ async def sweep(house: House) -> None:
 
     async def sweep_region(conn: Connection) -> None:
         await sessions.sweep_sessions(conn, before=now - KEEP_SESSIONS)
+        await oauth.sweep_tokens(conn, before=now - KEEP_TOKENS)
         await sign_in.sweep_throttles(conn, before=now - KEEP_FAILURES)
         await account.sweep_links(conn, before=now)
         await oidc.sweep(conn, now=now)

@@ -23,6 +23,12 @@ _API_KEY = re.compile(
     rf"([0-9A-Za-z]{{{CHECKSUM_LENGTH}}})"
 )
 KEY_START = len("lv_live_")
+CLIENT_START, SCIM_START = "lvc_", "lv_scim_"
+_CLIENT_ID = re.compile(rf"{CLIENT_START}[0-9A-Za-z]{{{2 * TENANT_LENGTH}}}")
+_SCIM_TOKEN = re.compile(
+    rf"({SCIM_START}[0-9A-Za-z]{{{TENANT_LENGTH + KEY_SECRET_LENGTH}}})"
+    rf"([0-9A-Za-z]{{{CHECKSUM_LENGTH}}})"
+)
 
 
 def encode(number: int, length: int) -> str:
@@ -65,6 +71,40 @@ def new_api_key(tenant_id: UUID, environment: str) -> str:
     return body + checksum(body)
 
 
+def new_client_secret(tenant_id: UUID) -> str:
+    """A fresh secret of an OAuth client."""
+    return new_api_key(tenant_id, "client")
+
+
+def new_scim_token(tenant_id: UUID) -> str:
+    """A fresh token of a provisioning client."""
+    return new_api_key(tenant_id, "scim")
+
+
+def client_id_of(tenant_id: UUID, client_id: UUID) -> str:
+    """The public name of an OAuth client, which says in which tenant to look."""
+    return (
+        CLIENT_START + encode(tenant_id.int, TENANT_LENGTH) + encode(client_id.int, TENANT_LENGTH)
+    )
+
+
+def parse_client_id(text: str) -> tuple[UUID, UUID] | None:
+    """Tenant and id of an OAuth client; None when the text names none."""
+    if not _CLIENT_ID.fullmatch(text):
+        return None
+    named = text[len(CLIENT_START) :]
+    tenant, client = _tenant(named[:TENANT_LENGTH]), _tenant(named[TENANT_LENGTH:])
+    return None if tenant is None or client is None else (tenant, client)
+
+
+def tenant_of_scim_token(token: str) -> UUID | None:
+    """The tenant a provisioning token names; None when the text is none."""
+    match = _SCIM_TOKEN.fullmatch(token)
+    if match is None or checksum(match[1]) != match[2]:
+        return None
+    return _tenant(token[len(SCIM_START) :][:TENANT_LENGTH])
+
+
 def checksum(body: str) -> str:
     """CRC-32 of what stands before it, in base 62."""
     return encode(zlib.crc32(body.encode()), CHECKSUM_LENGTH)
@@ -85,7 +125,7 @@ def environment_of(prefix: str) -> str:
 
 def shown_prefix(key: str) -> str:
     """The part of a key that is kept readable, so that people can tell their keys apart."""
-    return key[: KEY_START + TENANT_LENGTH + SHOWN_OF_KEY]
+    return key[: key.rindex("_") + 1 + TENANT_LENGTH + SHOWN_OF_KEY]
 
 
 def id_of(text: str) -> UUID | None:

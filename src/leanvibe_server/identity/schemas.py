@@ -241,9 +241,8 @@ class Verification(BaseModel):
     token: str = Field(max_length=200)
 
 
-class NewApiKey(BaseModel):
-    """A key to make. It acts as its user and may do what `scopes` name, never more than the
-    user."""
+class NewAccountKey(BaseModel):
+    """A key to make. It may do what `scopes` name, never more than the account it acts as."""
 
     name: str = Field(min_length=1, max_length=100, examples=["CI"])
     scopes: list[str] | None = Field(
@@ -252,7 +251,6 @@ class NewApiKey(BaseModel):
         description="Permissions; without them all of the user's but managing users and keys",
         examples=[["project:read", "task:create", "task:read"]],
     )
-    user_id: UUID | None = Field(None, description="Whom the key acts as; the caller by default")
     expires_at: AwareDatetime | None = None
     expires_in_days: int | None = Field(None, ge=1, le=3650)
     environment: str | None = Field(
@@ -267,6 +265,13 @@ class NewApiKey(BaseModel):
         description="Addresses or CIDR blocks the key may be used from; none for every address",
         examples=[["203.0.113.0/24"]],
     )
+
+
+class NewApiKey(NewAccountKey):
+    """A key to make. It acts as its user and may do what `scopes` name, never more than the
+    user."""
+
+    user_id: UUID | None = Field(None, description="Whom the key acts as; the caller by default")
 
 
 class Rotation(BaseModel):

@@ -180,7 +180,7 @@ def check_fresh(admission: Admission, permission: Permission, now: datetime) -> 
     A key passes where its scopes say so by name, but never for what belongs to a person.
     Raises: StepUpRequired.
     """
-    if admission.actor.kind == "api_key" and permission != Permission.SELF:
+    if admission.actor.kind in ("api_key", "oauth_client") and permission != Permission.SELF:
         return
     proved_at = admission.authenticated_at
     if proved_at is None or now - proved_at > FRESH_FOR:

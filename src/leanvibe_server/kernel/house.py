@@ -18,9 +18,13 @@ from leanvibe_server.kernel.ratelimit import RateLimiter
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from leanvibe_server.kernel.errors import AppError
     from leanvibe_server.kernel.scope import Scope
     from leanvibe_server.kernel.sealing import SealedColumn
 
+# How errors are told below a path that follows a standard of its own: from the refusal and our
+# envelope to the body, and its media type.
+Dialect = Callable[["AppError", dict[str, Any]], tuple[dict[str, Any], str]]
 Gauge = Callable[["Scope"], Awaitable[int]]
 Guard = Callable[["Scope", "UUID"], Awaitable[object]]
 Part = TypeVar("Part")
@@ -30,7 +34,10 @@ Part = TypeVar("Part")
 class House:
     """The process-wide parts. `gauges` count a tenant's things for the rooms below their own;
     `guards` refuse who may not know of a thing, for those who show it by its id only;
-    `sealed_columns` are those a rotation of keys goes through."""
+    `sealed_columns` are those a rotation of keys goes through.
+
+    `dialects` are the error bodies of standards, by the beginning of the paths they hold for.
+    """
 
     settings: Settings
     database: Database
@@ -41,6 +48,7 @@ class House:
     gauges: dict[str, Gauge] = field(default_factory=dict)
     guards: dict[str, Guard] = field(default_factory=dict)
     parts: dict[type, Any] = field(default_factory=dict)
+    dialects: dict[str, Dialect] = field(default_factory=dict)
     sealed_columns: "dict[tuple[str, str], SealedColumn]" = field(default_factory=dict)
     data_keys: DataKeys = field(init=False)
 

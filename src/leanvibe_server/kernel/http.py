@@ -1,7 +1,6 @@
 """The street side: routes that commit before they answer, and one envelope for every error."""
 
 from collections.abc import Callable, Coroutine
-from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
@@ -169,9 +168,19 @@ def refuses(*errors: type[AppError]) -> dict[int | str, dict[str, Any]]:
 
 def error_response(request: Request, error: AppError) -> JSONResponse:
     """The error in its envelope."""
-    visit = visit_of(request.scope)
+    return answer_error(visit_of(request.scope), error)
+
+
+def answer_error(visit: Visit, error: AppError) -> JSONResponse:
+    """The error in its envelope, or as the standard wants it that rules this path."""
     body = envelope(error, request_id=visit.request_id, now=visit.house.clock.now())
-    return JSONResponse(body, status_code=error.status, headers=error.headers)
+    media_type = "application/json"
+    for start, dialect in visit.house.dialects.items():
+        if visit.path.startswith(start):
+            body, media_type = dialect(error, body)
+    return JSONResponse(
+        body, status_code=error.status, headers=error.headers, media_type=media_type
+    )
 
 
 def validation_error(error: RequestValidationError) -> InvalidRequest:
@@ -254,5 +263,4 @@ def crash_response(visit: Visit, error: BaseException) -> JSONResponse:
     refusal = ServerError(
         "Something broke on our side. Try again, and quote the request id if it stays."
     )
-    body = envelope(refusal, request_id=visit.request_id, now=visit.house.clock.now())
-    return JSONResponse(body, status_code=HTTPStatus.INTERNAL_SERVER_ERROR)
+    return answer_error(visit, refusal)

@@ -12,7 +12,6 @@ from uuid import uuid4
 
 import msgspec
 import structlog
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from leanvibe_server.kernel import metrics
@@ -24,7 +23,7 @@ from leanvibe_server.kernel.errors import (
     envelope,
 )
 from leanvibe_server.kernel.house import House
-from leanvibe_server.kernel.http import crash_response
+from leanvibe_server.kernel.http import answer_error, crash_response
 from leanvibe_server.kernel.log import logger, speak_of_home
 from leanvibe_server.kernel.ratelimit import ANONYMOUS
 from leanvibe_server.kernel.request import Visit, place_visit
@@ -108,8 +107,8 @@ class Doorman:
         return b"HTTP/1.1 400 Bad Request\r\n" + lines + b"\r\n" + body
 
     async def _refuse_key(self, scope: Scope, receive: Receive, send: Send, visit: Visit) -> None:
-        # The path of this visit goes into logs and metrics by name only.
-        visit.path = "/"
+        if _KEY.search(visit.path):
+            visit.path = "/"
         answer = _Answer(visit, send)
         if scope["type"] == "websocket":
             answer = _Handshake(visit, scope, send).denial
@@ -277,8 +276,7 @@ async def _receive_nothing() -> Message:
 async def _send_error(
     scope: Scope, receive: Receive, answer: _Answer, visit: Visit, error: AppError
 ) -> None:
-    body = envelope(error, request_id=visit.request_id, now=visit.house.clock.now())
-    response = JSONResponse(body, status_code=error.status)
+    response = answer_error(visit, error)
     # A response dresses its messages for a WebSocket itself; ours are dressed by the handshake.
     await response({**scope, "type": "http"}, receive, answer)
 

@@ -21,7 +21,8 @@ class Credentials:
     """What a caller showed: a bearer token or key, or the dashboard's cookie.
 
     `again`: it was admitted before and is only looked at again, as of a stream that is still
-    open: that is no call, and keeps no session awake.
+    open: that is no call, and keeps no session awake. `provisioning`: the door is that of SCIM,
+    which alone takes provisioning tokens.
     """
 
     visit: "Visit"
@@ -31,6 +32,7 @@ class Credentials:
     named_slug: str | None
     break_glass_reason: str | None
     again: bool = False
+    provisioning: bool = False
 
 
 @dataclass

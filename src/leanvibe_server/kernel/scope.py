@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Actor:
-    """Who acts: `kind` is user, api_key, system or anonymous; `label` is what people read."""
+    """Who acts: `kind` is user, api_key, oauth_client,
+    scim, system or anonymous; `label` is what people read."""
 
     kind: str
     id: UUID | None = None

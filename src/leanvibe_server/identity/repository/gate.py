@@ -99,6 +99,35 @@ JOIN tenants t ON t.id = k.tenant_id
 WHERE k.tenant_id = $1 AND k.key_hash = $2
 """
 )
+# Who stands behind a client's token is the service account; token, client and account must hold.
+BY_CLIENT_TOKEN = (
+    _PERSON
+    + """
+    k.id, 'client', k.last_seen_at, least(k.expires_at, c.expires_at),
+    least(k.revoked_at, c.revoked_at), k.scopes, c.name,
+    NULL::timestamptz, t.security, k.created_at,
+"""
+    + _GRANTS
+    + """, NULL::int, NULL::text[]
+FROM oauth_tokens k
+JOIN oauth_clients c ON c.tenant_id = k.tenant_id AND c.id = k.client_id
+JOIN users u ON u.tenant_id = c.tenant_id AND u.id = c.service_account_id
+JOIN tenants t ON t.id = k.tenant_id
+"""
+    + _ROLE
+    + """
+WHERE k.tenant_id = $1 AND k.id = $2 AND u.id = $3
+"""
+)
+# A provisioning token stands for nobody, and may do one thing.
+BY_PROVISIONER = """
+SELECT k.id, 'scim', 'scim', 'active', NULL::timestamptz, t.slug, t.status, t.plan,
+    k.id, 'scim', k.last_used_at, k.expires_at, k.revoked_at, '{scim:manage}'::text[], k.name,
+    NULL::timestamptz, t.security, k.created_at, '{scim:manage}'::text[], NULL::jsonb,
+    NULL::int, NULL::text[]
+FROM scim_tokens k JOIN tenants t ON t.id = k.tenant_id
+WHERE k.tenant_id = $1 AND k.token_hash = $2
+"""
 # A request never waits for another that notes the same.
 TOUCH_SESSION = """
 UPDATE sessions SET last_seen_at = $3 WHERE tenant_id = $1 AND id IN (
@@ -107,6 +136,14 @@ UPDATE sessions SET last_seen_at = $3 WHERE tenant_id = $1 AND id IN (
 TOUCH_API_KEY = """
 UPDATE api_keys SET last_used_at = $3, last_used_address = $4 WHERE tenant_id = $1 AND id IN (
     SELECT id FROM api_keys WHERE tenant_id = $1 AND id = $2 FOR UPDATE SKIP LOCKED)
+"""
+TOUCH_CLIENT = """
+UPDATE oauth_tokens SET last_seen_at = $3 WHERE tenant_id = $1 AND id IN (
+    SELECT id FROM oauth_tokens WHERE tenant_id = $1 AND id = $2 FOR UPDATE SKIP LOCKED)
+"""
+TOUCH_PROVISIONER = """
+UPDATE scim_tokens SET last_used_at = $3, last_used_address = $4 WHERE tenant_id = $1 AND id IN (
+    SELECT id FROM scim_tokens WHERE tenant_id = $1 AND id = $2 FOR UPDATE SKIP LOCKED)
 """
 TENANT_STANDING = "SELECT status, plan, slug FROM tenants WHERE id = $1"
 
@@ -133,6 +170,18 @@ async def find_by_session(
     return _standing(await conn.fetchrow(BY_SESSION, tenant_id, session_id, user_id))
 
 
+async def find_by_client_token(
+    conn: Connection, tenant_id: UUID, token_id: UUID, user_id: UUID
+) -> Standing | None:
+    return _standing(await conn.fetchrow(BY_CLIENT_TOKEN, tenant_id, token_id, user_id))
+
+
+async def find_by_scim_token(
+    conn: Connection, tenant_id: UUID, token_hash: bytes
+) -> Standing | None:
+    return _standing(await conn.fetchrow(BY_PROVISIONER, tenant_id, token_hash))
+
+
 async def find_by_cookie(conn: Connection, tenant_id: UUID, token_hash: bytes) -> Standing | None:
     return _standing(await conn.fetchrow(BY_COOKIE, tenant_id, token_hash))
 
@@ -151,10 +200,12 @@ async def touch(
     address: str,
 ) -> None:
     """Note when a session was last seen, or a key last used and from where."""
-    if kind == "key":
-        await conn.execute(TOUCH_API_KEY, tenant_id, credential_id, now, address)
+    if kind in ("key", "scim"):
+        statement = TOUCH_API_KEY if kind == "key" else TOUCH_PROVISIONER
+        await conn.execute(statement, tenant_id, credential_id, now, address)
     else:
-        await conn.execute(TOUCH_SESSION, tenant_id, credential_id, now)
+        statement = TOUCH_CLIENT if kind == "client" else TOUCH_SESSION
+        await conn.execute(statement, tenant_id, credential_id, now)
 
 
 async def find_tenant_standing(conn: Connection, tenant_id: UUID) -> tuple[str, str, str] | None:

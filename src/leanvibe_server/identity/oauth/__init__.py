@@ -1,0 +1,1 @@
+"""The token endpoint: access tokens for service accounts by client credentials."""

@@ -1,0 +1,21 @@
+"""What clients do at the token endpoint."""
+
+from typing import ClassVar
+from uuid import UUID
+
+from leanvibe_server.identity.events import AuthEvent
+
+
+class OAuthTokenIssued(AuthEvent, frozen=True, kw_only=True):
+    name: ClassVar[str] = "oauth_token.issued"
+    client_id: UUID
+    user_id: UUID
+    token_id: UUID
+    scopes: list[str]
+
+
+class OAuthTokenRevoked(AuthEvent, frozen=True, kw_only=True):
+    name: ClassVar[str] = "oauth_token.revoked"
+    client_id: UUID
+    user_id: UUID
+    token_id: UUID

@@ -1,0 +1,114 @@
+"""Wire shapes of service accounts and their OAuth clients."""
+
+from typing import Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+from leanvibe_server.identity import opaque
+from leanvibe_server.identity.service_accounts.models import OAuthClient, ServiceAccount
+from leanvibe_server.kernel.schemas import Timestamp
+
+
+class NewServiceAccount(BaseModel):
+    """An account for a program. It has no password and signs in nowhere."""
+
+    name: str = Field(min_length=1, max_length=100, examples=["Deployments"])
+    description: str = Field(default="", max_length=500)
+    role: str | None = Field(
+        default=None, max_length=60, description="developer by default; never owner"
+    )
+
+
+class ServiceAccountChange(BaseModel):
+    """What to change; what is not named stays."""
+
+    name: str | None = Field(default=None, min_length=1, max_length=100)
+    description: str | None = Field(default=None, max_length=500)
+    role: str | None = Field(default=None, max_length=60)
+    status: Literal["active", "disabled"] | None = None
+
+
+class ServiceAccountView(BaseModel):
+    """An account for programs. Its API keys bear its id as their `user_id`."""
+
+    id: UUID
+    name: str
+    description: str
+    role: str
+    status: str
+    created_by: UUID | None
+    created_at: Timestamp
+    updated_at: Timestamp
+
+    @classmethod
+    def of(cls, account: ServiceAccount) -> "ServiceAccountView":
+        return cls(
+            id=account.id,
+            name=account.name,
+            description=account.description,
+            role=account.role,
+            status=account.status,
+            created_by=account.created_by,
+            created_at=account.created_at,
+            updated_at=account.updated_at,
+        )
+
+
+class NewOAuthClient(BaseModel):
+    """Client credentials to make. Its tokens may do what `scopes` name, never more than the
+    account."""
+
+    name: str = Field(default="default", min_length=1, max_length=100)
+    scopes: list[str] | None = Field(
+        default=None,
+        max_length=50,
+        description="Permissions; without them all of the account's but managing users and keys",
+    )
+    expires_at: AwareDatetime | None = None
+
+
+class OAuthClientView(BaseModel):
+    """Client credentials, without their secret."""
+
+    id: UUID
+    client_id: str = Field(description="What the token endpoint knows the client by")
+    service_account_id: UUID
+    name: str
+    scopes: list[str]
+    secret_prefix: str
+    previous_secret_until: Timestamp | None
+    created_at: Timestamp
+    expires_at: Timestamp | None
+    revoked_at: Timestamp | None
+    last_used_at: Timestamp | None
+    last_used_address: str | None
+
+    @classmethod
+    def of(cls, client: OAuthClient) -> "OAuthClientView":
+        return cls(
+            id=client.id,
+            client_id=opaque.client_id_of(client.tenant_id, client.id),
+            service_account_id=client.service_account_id,
+            name=client.name,
+            scopes=client.scopes,
+            secret_prefix=client.secret_prefix,
+            previous_secret_until=client.previous_until,
+            created_at=client.created_at,
+            expires_at=client.expires_at,
+            revoked_at=client.revoked_at,
+            last_used_at=client.last_used_at,
+            last_used_address=client.last_used_address,
+        )
+
+
+class CreatedOAuthClient(OAuthClientView):
+    """Fresh client credentials. `client_secret` is shown here and nowhere else."""
+
+    client_secret: str
+
+
+class OAuthClientList(BaseModel):
+    """The clients of one account."""
+
+    data: list[OAuthClientView]
