@@ -30,6 +30,8 @@ from leanvibe_server.identity.oidc import api as oidc_api
 from leanvibe_server.identity.oidc.discovery import KnownProviders
 from leanvibe_server.identity.oidc.jwks import KnownKeys
 from leanvibe_server.identity.oidc.protocol import OidcProtocol
+from leanvibe_server.identity.people import api as people_api
+from leanvibe_server.identity.people import endings
 from leanvibe_server.identity.roles import api as roles_api
 from leanvibe_server.identity.saml import api as saml_api
 from leanvibe_server.identity.saml import housekeeping as saml_housekeeping
@@ -75,6 +77,7 @@ API_ROUTERS = (
     roles_api.router,
     service_accounts_api.router,
     oauth_api.router,
+    people_api.router,
     metering_api.router,
     administration_api.router,
     tree_api.router,
@@ -89,6 +92,7 @@ STREET_ROUTERS = (health.router, identity_api.well_known_router, oauth_api.well_
 PREFIXES = ("/v1", "/api/v1")
 SWEEPS = (
     identity_housekeeping.sweep,
+    endings.sweep,
     saml_housekeeping.sweep,
     domains.sweep,
     sweep_idempotency_keys,

@@ -172,14 +172,6 @@ async def create_user(
     return UserView.of(await signup.register(caller, new))
 
 
-@router.get("/users", tags=PEOPLE, responses=refuses(Unauthorized, Forbidden))
-async def list_users(
-    page: PageQuery, scope: Annotated[Scope, may(Permission.USER_READ)]
-) -> Page[UserView]:
-    """The people of your tenant."""
-    return page_of(await users.list_users(scope, page), page, UserView.of, lambda user: user.id)
-
-
 @router.get("/users/{user_id}", tags=PEOPLE, responses=refuses(Unauthorized, NotFound))
 async def get_user(user_id: PathId, scope: Annotated[Scope, may(Permission.USER_READ)]) -> UserView:
     """One person of your tenant."""

@@ -24,18 +24,19 @@ VALID_FOR = timedelta(days=7)
 JOIN = "join"
 
 
-async def invite(scope: Scope, user: User) -> str:
+async def invite(scope: Scope, user: User, *, days: int = VALID_FOR.days) -> str:
     """Mail the user a link to set a password; earlier links stop working. Returns its token."""
-    token = await _make_link(scope, user, JOIN)
+    valid_for = timedelta(days=days)
+    token = await _make_link(scope, user, JOIN, valid_for=valid_for)
     tenant = await require_tenant(scope)
     await mails.invite(
         scope,
         to=user.email,
         organization=tenant.display_name,
         token=token,
-        days=VALID_FOR.days,
+        days=days,
     )
-    await scope.emit(InvitationSent(user_id=user.id, expires_at=scope.now + VALID_FOR))
+    await scope.emit(InvitationSent(user_id=user.id, expires_at=scope.now + valid_for))
     return token
 
 
@@ -65,7 +66,9 @@ async def accept(visit: Visit, acceptance: Acceptance) -> User:
     return activated or user
 
 
-async def _make_link(scope: Scope, user: User, purpose: str) -> str:
+async def _make_link(
+    scope: Scope, user: User, purpose: str, *, valid_for: timedelta = VALID_FOR
+) -> str:
     token = opaque.new_token(scope.tenant_id)
     now = scope.now
     invitation = Invitation(
@@ -73,7 +76,7 @@ async def _make_link(scope: Scope, user: User, purpose: str) -> str:
         id=scope.new_id(),
         user_id=user.id,
         created_at=now,
-        expires_at=now + VALID_FOR,
+        expires_at=now + valid_for,
         accepted_at=None,
     )
     await people.insert_invitation(scope.conn, invitation, _hash(token, purpose))

@@ -1,5 +1,7 @@
 """The letters of the identity room."""
 
+from datetime import datetime
+
 from leanvibe_server.kernel.mail import Mail, queue_mail
 from leanvibe_server.kernel.scope import Scope
 
@@ -137,3 +139,29 @@ async def address_changed(scope: Scope, *, to: str, now_at: str) -> None:
 
 def _base(scope: Scope) -> str:
     return scope.house.settings.base_url
+
+
+async def access_ends(scope: Scope, *, to: str, organization: str, at: datetime) -> None:
+    """Tell somebody that their access ends soon."""
+    await queue_mail(
+        scope,
+        Mail(
+            to,
+            f"Your access to {organization} ends soon",
+            f"Your access to {organization} on LeanVibe ends on {at:%d %B %Y, %H:%M} UTC.\n\n"
+            "If you need it longer, ask an administrator of the organisation to extend it.\n",
+        ),
+    )
+
+
+async def ownership(scope: Scope, *, to: str, organization: str, heir: str, former: str) -> None:
+    """Tell both sides that an organisation has another owner."""
+    await queue_mail(
+        scope,
+        Mail(
+            to,
+            f"{organization} has a new owner",
+            f"{former} has handed {organization} on LeanVibe over to {heir}, who is its owner "
+            "from now on.\n\nIf you did not expect this, tell your administrators at once.\n",
+        ),
+    )

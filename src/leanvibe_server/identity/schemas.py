@@ -184,6 +184,7 @@ class NewUser(BaseModel):
     organization_name: str | None = Field(None, min_length=1, max_length=200)
     role: str | None = Field(None, max_length=40, examples=["developer"])
     expires_at: AwareDatetime | None = Field(None, description="When access ends; for guests")
+    invitation_days: int = Field(7, ge=1, le=30, description="How long an invitation holds")
 
 
 class UserChange(BaseModel):
@@ -192,7 +193,9 @@ class UserChange(BaseModel):
     username: Username | None = None
     role: str | None = Field(None, max_length=40)
     status: str | None = Field(None, description="active or disabled")
-    expires_at: AwareDatetime | None = None
+    expires_at: AwareDatetime | None = Field(
+        None, description="When access ends; null for no end, which a guest must have"
+    )
 
 
 class UserView(BaseModel):

@@ -15,9 +15,8 @@ from leanvibe_server.identity.repository import people as rows
 from leanvibe_server.identity.roles.service import require_grantable, require_over
 from leanvibe_server.identity.schemas import NewUser, UserChange
 from leanvibe_server.identity.sessions import end_all
-from leanvibe_server.kernel.access import Role
+from leanvibe_server.kernel.access import Permission, Role
 from leanvibe_server.kernel.errors import Conflict, InvalidRequest, NotFound
-from leanvibe_server.kernel.pagination import PageRequest
 from leanvibe_server.kernel.platform import PLATFORM_TENANT
 from leanvibe_server.kernel.scope import Scope
 
@@ -41,7 +40,10 @@ async def add_user(scope: Scope, new: NewUser) -> User:
         )
         password_hash = await desk_of(scope.house).hash(new.password)
     await require_room(scope, "users", count=count_users)
+    end = _end_of_access(scope.now, role, new.expires_at)
     if await rows.find_user_by_email(scope.conn, scope.tenant_id, email) is not None:
+        if not _may_know(scope):
+            return _new_user(scope, email, new.username, password_hash, role, expires_at=end)
         raise Conflict("Somebody with this e-mail is here already.", details={"field": "email"})
     user = await insert_user(
         scope,
@@ -50,11 +52,17 @@ async def add_user(scope: Scope, new: NewUser) -> User:
         password_hash=password_hash,
         role=role,
         verified=False,
-        expires_at=_end_of_access(scope.now, role, new.expires_at),
+        expires_at=end,
     )
     if password_hash is None:
-        await invitations.invite(scope, user)
+        await invitations.invite(scope, user, days=new.invitation_days)
     return user
+
+
+def _may_know(scope: Scope) -> bool:
+    """Whether the caller may learn who is here. Others get the same answer for somebody new and
+    for somebody who is here, in which case nothing is done."""
+    return scope.actor.kind == "system" or Permission.USER_READ in scope.permissions
 
 
 async def insert_user(
@@ -69,8 +77,38 @@ async def insert_user(
     account_id: UUID | None = None,
 ) -> User:
     """Add the row of a user, who is invited until there is a password, and tell it."""
+    user = _new_user(
+        scope,
+        email,
+        username,
+        password_hash,
+        role,
+        verified=verified,
+        expires_at=expires_at,
+        account_id=account_id,
+    )
+    digest = addresses.directory_hash(scope.house.vault, email)
+    await lookup.note_user(scope, user, digest)
+    await rows.insert_user(scope.conn, user, digest)
+    await scope.emit(
+        UserCreated(user_id=user.id, email=user.email, role=user.role, status=user.status)
+    )
+    return user
+
+
+def _new_user(
+    scope: Scope,
+    email: str,
+    username: str | None,
+    password_hash: str | None,
+    role: str,
+    *,
+    verified: bool = False,
+    expires_at: datetime | None = None,
+    account_id: UUID | None = None,
+) -> User:
     now = scope.now
-    user = User(
+    return User(
         tenant_id=scope.tenant_id,
         id=scope.new_id(),
         account_id=account_id or scope.new_id(),
@@ -85,13 +123,6 @@ async def insert_user(
         created_at=now,
         updated_at=now,
     )
-    digest = addresses.directory_hash(scope.house.vault, email)
-    await lookup.note_user(scope, user, digest)
-    await rows.insert_user(scope.conn, user, digest)
-    await scope.emit(
-        UserCreated(user_id=user.id, email=user.email, role=user.role, status=user.status)
-    )
-    return user
 
 
 async def require_user(scope: Scope, user_id: UUID) -> User:
@@ -100,13 +131,6 @@ async def require_user(scope: Scope, user_id: UUID) -> User:
     if user is None:
         raise NotFound("No such user.")
     return user
-
-
-async def list_users(scope: Scope, page: PageRequest) -> list[User]:
-    """The people of the tenant in the order they came, one more than the page shows."""
-    return await rows.list_users(
-        scope.conn, scope.tenant_id, after=page.after, limit=page.limit + 1
-    )
 
 
 async def require_user_by_email(scope: Scope, email: str) -> User:
@@ -138,7 +162,7 @@ async def change_user(scope: Scope, user_id: UUID, change: UserChange) -> User:
     Raises: NotFound, Forbidden: above one's own role. Conflict: the last owner would be gone.
     """
     # Always before the user's own row: two owners who change each other then queue here.
-    chiefs = await rows.lock_active_of_role(scope.conn, scope.tenant_id, _chief(scope).value)
+    chiefs = await rows.lock_active_of_role(scope.conn, scope.tenant_id, chief(scope).value)
     user = await rows.lock_user(scope.conn, scope.tenant_id, user_id)
     if user is None or user.is_service:
         raise NotFound("No such user.")
@@ -147,7 +171,10 @@ async def change_user(scope: Scope, user_id: UUID, change: UserChange) -> User:
     if change.role is not None and change.role != user.role:
         role = await require_grantable(scope, change.role)
     status = _next_status(user, change.status)
-    stays = role == _chief(scope) and status == "active" and change.expires_at is None
+    end = _changed_end(scope.now, user, role, change)
+    if status == "active" and end is not None and end <= scope.now:
+        raise _bad_end("is past: name a new end")
+    stays = role == chief(scope) and status == "active"
     if chiefs == [user.id] and not stays:
         raise Conflict(
             f"This is the last active {user.role}. Make somebody else {user.role} first."
@@ -160,13 +187,13 @@ async def change_user(scope: Scope, user_id: UUID, change: UserChange) -> User:
         username=change.username or user.username,
         role=role,
         status=status,
-        expires_at=_changed_end(scope.now, user, role, change.expires_at),
+        expires_at=end,
         now=scope.now,
     )
     if updated is None:
         raise NotFound("No such user.")
     if status == "disabled" and user.status != "disabled":
-        await _shut_out(scope, user)
+        await shut_out(scope, user, reason="user disabled")
     await _tell_change(scope, user, updated)
     return updated
 
@@ -174,6 +201,7 @@ async def change_user(scope: Scope, user_id: UUID, change: UserChange) -> User:
 async def invite_again(scope: Scope, user_id: UUID) -> User:
     """Send a fresh invitation to somebody who has not accepted one yet."""
     user = await require_user(scope, user_id)
+    await require_over(scope, user.role)
     if user.status != "invited":
         raise Conflict("This user has accepted an invitation already, or is disabled.")
     await rows.withdraw_invitations(scope.conn, scope.tenant_id, user.id)
@@ -194,17 +222,18 @@ def _next_status(user: User, wanted: str | None) -> str:
     return wanted
 
 
-def _chief(scope: Scope) -> Role:
+def chief(scope: Scope) -> Role:
     """The role without which a tenant, or the platform, would have nobody in charge."""
     return Role.PLATFORM_ADMIN if scope.tenant_id == PLATFORM_TENANT else Role.OWNER
 
 
-async def _shut_out(scope: Scope, user: User) -> None:
-    await end_all(scope, user.id, reason="user disabled")
+async def shut_out(scope: Scope, user: User, *, reason: str) -> None:
+    """End every session and key of a user."""
+    await end_all(scope, user.id, reason=reason)
     for key_id in await key_rows.revoke_of_user(
         scope.conn, scope.tenant_id, user.id, now=scope.now
     ):
-        await scope.emit(ApiKeyRevoked(key_id=key_id, user_id=user.id, reason="user disabled"))
+        await scope.emit(ApiKeyRevoked(key_id=key_id, user_id=user.id, reason=reason))
 
 
 async def _tell_change(scope: Scope, before: User, after: User) -> None:
@@ -219,15 +248,25 @@ async def _tell_change(scope: Scope, before: User, after: User) -> None:
 
 def _end_of_access(now: datetime, role: str, wanted: datetime | None) -> datetime | None:
     if wanted is not None and wanted <= now:
-        raise InvalidRequest(
-            "expires_at must be in the future.",
-            details={"field": "expires_at", "validation_errors": ["expires_at: is past"]},
-        )
+        raise _bad_end("must be in the future")
+    if wanted is not None and role in (Role.OWNER, Role.PLATFORM_ADMIN):
+        raise _bad_end(f"cannot be set for the role {role}: somebody must stay in charge")
     return wanted or (now + timedelta(days=GUEST_DAYS) if role == Role.GUEST else None)
 
 
-def _changed_end(now: datetime, user: User, role: str, wanted: datetime | None) -> datetime | None:
+def _changed_end(now: datetime, user: User, role: str, change: UserChange) -> datetime | None:
     """A guest's access ends; it goes on when the guest becomes somebody."""
-    if wanted is None and role == user.role:
+    if "expires_at" in change.model_fields_set and change.expires_at is None:
+        if role == Role.GUEST:
+            raise _bad_end("is needed for a guest")
+        return None
+    if change.expires_at is None and role == user.role:
         return user.expires_at
-    return _end_of_access(now, role, wanted)
+    return _end_of_access(now, role, change.expires_at)
+
+
+def _bad_end(why: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"expires_at {why}.",
+        details={"field": "expires_at", "validation_errors": [f"expires_at: {why}"]},
+    )

@@ -8,6 +8,8 @@ from uuid import UUID
 from fastapi import Response
 
 from leanvibe_server.identity import api_keys, users
+from leanvibe_server.identity.people import service as people
+from leanvibe_server.identity.people.schemas import UserQuery
 from leanvibe_server.identity.permissions import may_grant
 from leanvibe_server.identity.schemas import (
     ApiKeyView,
@@ -86,7 +88,7 @@ async def invite_user(opened: Annotated[ScopedPage, CREATE]) -> Response:
 
 async def _people(opened: ScopedPage) -> dict[str, Any]:
     request = page_request(opened)
-    rows = await users.list_users(opened.scope, request)
+    rows = await people.list_people(opened.scope, UserQuery.model_validate({}), request)
     listed = page_of(rows, request, UserView.of, lambda user: user.id)
     return {"users": listed.data, "roles": _roles(opened), **page_links(opened, listed)}
 

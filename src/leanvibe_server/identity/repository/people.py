@@ -21,10 +21,6 @@ FIND_USER = f"SELECT {USER_COLUMNS} FROM users WHERE tenant_id = $1 AND id = $2"
 FIND_USERS = f"SELECT {USER_COLUMNS} FROM users WHERE tenant_id = $1 AND id = ANY ($2)"
 LOCK_USER = f"{FIND_USER} FOR NO KEY UPDATE"
 FIND_USER_BY_EMAIL = f"SELECT {USER_COLUMNS} FROM users WHERE tenant_id = $1 AND email = $2"
-LIST_USERS = f"""
-SELECT {USER_COLUMNS} FROM users
-WHERE tenant_id = $1 AND kind = 'person' AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3
-"""
 COUNT_USERS = """
 SELECT count(*) FROM users WHERE tenant_id = $1 AND status <> 'disabled' AND kind = 'person'
 """
@@ -35,7 +31,8 @@ ORDER BY id FOR NO KEY UPDATE
 """
 DELETE_USER_BY_EMAIL = "DELETE FROM users WHERE tenant_id = $1 AND email = $2"
 UPDATE_USER = f"""
-UPDATE users SET username = $3, role = $4, status = $5, expires_at = $6, updated_at = $7
+UPDATE users SET username = $3, role = $4, status = $5, expires_at = $6, updated_at = $7,
+    end_reminded_at = CASE WHEN expires_at IS NOT DISTINCT FROM $6 THEN end_reminded_at END
 WHERE tenant_id = $1 AND id = $2 RETURNING {USER_COLUMNS}
 """
 REPLACE_HASH = """
@@ -164,13 +161,6 @@ async def find_user_by_email(conn: Connection, tenant_id: UUID, email: str) -> U
 
 async def delete_user_by_email(conn: Connection, tenant_id: UUID, email: str) -> None:
     await conn.execute(DELETE_USER_BY_EMAIL, tenant_id, email)
-
-
-async def list_users(
-    conn: Connection, tenant_id: UUID, *, after: UUID | None, limit: int
-) -> list[User]:
-    rows = await conn.fetch(LIST_USERS, tenant_id, after, limit)
-    return [User(**row) for row in rows]
 
 
 async def count_users(conn: Connection, tenant_id: UUID) -> int:

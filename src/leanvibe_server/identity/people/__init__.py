@@ -1,0 +1,1 @@
+"""People coming and going: lists of them, invitations, guests, ownership, leaving."""

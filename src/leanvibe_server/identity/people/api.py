@@ -1,0 +1,109 @@
+"""People coming and going, over HTTP."""
+
+from enum import Enum
+from typing import Annotated
+
+from fastapi import Query
+
+from leanvibe_server.entitlements.errors import QuotaExceeded
+from leanvibe_server.identity.people import service
+from leanvibe_server.identity.people.schemas import (
+    BulkInvitation,
+    BulkResult,
+    Handover,
+    PendingInvitation,
+    UserQuery,
+)
+from leanvibe_server.identity.schemas import UserView
+from leanvibe_server.kernel.access import Permission, may
+from leanvibe_server.kernel.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from leanvibe_server.kernel.http import PathId, Router, refuses
+from leanvibe_server.kernel.pagination import Page, PageQuery, page_of
+from leanvibe_server.kernel.scope import Scope
+
+router = Router()
+PEOPLE: list[str | Enum] = ["Users"]
+
+
+@router.get("/users", tags=PEOPLE, responses=refuses(InvalidRequest, Forbidden))
+async def list_users(
+    page: PageQuery,
+    query: Annotated[UserQuery, Query()],
+    scope: Annotated[Scope, may(Permission.USER_READ)],
+) -> Page[UserView]:
+    """The people of your tenant, all or those that match."""
+    rows = await service.list_people(scope, query, page)
+    return page_of(rows, page, UserView.of, lambda user: user.id)
+
+
+@router.post(
+    "/users/bulk-invite",
+    status_code=201,
+    tags=PEOPLE,
+    responses=refuses(InvalidRequest, Forbidden, QuotaExceeded),
+)
+async def invite_all(
+    bulk: BulkInvitation, scope: Annotated[Scope, may(Permission.USER_CREATE)]
+) -> BulkResult:
+    """Invite up to 100 people by e-mail.
+
+    The answer says of each line what came of it; a line that is refused, such as for somebody who
+    is here already or beyond the plan's places, keeps no other from being done.
+    """
+    return await service.invite_all(scope, bulk)
+
+
+@router.get("/invitations", tags=PEOPLE, responses=refuses(Forbidden))
+async def list_invitations(
+    page: PageQuery, scope: Annotated[Scope, may(Permission.USER_READ)]
+) -> Page[PendingInvitation]:
+    """Who was invited and has not come yet. Send one again with
+    `POST /v1/users/{user_id}/invitation`."""
+    rows = await service.list_pending(scope, page)
+    return page_of(rows, page, PendingInvitation.of, lambda pending: pending.user_id)
+
+
+@router.delete(
+    "/users/{user_id}/invitation",
+    status_code=204,
+    tags=PEOPLE,
+    responses=refuses(Forbidden, NotFound, Conflict),
+)
+async def withdraw_invitation(
+    user_id: PathId, scope: Annotated[Scope, may(Permission.USER_CREATE)]
+) -> None:
+    """Take an invitation back that was not accepted yet."""
+    await service.withdraw_invitation(scope, user_id)
+
+
+@router.delete(
+    "/users/{user_id}",
+    status_code=204,
+    tags=PEOPLE,
+    responses=refuses(Forbidden, NotFound, Conflict),
+)
+async def delete_user(
+    user_id: PathId, scope: Annotated[Scope, may(Permission.USER_DELETE, fresh=True)]
+) -> None:
+    """Remove somebody. Sessions and API keys end at once; the audit log keeps what they did."""
+    await service.delete_user(scope, user_id)
+
+
+@router.delete(
+    "/auth/me", status_code=204, tags=["Authentication"], responses=refuses(Forbidden, Conflict)
+)
+async def leave(scope: Annotated[Scope, may(Permission.SELF, fresh=True)]) -> None:
+    """Leave the organisation for good. Its last owner hands it over first."""
+    await service.leave(scope)
+
+
+@router.post(
+    "/tenants/me/ownership",
+    tags=["Tenants"],
+    responses=refuses(InvalidRequest, Forbidden, NotFound, Conflict),
+)
+async def hand_over(
+    handover: Handover, scope: Annotated[Scope, may(Permission.TENANT_UPDATE, fresh=True)]
+) -> UserView:
+    """Make somebody else the owner in your place. You keep `keep_role`; both get a mail."""
+    return UserView.of(await service.hand_over(scope, handover))

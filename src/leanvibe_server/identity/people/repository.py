@@ -1,0 +1,136 @@
+"""Statements about people coming and going."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from leanvibe_server.identity.models import User
+from leanvibe_server.identity.people.models import Ending, Pending
+from leanvibe_server.identity.people.schemas import UserQuery
+from leanvibe_server.identity.repository.people import USER_COLUMNS
+from leanvibe_server.kernel.db import Connection
+from leanvibe_server.kernel.pagination import containing
+
+_FILTERED = f"""
+SELECT {USER_COLUMNS} FROM users
+WHERE tenant_id = $1 AND kind = 'person'
+  AND ($2::text IS NULL OR role = $2) AND ($3::text IS NULL OR status = $3)
+  AND ($4::text IS NULL OR email ILIKE $4 OR username ILIKE $4)
+  AND ($5::boolean IS NULL OR (role = 'guest' OR expires_at IS NOT NULL) = $5)
+  AND ($6::timestamptz IS NULL OR last_login_at IS NULL OR last_login_at < $6)
+"""
+_KEYS = {
+    "created_at": "created_at",
+    "email": "email",
+    "username": "lower(username)",
+    "last_login_at": "coalesce(last_login_at, '-infinity')",
+}
+
+
+def _sorted_by(key: str, *, down: bool) -> str:
+    """The list in one order: a page begins behind the row that ended the one before."""
+    beyond, direction = ("<", "DESC") if down else (">", "ASC")
+    return (
+        f"{_FILTERED} AND ($7::uuid IS NULL OR ({key}, id) {beyond}"
+        f" (SELECT {key}, id FROM users WHERE tenant_id = $1 AND id = $7))"
+        f" ORDER BY {key} {direction}, id {direction} LIMIT $8"
+    )
+
+
+LISTS = {
+    f"{'-' if down else ''}{name}": _sorted_by(key, down=down)
+    for name, key in _KEYS.items()
+    for down in (False, True)
+}
+LIST_PENDING = """
+SELECT u.id AS user_id, u.email, u.username, u.role, i.created_at AS sent_at, i.expires_at
+FROM users u LEFT JOIN LATERAL (
+    SELECT created_at, expires_at FROM invitations
+    WHERE tenant_id = u.tenant_id AND user_id = u.id AND accepted_at IS NULL
+    ORDER BY created_at DESC LIMIT 1) i ON true
+WHERE u.tenant_id = $1 AND u.kind = 'person' AND u.status = 'invited'
+    AND ($2::uuid IS NULL OR u.id > $2)
+ORDER BY u.id LIMIT $3
+"""
+DELETE = "DELETE FROM users WHERE tenant_id = $1 AND id = $2"
+SET_ROLE = """
+UPDATE users SET role = $3, expires_at = $4, updated_at = $5 WHERE tenant_id = $1 AND id = $2
+"""
+_ENDING = "SELECT tenant_id, id AS user_id, email, role, expires_at FROM users"
+# Of the platform login, which looks at every tenant of a region.
+LIST_ENDED = f"""
+{_ENDING} WHERE expires_at <= $1 AND status <> 'disabled' ORDER BY expires_at LIMIT $2
+FOR NO KEY UPDATE SKIP LOCKED
+"""
+LIST_TO_REMIND = f"""
+{_ENDING} WHERE expires_at > $1 AND expires_at <= $2 AND status = 'active'
+    AND end_reminded_at IS NULL ORDER BY expires_at LIMIT $3
+FOR NO KEY UPDATE SKIP LOCKED
+"""
+NOTE_REMINDER = "UPDATE users SET end_reminded_at = $3 WHERE tenant_id = $1 AND id = $2"
+DISABLE = """
+UPDATE users SET status = 'disabled', updated_at = $3 WHERE tenant_id = $1 AND id = $2
+"""
+
+
+async def list_page(
+    conn: Connection, tenant_id: UUID, query: UserQuery, *, after: UUID | None, limit: int
+) -> list[User]:
+    rows = await conn.fetch(
+        LISTS[query.sort],
+        tenant_id,
+        query.role,
+        query.status,
+        containing(query.q) if query.q else None,
+        query.guest,
+        query.last_login_before,
+        after,
+        limit,
+    )
+    return [User(**row) for row in rows]
+
+
+async def list_pending(
+    conn: Connection, tenant_id: UUID, *, after: UUID | None, limit: int
+) -> list[Pending]:
+    return [Pending(**row) for row in await conn.fetch(LIST_PENDING, tenant_id, after, limit)]
+
+
+async def delete(conn: Connection, tenant_id: UUID, user_id: UUID) -> None:
+    await conn.execute(DELETE, tenant_id, user_id)
+
+
+async def set_role(
+    conn: Connection,
+    user: User,
+    role: str,
+    *,
+    expires_at: datetime | None,
+    now: datetime,
+) -> None:
+    await conn.execute(SET_ROLE, user.tenant_id, user.id, role, expires_at, now)
+
+
+async def list_ended(conn: Connection, *, now: datetime, limit: int) -> Sequence[Ending]:
+    """People of every tenant whose time is over."""
+    return _endings(await conn.fetch(LIST_ENDED, now, limit))
+
+
+async def list_to_remind(
+    conn: Connection, *, now: datetime, until: datetime, limit: int
+) -> Sequence[Ending]:
+    """People of every tenant whose time is over soon and who do not know it yet."""
+    return _endings(await conn.fetch(LIST_TO_REMIND, now, until, limit))
+
+
+async def note_reminder(conn: Connection, ending: Ending, *, now: datetime) -> None:
+    await conn.execute(NOTE_REMINDER, ending.tenant_id, ending.user_id, now)
+
+
+async def disable(conn: Connection, ending: Ending, *, now: datetime) -> None:
+    await conn.execute(DISABLE, ending.tenant_id, ending.user_id, now)
+
+
+def _endings(rows: Sequence[Any]) -> list[Ending]:
+    return [Ending(**row) for row in rows]

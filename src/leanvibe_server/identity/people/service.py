@@ -1,0 +1,169 @@
+"""Use cases of people coming and going."""
+
+from uuid import UUID
+
+from leanvibe_server.identity import mails, users
+from leanvibe_server.identity.events import UserUpdated
+from leanvibe_server.identity.models import User
+from leanvibe_server.identity.people import repository as rows
+from leanvibe_server.identity.people.events import (
+    InvitationWithdrawn,
+    OwnershipTransferred,
+    UserDeleted,
+)
+from leanvibe_server.identity.people.models import Pending
+from leanvibe_server.identity.people.schemas import (
+    BulkInvitation,
+    BulkResult,
+    Handover,
+    InvitationLine,
+    InvitationResult,
+    LineProblem,
+    UserQuery,
+)
+from leanvibe_server.identity.repository import people
+from leanvibe_server.identity.roles.service import require_grantable, require_over
+from leanvibe_server.identity.schemas import NewUser
+from leanvibe_server.kernel.access import Permission, Role
+from leanvibe_server.kernel.errors import AppError, Conflict, Forbidden, NotFound
+from leanvibe_server.kernel.pagination import PageRequest
+from leanvibe_server.kernel.scope import Scope
+from leanvibe_server.tenancy.service import require_tenant
+
+
+async def list_people(scope: Scope, query: UserQuery, page: PageRequest) -> list[User]:
+    """The people of the tenant that match, one more than the page shows."""
+    return await rows.list_page(
+        scope.conn, scope.tenant_id, query, after=page.after, limit=page.limit + 1
+    )
+
+
+async def list_pending(scope: Scope, page: PageRequest) -> list[Pending]:
+    """Who was invited and has not come yet, one more than the page shows."""
+    return await rows.list_pending(
+        scope.conn, scope.tenant_id, after=page.after, limit=page.limit + 1
+    )
+
+
+async def invite_all(scope: Scope, bulk: BulkInvitation) -> BulkResult:
+    """Invite several people. A line that is refused keeps no other from being done."""
+    results = [
+        await _invite_one(scope, bulk, index, line) for index, line in enumerate(bulk.invitations)
+    ]
+    invited = sum(result.status == "invited" for result in results)
+    return BulkResult(data=results, invited=invited, refused=len(results) - invited)
+
+
+async def _invite_one(
+    scope: Scope, bulk: BulkInvitation, index: int, line: InvitationLine
+) -> InvitationResult:
+    new = NewUser.model_validate(
+        {
+            **line.model_dump(),
+            "role": line.role or bulk.role,
+            "invitation_days": bulk.invitation_days,
+        }
+    )
+    try:
+        # Every refusal comes before the first write, so a refused line leaves nothing behind.
+        user = await users.add_user(scope, new)
+    except AppError as error:
+        problem = LineProblem(error=error.code, message=error.message)
+        return InvitationResult(
+            index=index, email=line.email, status="refused", user_id=None, error=problem
+        )
+    shown = user.id if Permission.USER_READ in scope.permissions else None
+    return InvitationResult(
+        index=index, email=user.email, status="invited", user_id=shown, error=None
+    )
+
+
+async def withdraw_invitation(scope: Scope, user_id: UUID) -> None:
+    """Take an invitation back: its links lead nowhere, and the place is free again.
+
+    Raises: NotFound. Conflict: it was accepted. Forbidden: of somebody above one's own role.
+    """
+    user = await people.lock_user(scope.conn, scope.tenant_id, user_id)
+    if user is None or user.is_service:
+        raise NotFound("No such user.")
+    if user.status != "invited":
+        raise Conflict("This user has accepted the invitation already, or is disabled.")
+    await require_over(scope, user.role)
+    await rows.delete(scope.conn, scope.tenant_id, user.id)
+    await scope.emit(InvitationWithdrawn(user_id=user.id, email=user.email))
+
+
+async def delete_user(scope: Scope, user_id: UUID) -> None:
+    """Remove somebody with their sessions and keys. What they did stays in the log.
+
+    Raises: NotFound. Forbidden: above one's own role. Conflict: oneself, or the last owner.
+    """
+    if user_id == scope.actor.id:
+        raise Conflict("To leave the organisation yourself, use DELETE /v1/auth/me.")
+    user = await _lock_leaver(scope, user_id)
+    await require_over(scope, user.role)
+    await _remove(scope, user, reason="removed by an administrator")
+
+
+async def leave(scope: Scope) -> None:
+    """Leave the organisation for good. Raises: Conflict: as its last owner."""
+    if scope.actor.id is None:
+        raise NotFound("No such user.")
+    await _remove(scope, await _lock_leaver(scope, scope.actor.id), reason="left")
+
+
+async def hand_over(scope: Scope, handover: Handover) -> User:
+    """Make somebody else the owner in one's own place; both are told by mail.
+
+    Raises: Forbidden: not an owner in person. NotFound, Conflict: nobody who could be one.
+    """
+    own_id = scope.actor.id
+    if scope.actor.kind != "user" or scope.actor.role != Role.OWNER or own_id is None:
+        raise Forbidden("Only an owner, signed in, hands the organisation over.")
+    kept = await require_grantable(scope, handover.keep_role, field="keep_role")
+    if kept == Role.OWNER:
+        raise Conflict("Name the role you keep afterwards: any but owner.")
+    await people.lock_active_of_role(scope.conn, scope.tenant_id, Role.OWNER.value)
+    heir = await people.lock_user(scope.conn, scope.tenant_id, handover.user_id)
+    former = await people.lock_user(scope.conn, scope.tenant_id, own_id)
+    if heir is None or heir.is_service or former is None:
+        raise NotFound("No such user.")
+    if heir.id == former.id or not heir.may_sign_in(scope.now):
+        raise Conflict("The new owner must be somebody else, who may sign in.")
+    for user, role in ((heir, Role.OWNER.value), (former, kept)):
+        await rows.set_role(scope.conn, user, role, expires_at=None, now=scope.now)
+        if user.role != role:
+            changed = {"role": (user.role, role)}
+            await scope.emit(UserUpdated(user_id=user.id, changed=changed))
+    await scope.emit(OwnershipTransferred(user_id=heir.id, from_user_id=former.id, kept_role=kept))
+    await _tell_handover(scope, heir, former)
+    return await users.require_user(scope, heir.id)
+
+
+async def _tell_handover(scope: Scope, heir: User, former: User) -> None:
+    organization = (await require_tenant(scope)).display_name
+    for user in (heir, former):
+        await mails.ownership(
+            scope, to=user.email, organization=organization, heir=heir.email, former=former.email
+        )
+
+
+async def _lock_leaver(scope: Scope, user_id: UUID) -> User:
+    """The user, if the tenant stays in somebody's charge without them."""
+    chief = users.chief(scope).value
+    chiefs = await people.lock_active_of_role(scope.conn, scope.tenant_id, chief)
+    user = await people.lock_user(scope.conn, scope.tenant_id, user_id)
+    if user is None or user.is_service:
+        raise NotFound("No such user.")
+    if chiefs == [user.id]:
+        raise Conflict(
+            f"This is the last active {user.role}. Make somebody else {user.role} first, or hand "
+            "the organisation over with POST /v1/tenants/me/ownership."
+        )
+    return user
+
+
+async def _remove(scope: Scope, user: User, *, reason: str) -> None:
+    await users.shut_out(scope, user, reason=reason)
+    await rows.delete(scope.conn, scope.tenant_id, user.id)
+    await scope.emit(UserDeleted(user_id=user.id, email=user.email, role=user.role, reason=reason))
