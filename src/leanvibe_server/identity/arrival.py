@@ -8,6 +8,7 @@ from leanvibe_server.identity.models import Proof, User
 from leanvibe_server.identity.policy import SecurityPolicy, check_address, policy_of
 from leanvibe_server.identity.refusals import invalid_credentials
 from leanvibe_server.identity.sessions import OpenedSession, open_session
+from leanvibe_server.identity.sso_only import check_method, note_bypass
 from leanvibe_server.kernel.errors import AppError, Forbidden
 from leanvibe_server.kernel.scope import Scope
 
@@ -26,6 +27,7 @@ async def arrive(scope: Scope, user: User, proof: Proof, *, kind: str) -> Opened
         await _check_policy(scope, policy, user, proof)
     except Forbidden as refusal:
         raise await _note_refusal(scope, user, proof, refusal) from None
+    await note_bypass(scope, policy, user, proof)
     return await open_session(scope, user, proof, kind=kind, policy=policy)
 
 
@@ -33,6 +35,7 @@ async def _check_policy(scope: Scope, policy: SecurityPolicy, user: User, proof:
     """What the tenant asks of everybody who comes in, in this order: the address, the method,
     the second factor."""
     check_address(policy, scope.actor.address)
+    check_method(policy, user, proof)
 
 
 async def _note_refusal(scope: Scope, user: User, proof: Proof, refusal: AppError) -> AppError:

@@ -70,6 +70,14 @@ class SessionEnded(AuthEvent, frozen=True, kw_only=True):
     reason: str
 
 
+class SsoBypassed(AuthEvent, frozen=True, kw_only=True):
+    """An owner signed in by `method` where the tenant asks for its identity provider."""
+
+    name: ClassVar[str] = "sso.bypassed"
+    user_id: UUID
+    method: str
+
+
 class RefreshReused(AuthEvent, frozen=True, kw_only=True):
     """A refresh token was shown that had been used: its session is ended."""
 

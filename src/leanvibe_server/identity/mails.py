@@ -137,6 +137,21 @@ async def address_changed(scope: Scope, *, to: str, now_at: str) -> None:
     )
 
 
+async def sso_bypassed(scope: Scope, *, to: str, who: str, when: datetime) -> None:
+    """Tell an owner that somebody used the owners' way around single sign-on."""
+    await queue_mail(
+        scope,
+        Mail(
+            to,
+            "An owner signed in without single sign-on",
+            "Your organisation asks for single sign-on. Owners may sign in without it, for the "
+            f"day the identity provider fails. {who} did so at {when:%Y-%m-%d %H:%M} UTC.\n\n"
+            "If nobody of you knows why, end that session, change the password and look at the "
+            f"audit log:\n{_base(scope)}/audit\n",
+        ),
+    )
+
+
 def _base(scope: Scope) -> str:
     return scope.house.settings.base_url
 

@@ -256,11 +256,11 @@ def known_page() -> Any:
     return Depends(enter)
 
 
-def errand_page(permission: Permission, *, on_project: bool = False) -> Any:
+def errand_page(permission: Permission, *, fresh: bool = False, on_project: bool = False) -> Any:
     """The way into a page that calls the outside: the gate's transaction is over before it."""
 
     async def enter(
-        opened: Annotated[ScopedPage, page(permission, on_project=on_project)],
+        opened: Annotated[ScopedPage, page(permission, fresh=fresh, on_project=on_project)],
     ) -> ErrandPage:
         transaction, opened.visit.transaction = opened.visit.transaction, None
         if transaction is not None:

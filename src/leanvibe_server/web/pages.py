@@ -16,6 +16,8 @@ from leanvibe_server.web import (
     projects_pages,
     security_pages,
     settings_pages,
+    sso_pages,
+    sso_settings_pages,
     step_up_pages,
     tasks_pages,
 )
@@ -32,6 +34,8 @@ ROUTERS = (
     overview_pages.router,
     projects_pages.router,
     tasks_pages.router,
+    sso_pages.router,
+    sso_settings_pages.router,
     settings_pages.router,
     security_pages.router,
     people_pages.router,

@@ -32,6 +32,16 @@ TOASTS = {
     "tenant-restored": "The deletion is taken back.",
     "tenant-saved": "The change is saved.",
     "tenant-switched": "You are in another organisation now.",
+    "account-linked": "The account is linked. You can sign in by it.",
+    "account-unlinked": "The account is linked no more.",
+    "provider-added": "The identity provider is added.",
+    "provider-saved": "The identity provider is saved.",
+    "provider-enabled": "People may sign in by the provider.",
+    "provider-disabled": "Nobody signs in by the provider any more.",
+    "provider-deleted": "The identity provider is deleted.",
+    "domain-added": "The domain is added. Now add its record.",
+    "domain-verified": "The domain is proved to be yours.",
+    "domain-deleted": "The domain is deleted.",
     "theme-saved": "The appearance is changed.",
 }
 

@@ -66,6 +66,12 @@ def redirect(visit: Visit, departure: Departure) -> Response:
     """The browser's way to the provider, with the cookie that ties the way back to it."""
     response = RedirectResponse(departure.url, status_code=302)
     response.headers["Cache-Control"] = "no-store"
+    give_cookie(visit, response, departure)
+    return response
+
+
+def give_cookie(visit: Visit, response: Response, departure: Departure) -> None:
+    """Tie the way back to this browser."""
     if departure.cookie is not None:
         name, value = departure.cookie
         response.set_cookie(
@@ -78,7 +84,6 @@ def redirect(visit: Visit, departure: Departure) -> Response:
             # A form that another site has the browser send bears no Lax cookie.
             samesite="none" if departure.cross_site and visit.secure else "lax",
         )
-    return response
 
 
 def told(provider: SsoProvider, departure: Departure) -> Redirect:

@@ -29,6 +29,9 @@ LOCK_OWNERS = """
 SELECT id FROM users WHERE tenant_id = $1 AND role = $2 AND status = 'active'
 ORDER BY id FOR NO KEY UPDATE
 """
+OWNER_ADDRESSES = """
+SELECT email FROM users WHERE tenant_id = $1 AND role = 'owner' AND status = 'active' ORDER BY id
+"""
 DELETE_USER_BY_EMAIL = "DELETE FROM users WHERE tenant_id = $1 AND email = $2"
 UPDATE_USER = f"""
 UPDATE users SET username = $3, role = $4, status = $5, expires_at = $6, updated_at = $7,
@@ -171,6 +174,10 @@ async def count_users(conn: Connection, tenant_id: UUID) -> int:
 async def lock_active_of_role(conn: Connection, tenant_id: UUID, role: str) -> list[UUID]:
     """The active users of a role, held until this transaction ends."""
     return [row["id"] for row in await conn.fetch(LOCK_OWNERS, tenant_id, role)]
+
+
+async def list_owner_addresses(conn: Connection, tenant_id: UUID) -> list[str]:
+    return [row["email"] for row in await conn.fetch(OWNER_ADDRESSES, tenant_id)]
 
 
 async def update_user(

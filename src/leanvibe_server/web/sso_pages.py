@@ -1,0 +1,141 @@
+"""Signing in by an identity provider: off to it, and back."""
+
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import Response
+
+from leanvibe_server.identity.domains.schemas import Discovery, ProviderHint, WaysIn
+from leanvibe_server.identity.federation import discovery, entry
+from leanvibe_server.identity.federation.entry import Direction
+from leanvibe_server.identity.federation.protocols import Departure, Wish
+from leanvibe_server.identity.oidc import errors, flows, service
+from leanvibe_server.identity.oidc.service import Answer
+from leanvibe_server.kernel.access import Permission
+from leanvibe_server.kernel.errors import AppError
+from leanvibe_server.kernel.paths import local_path
+from leanvibe_server.web.auth_pages import SESSION_S
+from leanvibe_server.web.forms import fill
+from leanvibe_server.web.page import Answered, ErrandPage, Page, errand_page, open_page
+from leanvibe_server.web.routes import PageRouter
+
+router = PageRouter()
+
+ANYONE = open_page()
+SELF_OUTSIDE = errand_page(Permission.SELF, fresh=True)
+
+
+@router.get("/login/sso")
+async def show_sso(opened: Annotated[Page, ANYONE]) -> Response:
+    """Ask for the address, whose domain leads to the provider."""
+    return opened.show("auth/sso.html", **_values(opened.request.query_params.get("next")))
+
+
+@router.post("/login/sso")
+async def find_provider(opened: Annotated[Page, ANYONE]) -> Response:
+    """Show the providers of the address's domain.
+
+    The way on is a link and not a redirect: a browser holds the redirects of a form to the
+    places its page may send forms to, and that is our own site only.
+    """
+    values = _values(opened.form.text("next"))
+    with opened.refusing("auth/sso.html", **values):
+        asked = fill(Discovery, {"email": opened.form.text("email")})
+        found = await discovery.ways_in(opened.visit, asked)
+    shown = values | {"found": found, "links": _links(found, asked.email, values["next"])}
+    return opened.show("auth/sso.html", **shown)
+
+
+@router.get("/auth/sso/start/{provider}")
+async def start(provider: str, opened: Annotated[Page, ANYONE]) -> Response:
+    """Off to a provider."""
+    query = opened.request.query_params
+    direction = Direction(
+        provider=provider, tenant=query.get("tenant") or None, email=query.get("email") or None
+    )
+    wish = Wish(web=True, next_path=local_path(query.get("next")))
+    try:
+        _, departure = await entry.depart(opened.visit, direction, wish)
+    except AppError as error:
+        raise _refused(opened, error) from error
+    return entry.redirect(opened.visit, departure)
+
+
+@router.post("/account/links/{provider}")
+async def start_link(provider: str, opened: Annotated[ErrandPage, SELF_OUTSIDE]) -> Response:
+    """Off to a provider, to link one's account there."""
+    wish = Wish(web=True, next_path="/account/links")
+    _, departure = await entry.depart_to_link(opened.visit, opened.errand, provider, wish)
+    response = opened.show("auth/sso_onward.html", onward=departure.url)
+    response.headers["Refresh"] = f"0; url={departure.url}"
+    entry.give_cookie(opened.visit, response, departure)
+    return response
+
+
+@router.get("/auth/sso/callback")
+async def come_back(opened: Annotated[Page, ANYONE]) -> Response:
+    """Back from a provider. What stands in the address is never shown, nor led back to."""
+    query = opened.request.query_params
+    state = query.get("state", "")
+    if await service.is_of_program(opened.visit, state):
+        return opened.show(
+            "auth/message.html",
+            heading="Back to your program",
+            drawing="key",
+            message="You signed in at the identity provider. The program that sent you there has "
+            "to finish the sign-in; you can close this window.",
+            action="",
+            here="/login",
+        )
+    name = flows.cookie_name(state)
+    answer = Answer(
+        state=state,
+        code=query.get("code"),
+        error=query.get("error"),
+        issuer=query.get("iss"),
+        web=True,
+        cookie=opened.visit.cookies.get(name),
+    )
+    try:
+        if any(len(query.getlist(key)) > 1 for key in ("state", "code", "error", "iss")):
+            raise errors.stale()
+        arrival = await service.finish(opened.visit, answer)
+    except AppError as error:
+        raise _refused(opened, error) from error
+    toast = "signed-in" if arrival.signed_in else "account-linked"
+    response = opened.go(local_path(arrival.next_path), toast=toast)
+    response.delete_cookie(name, path=COOKIE_PATH)
+    if arrival.signed_in is not None:
+        opened.begin_session(response, arrival.signed_in.opened.secret, max_age_s=SESSION_S)
+    return response
+
+
+COOKIE_PATH = Departure(url="", state="", expires_in=0).cookie_path
+
+
+def _values(wanted: str | None) -> dict[str, Any]:
+    return {"next": local_path(wanted), "found": None, "links": []}
+
+
+def _links(found: WaysIn, email: str, next_path: str) -> list[tuple[ProviderHint, str]]:
+    links = []
+    for hint in found.providers:
+        query = urlencode({"tenant": hint.tenant, "email": email, "next": next_path})
+        links.append((hint, f"/auth/sso/start/{hint.slug}?{query}"))
+    return links
+
+
+def _refused(opened: Page, error: AppError) -> Answered:
+    """The refusal on a page that leads back to the sign-in."""
+    response = opened.show(
+        "auth/message.html",
+        http_status=error.status,
+        heading="You were not signed in",
+        drawing="warning",
+        message=error.message,
+        action="",
+        here="/login",
+    )
+    for name, value in error.headers.items():
+        response.headers[name] = value
+    return Answered(response, keeps_writes=error.keeps_writes)
