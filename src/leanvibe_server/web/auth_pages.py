@@ -14,6 +14,8 @@ from leanvibe_server.identity import invitations, sessions, signup
 from leanvibe_server.identity.account import emails
 from leanvibe_server.identity.login import device_token_of, open_web_session
 from leanvibe_server.identity.passwords import MIN_LENGTH
+from leanvibe_server.identity.saml import logout as saml_logout
+from leanvibe_server.identity.saml import service as saml
 from leanvibe_server.identity.schemas import Acceptance, LoginRequest, NewUser, Verification
 from leanvibe_server.identity.sessions import LIMITS, WEB
 from leanvibe_server.kernel.access import Permission
@@ -185,9 +187,13 @@ async def verify_email(token: str, opened: Annotated[Page, ANYONE]) -> Response:
 
 @router.post("/logout")
 async def sign_out(opened: Annotated[ScopedPage, SELF]) -> Response:
-    """End the session."""
+    """End the session, and the one at the identity provider it came from, where that can be."""
+    session_id = opened.scope.actor.session_id
+    parcel = None if session_id is None else await saml_logout.begin(opened.scope, session_id)
     await sessions.log_out(opened.scope)
-    response = opened.go("/login", toast="signed-out")
+    response: Response = opened.go("/login", toast="signed-out")
+    if parcel is not None:
+        response = saml.onward(parcel)
     opened.end_session(response)
     return response
 

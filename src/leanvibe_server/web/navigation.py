@@ -42,6 +42,7 @@ MENU = (
             Entry("API keys", "/settings/api-keys", "key", Permission.API_KEY_MANAGE),
             Entry("Security", "/settings/security", "lock", Permission.SECURITY_READ),
             Entry("Single sign-on", "/settings/sso", "switch", Permission.SECURITY_READ),
+            Entry("SAML", "/settings/saml", "roles", Permission.SECURITY_READ),
             Entry("Audit log", "/audit", "audit", Permission.AUDIT_READ),
         ),
     ),

@@ -9,7 +9,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
-from leanvibe_server.kernel.errors import StepUpRequired
+from leanvibe_server.kernel.errors import AppError, StepUpRequired
 from leanvibe_server.kernel.http import HouseRoute
 from leanvibe_server.kernel.log import logger
 from leanvibe_server.kernel.request import visit_of
@@ -20,6 +20,7 @@ from leanvibe_server.web.step_up import ask_again
 
 HEADINGS = {
     400: ("This request cannot be read", "info"),
+    401: ("The sign-in did not work", "lock"),
     403: ("You may not do this", "roles"),
     404: ("There is nothing here", "project"),
     405: ("This page has no such action", "info"),
@@ -29,6 +30,8 @@ HEADINGS = {
     500: ("Something broke on our side", "warning"),
     503: ("A part we need is not there", "warning"),
 }
+# Addresses of the API that identity providers send browsers to.
+BROWSER_PATHS = ("/v1/auth/saml/", "/v1/auth/sso/")
 API_PATHS = ("/v1/", "/api/", "/health", "/metrics", "/.well-known/", "/scim/", "/openapi.json")
 
 
@@ -114,15 +117,28 @@ def error_page(request: Request, error: Trouble) -> Response:
 
 def wants_page(request: Request) -> bool:
     """Whether whoever asks is a person before a browser, and not asking the API."""
-    return not request.url.path.startswith(API_PATHS) and "text/html" in request.headers.get(
-        "accept", ""
-    )
+    return not request.url.path.startswith(API_PATHS) and accepts_page(request)
+
+
+def accepts_page(request: Request) -> bool:
+    """Whether a page can be read there at all."""
+    return "text/html" in request.headers.get("accept", "")
 
 
 def add_error_pages(app: FastAPI) -> None:
     """Answer browsers that take a wrong turn by a page; everything else as before."""
     handlers: dict[Any, Any] = app.exception_handlers
     as_before = handlers[HTTPException]
+    refusal_before = handlers[AppError]
+
+    @app.exception_handler(AppError)
+    async def refused(request: Request, error: AppError) -> Response:
+        if not request.url.path.startswith(BROWSER_PATHS) or not accepts_page(request):
+            answer: Response = await refusal_before(request, error)
+            return answer
+        response = error_page(request, Trouble(error.status, error.message, error.details))
+        response.headers.update(error.headers)
+        return response
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:

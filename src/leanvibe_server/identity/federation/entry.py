@@ -1,6 +1,7 @@
 """The way to a provider: which tenant is meant, which provider of it, and off."""
 
 from dataclasses import dataclass, replace
+from typing import Literal
 from uuid import UUID
 
 from fastapi import Response
@@ -81,9 +82,16 @@ def give_cookie(visit: Visit, response: Response, departure: Departure) -> None:
             path=departure.cookie_path,
             secure=visit.secure,
             httponly=True,
-            # A form that another site has the browser send bears no Lax cookie.
-            samesite="none" if departure.cross_site and visit.secure else "lax",
+            samesite=_same_site(visit, departure),
         )
+
+
+def _same_site(visit: Visit, departure: Departure) -> Literal["lax", "none"] | None:
+    """A form that another site has the browser send bears no Lax cookie. Without https there is
+    no other kind; a cookie of no kind at all is then sent with such a form for two minutes."""
+    if not departure.cross_site:
+        return "lax"
+    return "none" if visit.secure else None
 
 
 def told(provider: SsoProvider, departure: Departure) -> Redirect:

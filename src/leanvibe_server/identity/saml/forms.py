@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from html import escape
 from urllib.parse import urlsplit
 
-SCRIPT = "/static/send_form.js"
+SCRIPT = "/static/saml/send_form.js"
+STYLE = "/static/saml/style.css"
 
 
 @dataclass(frozen=True)
@@ -21,18 +22,30 @@ class Parcel:
 
 
 def page_of(parcel: Parcel) -> tuple[str, dict[str, str]]:
-    """The page and its headers: the form may go to the provider and nowhere else."""
+    """The page and its headers: the form may go to the provider and nowhere else.
+
+    A parcel without fields is an address: its page leads on by itself, since a redirect that
+    answers one of our forms may not leave the site.
+    """
     inputs = "".join(
         f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">'
         for name, value in parcel.fields.items()
     )
+    if parcel.fields:
+        head = f'<script src="{SCRIPT}" defer></script>'
+        onward = (
+            f'<form class="form" method="post" action="{escape(parcel.url)}" data-send>{inputs}'
+            '<button class="button primary wide">Continue</button></form>'
+        )
+    else:
+        head = f'<meta http-equiv="refresh" content="0;url={escape(parcel.url)}">'
+        onward = f'<a class="button primary wide" href="{escape(parcel.url)}">Continue</a>'
     html = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>One moment</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<link rel="stylesheet" href="/static/style.css"><script src="{SCRIPT}" defer></script>'
-        f'</head><body><main class="door"><form method="post" action="{escape(parcel.url)}" '
-        f"data-send>{inputs}<p>One moment: on to your identity provider.</p>"
-        '<button class="button primary">Continue</button></form></main></body></html>'
+        f'<link rel="stylesheet" href="{STYLE}">{head}</head><body><div class="door">'
+        '<main><section class="card"><div class="card-body stack"><h1>One moment</h1>'
+        f"<p>On to your identity provider.</p>{onward}</div></section></main></div></body></html>"
     )
     parts = urlsplit(parcel.url)
     policy = (

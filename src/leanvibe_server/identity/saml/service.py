@@ -125,6 +125,12 @@ def send(parcel: Parcel) -> Response:
     return HTMLResponse(html, headers=headers)
 
 
+def onward(parcel: Parcel) -> Response:
+    """The same in answer to a form of ours, which may not be redirected to another site."""
+    html, headers = page_of(parcel)
+    return HTMLResponse(html, headers=headers)
+
+
 def is_browser(visit: Visit) -> bool:
     """Whether a person before a browser waits for a page."""
     return "text/html" in visit.headers.get("accept", "")
@@ -132,19 +138,20 @@ def is_browser(visit: Visit) -> bool:
 
 def _welcome(visit: Visit, arrival: Arrival) -> Response:
     signed_in = arrival.signed_in
-    if not arrival.web:
+    if signed_in is not None and not arrival.web:
         tokens = answer(visit.house, signed_in).model_dump(mode="json")
         return Response(json.dumps(tokens), media_type="application/json")
     response = RedirectResponse(arrival.next_path, status_code=303)
-    response.set_cookie(
-        SESSION_COOKIE,
-        signed_in.opened.secret,
-        max_age=int(LIMITS[WEB].absolute.total_seconds()),
-        path="/",
-        httponly=True,
-        samesite="lax",
-        secure=visit.secure,
-    )
+    if signed_in is not None:
+        response.set_cookie(
+            SESSION_COOKIE,
+            signed_in.opened.secret,
+            max_age=int(LIMITS[WEB].absolute.total_seconds()),
+            path="/",
+            httponly=True,
+            samesite="lax",
+            secure=visit.secure,
+        )
     if arrival.cookie is not None:
         response.delete_cookie(arrival.cookie, path=PATH)
     return response

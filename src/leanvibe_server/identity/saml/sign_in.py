@@ -13,6 +13,7 @@ from uuid import UUID
 from leanvibe_server.identity import opaque
 from leanvibe_server.identity.federation import people
 from leanvibe_server.identity.federation import repository as providers
+from leanvibe_server.identity.federation.linking import link_own
 from leanvibe_server.identity.federation.models import SsoProvider
 from leanvibe_server.identity.login import SignedIn, subdomain
 from leanvibe_server.identity.saml import repository as rows
@@ -53,9 +54,10 @@ MAX_AUDIENCES = 10
 
 @dataclass(frozen=True)
 class Arrival:
-    """Who came in, and where a browser goes now. `cookie` ends with the sign-in."""
+    """Who came in, and where a browser goes now; nobody where a signed-in user added this way
+    in. `cookie` ends with the sign-in."""
 
-    signed_in: SignedIn
+    signed_in: SignedIn | None
     web: bool
     next_path: str
     cookie: str | None
@@ -244,16 +246,29 @@ async def _finish(
         except Refused as error:
             refusal = error
         else:
-            signed_in = await people.sign_in(scope, person, kind=WEB if web else TOKEN)
+            signed_in = await _let_in(scope, request, person, kind=WEB if web else TOKEN)
     if refusal is not None:
         raise await _refuse(visit, tenant.id, situation, refusal)
     cookie = cookie_name(relay_state) if request is not None and web and relay_state else None
     return Arrival(signed_in, web, "/" if request is None else request.next_path, cookie)
 
 
+async def _let_in(
+    scope: Scope, request: SamlRequest | None, person: people.Assertion, *, kind: str
+) -> SignedIn | None:
+    """A session; or for a signed-in user, who began this in a browser, a further way in."""
+    if request is None or request.link_user_id is None or request.link_session_id is None:
+        return await people.sign_in(scope, person, kind=kind)
+    await link_own(scope, person, user_id=request.link_user_id, session_id=request.link_session_id)
+    return None
+
+
 async def _use_up(scope: Scope, situation: _Situation, statement: Statement) -> None:
     """Raises: Refused: the request or the assertion has been used."""
     request = situation.request
+    # Without a browser's cookie anybody could be led to link their account with another's.
+    if request is not None and request.link_user_id and request.browser_hash is None:
+        raise Refused("an account is linked in a browser only")
     if request is not None and not await rows.consume_request(
         scope.conn, scope.tenant_id, request.id, now=scope.now
     ):
