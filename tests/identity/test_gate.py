@@ -45,7 +45,7 @@ async def test_a_token_in_the_address_is_never_looked_at(
     token = await acme.token(client)
     for name in ("token", "access_token", "api_key"):
         answer = await client.get("/v1/auth/me", params={name: token})
-        assert answer.status_code == 401
+        assert answer.status_code in (400, 401)
 
 
 async def test_the_role_of_the_database_counts_and_not_the_token_s(

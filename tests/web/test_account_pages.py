@@ -205,3 +205,25 @@ async def test_a_sign_in_makes_the_browser_known_to_the_account(
     )
     assert "HttpOnly" in device
     assert "samesite=lax" in device.lower()
+
+
+async def test_an_admin_signs_a_person_out_from_their_page(
+    enter_as: EnterAs, acme: Organisation, globex: Organisation
+) -> None:
+    lost, kept = await enter_as(acme, "viewer"), await enter_as(acme, "viewer")
+    visitor = await enter_as(acme, "admin")
+    page = f"/settings/users/{acme.people['viewer'].id}"
+    await visitor.open(page)
+    sessions = re.findall(r'name="session_id" value="([0-9a-f-]+)"', visitor.page)
+    assert len(sessions) == 2
+    one = await visitor.send(f"{page}/sign-out", {"session_id": sessions[0]})
+    assert one.headers["location"] == page
+    assert (await lost.open("/account")).status_code == 303
+    assert (await kept.open("/account")).status_code == 200
+    await visitor.open(page)
+    await visitor.send(f"{page}/sign-out")
+    assert (await kept.open("/account")).status_code == 303
+    foreign = f"/settings/users/{globex.people['owner'].id}/sign-out"
+    assert (await visitor.send(foreign)).status_code == 404
+    owner = f"/settings/users/{acme.people['owner'].id}/sign-out"
+    assert (await visitor.send(owner)).status_code == 403

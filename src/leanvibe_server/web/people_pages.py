@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import Response
 
 from leanvibe_server.identity import api_keys, users
+from leanvibe_server.identity.account import others
 from leanvibe_server.identity.people import service as people
 from leanvibe_server.identity.people.schemas import UserQuery
 from leanvibe_server.identity.permissions import may_grant
@@ -20,6 +21,7 @@ from leanvibe_server.identity.schemas import (
 )
 from leanvibe_server.kernel.access import Permission, Role
 from leanvibe_server.kernel.http import PathId
+from leanvibe_server.kernel.ids import parse_id
 from leanvibe_server.kernel.pagination import page_of
 from leanvibe_server.web.formats import words
 from leanvibe_server.web.forms import fill
@@ -107,9 +109,10 @@ def _roles(opened: ScopedPage) -> list[tuple[str, str]]:
 
 @router.get("/settings/users/{user_id}")
 async def edit_user(user_id: PathId, opened: Annotated[ScopedPage, UPDATE]) -> Response:
-    """One person's role and access."""
+    """One person's role and access, and where they are signed in."""
     user = UserView.of(await users.require_user(opened.scope, user_id))
-    return opened.show("settings/user.html", **_person(opened, user))
+    values = {**_person(opened, user), **await _signed_in(opened, user_id)}
+    return opened.show("settings/user.html", **values)
 
 
 @router.post("/settings/users/{user_id}")
@@ -117,9 +120,25 @@ async def update_user(user_id: PathId, opened: Annotated[ScopedPage, UPDATE]) ->
     """Change one person's role and access."""
     user = UserView.of(await users.require_user(opened.scope, user_id))
     typed = {"role": opened.form.text("role"), "status": opened.form.text("status")}
-    with opened.refusing("settings/user.html", **{**_person(opened, user), "values": typed}):
+    values = {**_person(opened, user), **await _signed_in(opened, user_id), "values": typed}
+    with opened.refusing("settings/user.html", **values):
         await users.change_user(opened.scope, user_id, fill(UserChange, typed))
     return opened.go("/settings/users", toast="user-saved")
+
+
+@router.post("/settings/users/{user_id}/sign-out")
+async def sign_out_user(user_id: PathId, opened: Annotated[ScopedPage, UPDATE]) -> Response:
+    """Sign one person out, everywhere or on the device the form names."""
+    wanted = opened.form.text("session_id")
+    if wanted:
+        await others.end_one(opened.scope, user_id, parse_id(wanted, "session"))
+    else:
+        await others.end_every(opened.scope, user_id)
+    return opened.go(f"/settings/users/{user_id}", toast="user-signed-out")
+
+
+async def _signed_in(opened: ScopedPage, user_id: UUID) -> dict[str, Any]:
+    return {"sessions": (await others.describe_sessions(opened.scope, user_id)).data}
 
 
 def _person(opened: ScopedPage, user: UserView) -> dict[str, Any]:

@@ -30,6 +30,7 @@ TOASTS = {
     "branch-deleted": "The branch is deleted.",
     "key-revoked": "The API key is revoked.",
     "user-invited": "The invitation is on its way.",
+    "user-signed-out": "They are signed out.",
     "user-saved": "The change is saved.",
     "tenant-created": "The organisation is made, and its owner invited.",
     "tenant-suspended": "The organisation is suspended.",
