@@ -8,13 +8,19 @@ import leanvibe_server
 from leanvibe_server import health
 from leanvibe_server.audit import api as audit_api
 from leanvibe_server.audit import jobs as audit_jobs
+from leanvibe_server.compliance import api as compliance_api
+from leanvibe_server.compliance import exports as privacy_exports
+from leanvibe_server.compliance import privacy as compliance_privacy
+from leanvibe_server.compliance import retention
 from leanvibe_server.engine import api as engine_api
 from leanvibe_server.engine import jobs as engine_jobs
+from leanvibe_server.engine import privacy as engine_privacy
 from leanvibe_server.engine import service as engine
 from leanvibe_server.identity import api as identity_api
 from leanvibe_server.identity import housekeeping as identity_housekeeping
 from leanvibe_server.identity import jobs as identity_jobs
 from leanvibe_server.identity import keys, reconciling
+from leanvibe_server.identity import privacy as identity_privacy
 from leanvibe_server.identity import service as identity
 from leanvibe_server.identity.account import api as account_api
 from leanvibe_server.identity.administration import api as administration_api
@@ -38,6 +44,7 @@ from leanvibe_server.identity.saml import housekeeping as saml_housekeeping
 from leanvibe_server.identity.saml.protocol import SamlProtocol
 from leanvibe_server.identity.security import api as security_api
 from leanvibe_server.identity.service_accounts import api as service_accounts_api
+from leanvibe_server.kernel import privacy as kernel_privacy
 from leanvibe_server.kernel.config import ConfigError, Settings
 from leanvibe_server.kernel.crypto import load_vault
 from leanvibe_server.kernel.db import Database
@@ -48,6 +55,7 @@ from leanvibe_server.kernel.idempotency import sweep_idempotency_keys
 from leanvibe_server.kernel.jobs import HANDLE_EVENT, Jobs, handle_event
 from leanvibe_server.kernel.middleware import Doorman
 from leanvibe_server.kernel.outbound import OutboundClient
+from leanvibe_server.kernel.personal_data import DataMap
 from leanvibe_server.kernel.sealing import SealedColumn
 from leanvibe_server.metering import api as metering_api
 from leanvibe_server.metering.calls import CallMeter
@@ -55,11 +63,13 @@ from leanvibe_server.notifications import jobs as notification_jobs
 from leanvibe_server.openapi import describe
 from leanvibe_server.projects import api as projects_api
 from leanvibe_server.projects import jobs as projects_jobs
+from leanvibe_server.projects import privacy as projects_privacy
 from leanvibe_server.projects import service as projects
 from leanvibe_server.realtime import api as realtime_api
 from leanvibe_server.realtime.hub import Hub
 from leanvibe_server.tenancy import api as tenancy_api
 from leanvibe_server.tenancy import directory as tenant_directory
+from leanvibe_server.tenancy import privacy as tenancy_privacy
 from leanvibe_server.tenancy import purge
 from leanvibe_server.tenancy.keys import api as keys_api
 from leanvibe_server.tenancy.keys import service as tenant_keys
@@ -87,6 +97,7 @@ API_ROUTERS = (
     engine_api.router,
     realtime_api.router,
     audit_api.router,
+    compliance_api.router,
 )
 STREET_ROUTERS = (health.router, identity_api.well_known_router, oauth_api.well_known_router)
 PREFIXES = ("/v1", "/api/v1")
@@ -98,6 +109,8 @@ SWEEPS = (
     sweep_idempotency_keys,
     tenant_directory.sweep,
     reconciling.sweep,
+    privacy_exports.sweep,
+    retention.sweep,
     purge.sweep,
 )
 # What a worker does beside its queue, for as long as it runs.
@@ -108,6 +121,19 @@ SEALED_COLUMNS = (
     SealedColumn("projects", "credentials_sealed", place="credentials"),
     SealedColumn("sso_providers", "client_secret_sealed"),
     SealedColumn("saml_keys", "private_key_sealed"),
+)
+
+# What each room keeps of people. What refers to other rows comes before those.
+DATA_MAP = DataMap(
+    tables=(
+        *engine_privacy.TABLES,
+        *projects_privacy.TABLES,
+        *compliance_privacy.TABLES,
+        *kernel_privacy.TABLES,
+        *identity_privacy.TABLES,
+        *tenancy_privacy.TABLES,
+    ),
+    more=(identity_privacy.forget, tenancy_privacy.forget),
 )
 
 
@@ -121,6 +147,8 @@ async def open_house(settings: Settings) -> House:
     house.place(Protocols({"oidc": OidcProtocol(), "saml": SamlProtocol()}))
     for part in (KnownProviders(), KnownKeys(), NameServers()):
         house.place(part)
+    house.place(Protocols({"saml": SamlProtocol()}))
+    house.place(DATA_MAP)
     house.sealed_columns = {column.key: column for column in SEALED_COLUMNS}
     house.gauges |= {
         "users": identity.count_users,
@@ -144,6 +172,7 @@ def jobs() -> Jobs:
     engine_jobs.register(every)
     notification_jobs.register(every)
     tenant_keys.register(every)
+    privacy_exports.register(every)
     return every
 
 

@@ -81,8 +81,22 @@ async def _things_of(client: httpx.AsyncClient, owner: Organisation) -> dict[str
         "/v1/roles", json={"name": "theirs", "permissions": ["project:read"]}, headers=headers
     )
     assert role.status_code == 201, role.text
+    export = await client.post("/v1/privacy/exports", json={}, headers=headers)
+    assert export.status_code == 201, export.text
+    leaver = await client.post(
+        "/v1/users",
+        json={"email": f"leaver@{owner.id.hex}.example", "role": "viewer"},
+        headers=headers,
+    )
+    assert leaver.status_code == 201, leaver.text
+    erasure = await client.post(
+        "/v1/privacy/erasures", json={"user_id": leaver.json()["id"]}, headers=headers
+    )
+    assert erasure.status_code == 201, erasure.text
     provider = await add_provider(owner.house, owner)
     return {
+        "export_id": export.json()["id"],
+        "erasure_id": erasure.json()["id"],
         "role_id": role.json()["id"],
         "project_id": project.json()["id"],
         "task_id": task.json()["id"],

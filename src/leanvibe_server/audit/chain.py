@@ -120,7 +120,7 @@ async def seal_all(house: House) -> None:
 async def head_path(house: House, tenant_id: UUID) -> Path:
     """Where the last seal is noted outside of the database."""
     region = await house.database.region_of(tenant_id)
-    return house.settings.home_of(region) / "audit" / f"{tenant_id}.head"
+    return house.settings.home_of(region) / "audit" / str(tenant_id) / "head"
 
 
 async def note_head(house: House, seal: Seal) -> None:

@@ -38,6 +38,7 @@ class Reason(StrEnum):
     SIGNING_KEYS = "load or rotate the keys that sign tokens"
     DATA_KEYS = "rotate, rewrap or destroy the data keys of tenants"
     AUDIT_CHAIN = "seal and verify the audit logs of tenants"
+    PRIVACY_EXPORT = "somebody fetches an export by its link"
     WORKER = "the worker keeps the house: clean-up and clocks"
     OUTBOX = "show the mail that a development installation would have sent"
     DEMO = "make or reset the demo of a development installation"

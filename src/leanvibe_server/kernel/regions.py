@@ -15,7 +15,14 @@ REGIONS: Final = ("us", "eu", "uk", "ca", "au")
 PLATFORM_TENANT: Final = UUID("00000000-0000-7000-8000-000000000001")
 
 # In the home of a region, one folder of each tenant in each of these.
-TENANT_FOLDERS: Final = ("repositories", "mirrors", "workspaces", "dependencies")
+TENANT_FOLDERS: Final = (
+    "repositories",
+    "mirrors",
+    "workspaces",
+    "dependencies",
+    "exports",
+    "audit",
+)
 
 # Enough for the tenants that are busy at a time; an entry costs some 150 bytes.
 KNOWN_TENANTS: Final = 200_000

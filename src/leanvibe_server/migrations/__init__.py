@@ -113,6 +113,11 @@ async def _revision(connection: Any) -> str | None:
     return revision
 
 
+def newest_revision() -> str:
+    """The revision a database of this version is at."""
+    return max(path.name.partition("_")[0] for path in (_FOLDER / "versions").glob("[0-9]*.py"))
+
+
 def _alembic(admin_dsn: str) -> Config:
     config = Config()
     config.set_main_option("script_location", str(_FOLDER))

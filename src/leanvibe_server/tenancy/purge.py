@@ -46,6 +46,8 @@ async def _purge(house: House, tenant_id: UUID, region: str) -> None:
     async with across_tenants(house.database, Reason.WORKER, tenant_id, region=region) as conn:
         if not await _is_due(house, conn, tenant_id):
             return
+        # What backups still hold of its secrets opens no more.
+        house.data_keys.destroy_share(home, tenant_id)
         kept_from_us = await repository.delete_rows(conn, tenant_id)
     # Nobody of the tenant is left who could add to its log.
     await delete_as_owner(house.settings, region, tenant_id, kept_from_us)

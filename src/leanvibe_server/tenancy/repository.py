@@ -83,6 +83,12 @@ ORDER BY c.relname
 """
 UPDATE_SECURITY = "UPDATE tenants SET security = $2, updated_at = $3 WHERE id = $1"
 DELETE = "DELETE FROM tenants WHERE id = $1"
+REPLACE_CONTACT = """
+UPDATE tenants t SET admin_email = coalesce(
+    (SELECT u.email FROM users u WHERE u.tenant_id = t.id AND u.role = 'owner'
+        AND u.status = 'active' AND lower(u.email) <> lower($2) ORDER BY u.id LIMIT 1), '')
+WHERE t.id = $1 AND lower(t.admin_email) = lower($2)
+"""
 BIND = "SELECT set_config('app.tenant_id', $1, true)"
 
 
@@ -254,3 +260,9 @@ async def delete(conn: Connection, tenant_id: UUID) -> None:
 async def bind(conn: Connection, tenant_id: UUID) -> None:
     """Let rows and events that follow in this transaction belong to `tenant_id`."""
     await conn.execute(BIND, str(tenant_id))
+
+
+async def replace_contact(conn: Connection, tenant_id: UUID, email: str) -> int:
+    """Put an owner's address where the tenant's contact was `email`. Returns how many rows."""
+    answer: str = await conn.execute(REPLACE_CONTACT, tenant_id, email)
+    return int(answer.rpartition(" ")[2])

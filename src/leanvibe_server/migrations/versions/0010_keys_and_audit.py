@@ -116,3 +116,6 @@ def upgrade() -> None:
         isolate(table)
         grant(table, "SELECT, INSERT, UPDATE", "app", "platform")
     grant("retention_periods", "DELETE", "app", "platform")
+    grant("privacy_exports", "DELETE", "platform")
+    # Mail to a person is erased with them.
+    grant("outgoing_mail", "DELETE", "app")

@@ -1,0 +1,1 @@
+"""Privacy: what people may ask for, proved: export, erasure, consent, retention, the record."""

@@ -1,0 +1,159 @@
+"""Privacy over HTTP."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query, Response
+from fastapi.responses import FileResponse
+
+from leanvibe_server.compliance import consents, erasure, exports, processing, retention
+from leanvibe_server.compliance.errors import ExportNotReady
+from leanvibe_server.compliance.schemas import (
+    ConsentView,
+    ErasureView,
+    ExportView,
+    NewConsent,
+    NewErasure,
+    NewExport,
+    PeriodChange,
+    Periods,
+    RecordView,
+)
+from leanvibe_server.kernel.access import Permission, may, visitor
+from leanvibe_server.kernel.errors import (
+    Conflict,
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    StepUpRequired,
+)
+from leanvibe_server.kernel.http import PathId, Router, bears_secret, refuses
+from leanvibe_server.kernel.pagination import Page, PageQuery, page_of
+from leanvibe_server.kernel.platform import Reason
+from leanvibe_server.kernel.request import Visit
+from leanvibe_server.kernel.scope import Scope
+
+router = Router(tags=["Privacy"])
+Person = Annotated[Scope, may(Permission.SELF)]
+FreshPerson = Annotated[Scope, may(Permission.SELF, fresh=True)]
+Officer = Annotated[Scope, may(Permission.PRIVACY_MANAGE)]
+FreshOfficer = Annotated[Scope, may(Permission.PRIVACY_MANAGE, fresh=True)]
+
+
+@router.post(
+    "/privacy/exports",
+    status_code=201,
+    responses=refuses(Forbidden, NotFound, Conflict, StepUpRequired),
+)
+async def request_export(wanted: NewExport, scope: FreshOfficer) -> ExportView:
+    """Have a ZIP written of one person's data, or of the whole organisation's."""
+    return ExportView.of(await exports.request_export(scope, wanted.user_id), scope)
+
+
+@router.post("/auth/me/export", status_code=201, responses=refuses(Conflict, StepUpRequired))
+async def request_own_export(scope: FreshPerson) -> ExportView:
+    """Have a ZIP written of your own data."""
+    return ExportView.of(await exports.request_own_export(scope), scope)
+
+
+@router.get("/privacy/exports", responses=refuses(InvalidRequest))
+async def list_exports(scope: Person, page: PageQuery) -> Page[ExportView]:
+    """The exports, newest first; without `privacy:manage` those of your own data."""
+    rows = await exports.list_exports(scope, page)
+    return page_of(rows, page, lambda row: ExportView.of(row, scope), lambda row: row.id)
+
+
+@router.get("/privacy/exports/{export_id}", responses=refuses(NotFound))
+@bears_secret
+async def read_export(export_id: PathId, scope: Person) -> ExportView:
+    """How an export stands, and when it is ready a link to fetch it by."""
+    return ExportView.of(await exports.require_export(scope, export_id), scope)
+
+
+@router.get(
+    "/privacy/exports/{export_id}/download",
+    responses={
+        **refuses(NotFound, ExportNotReady),
+        200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}},
+    },
+    response_class=Response,
+)
+async def download_export(
+    export_id: PathId,
+    visit: Annotated[Visit, visitor(Reason.PRIVACY_EXPORT)],
+    tenant: Annotated[str, Query(max_length=36)] = "",
+    person: Annotated[str, Query(alias="for", max_length=36)] = "",
+    until: Annotated[int, Query(ge=0, le=2**40)] = 0,
+    signature: Annotated[str, Query(max_length=64)] = "",
+) -> Response:
+    """The file behind a link. The link itself is the proof; it ends soon."""
+    found = await exports.open_download(
+        visit, export_id, tenant=tenant, person=person, until=until, signature=signature
+    )
+    return FileResponse(
+        found.path,
+        media_type="application/zip",
+        filename=found.name,
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+@router.post(
+    "/privacy/erasures",
+    status_code=201,
+    responses=refuses(Forbidden, NotFound, Conflict, StepUpRequired),
+)
+async def erase_person(wanted: NewErasure, scope: FreshOfficer) -> ErasureView:
+    """Erase a person from your organisation, at once and for good. The answer is the proof."""
+    return ErasureView.of(await erasure.erase(scope, wanted.user_id), scope.house)
+
+
+@router.get("/privacy/erasures", responses=refuses(Forbidden, InvalidRequest))
+async def list_erasures(scope: Officer, page: PageQuery) -> Page[ErasureView]:
+    """The erasures, newest first."""
+    rows = await erasure.list_erased(scope, page)
+    return page_of(rows, page, lambda row: ErasureView.of(row, scope.house), lambda row: row.id)
+
+
+@router.get("/privacy/erasures/{erasure_id}", responses=refuses(Forbidden, NotFound))
+async def read_erasure(erasure_id: PathId, scope: Officer) -> ErasureView:
+    """The certificate of an erasure, and whether it is as it was signed."""
+    return ErasureView.of(await erasure.require_erased(scope, erasure_id), scope.house)
+
+
+@router.post("/privacy/consents", status_code=201, responses=refuses(InvalidRequest, Forbidden))
+async def record_consent(new: NewConsent, scope: Person) -> ConsentView:
+    """Consent to a purpose, or withdraw it."""
+    return ConsentView.of(
+        await consents.record(scope, purpose=new.purpose, version=new.version, given=new.given)
+    )
+
+
+@router.get("/privacy/consents", responses=refuses(InvalidRequest, Forbidden))
+async def list_consents(
+    scope: Person,
+    page: PageQuery,
+    user_id: Annotated[UUID | None, Query(description="Needs privacy:manage")] = None,
+) -> Page[ConsentView]:
+    """What was consented to and withdrawn, newest first: your own, or with `privacy:manage`
+    anybody's."""
+    rows = await consents.list_consents(scope, user_id, page)
+    return page_of(rows, page, ConsentView.of, lambda row: row.id)
+
+
+@router.get("/privacy/retention", responses=refuses(Forbidden))
+async def read_retention(scope: Officer) -> Periods:
+    """How long rows are kept, by table."""
+    return Periods.of(await retention.list_periods(scope))
+
+
+@router.patch("/privacy/retention", responses=refuses(Forbidden, InvalidRequest, StepUpRequired))
+async def change_retention(change: PeriodChange, scope: FreshOfficer) -> Periods:
+    """Keep rows longer or shorter, within bounds."""
+    return Periods.of(await retention.set_periods(scope, change.days))
+
+
+@router.get("/privacy/processing", responses=refuses(Forbidden))
+async def read_processing(scope: Officer) -> RecordView:
+    """The record of processing activities (GDPR Art. 30)."""
+    return RecordView.of(await processing.read_record(scope))

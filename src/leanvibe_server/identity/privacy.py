@@ -1,0 +1,152 @@
+"""What identity keeps of people, and how it forgets one."""
+
+from leanvibe_server.identity.repository import people as rows
+from leanvibe_server.identity.repository import remote
+from leanvibe_server.kernel.access import Role
+from leanvibe_server.kernel.errors import Conflict
+from leanvibe_server.kernel.personal_data import Retention, Subject, TableData
+from leanvibe_server.kernel.platform import PLATFORM_TENANT, Reason, across_tenants
+from leanvibe_server.kernel.scope import Scope
+
+SIGN_IN = "Signing in and keeping accounts safe"
+PROVISIONING = "Provisioning by the organisation's directory"
+_USER = "user_id = {person}"
+
+
+def _secret(*columns: str) -> frozenset[str]:
+    return frozenset(columns)
+
+
+TABLES = (
+    TableData(
+        "refresh_tokens",
+        SIGN_IN,
+        ("times of use",),
+        person="session_id IN (SELECT id FROM sessions s WHERE s.tenant_id = $1"
+        " AND s.user_id = {person})",
+        withheld=_secret("token_hash", "client_hash"),
+        erasure="delete",
+    ),
+    TableData(
+        "saml_sessions",
+        SIGN_IN,
+        ("name at the identity provider",),
+        person="(provider_id, name_id) IN (SELECT provider_id, subject FROM federated_identities f"
+        " WHERE f.tenant_id = $1 AND f.user_id = {person})",
+        erasure="delete",
+    ),
+    TableData(
+        "sessions",
+        SIGN_IN,
+        ("network address", "browser", "times of use"),
+        person=_USER,
+        withheld=_secret("cookie_hash"),
+        erasure="delete",
+        retention=Retention("ended_at", days=30, shortest=1, longest=30),
+    ),
+    TableData(
+        "password_history",
+        SIGN_IN,
+        ("former passwords, hashed",),
+        person=_USER,
+        withheld=_secret("password_hash"),
+        erasure="delete",
+    ),
+    TableData(
+        "mail_links",
+        SIGN_IN,
+        ("e-mail address",),
+        person=_USER,
+        withheld=_secret("token_hash"),
+        erasure="delete",
+    ),
+    TableData(
+        "invitations", SIGN_IN, ("times",), person=_USER,
+        withheld=_secret("token_hash"), erasure="delete",
+    ),
+    TableData(
+        "api_keys",
+        "Programs that act for a person",
+        ("name of the key", "network address"),
+        person=_USER,
+        withheld=_secret("key_hash"),
+        erasure="delete",
+    ),
+    TableData(
+        "federated_identities",
+        SIGN_IN,
+        ("e-mail address", "subject at the identity provider"),
+        person=_USER,
+        erasure="delete",
+    ),
+    TableData(
+        "oidc_flows", SIGN_IN, ("sign-in under way",), person="link_user_id = {person}",
+        withheld=_secret("state_hash", "browser_hash"), erasure="delete", exported=False,
+    ),
+    TableData(
+        "saml_requests", SIGN_IN, ("sign-in under way",), person="link_user_id = {person}",
+        withheld=_secret("handle_hash", "browser_hash"), erasure="delete", exported=False,
+    ),
+    TableData("oidc_logouts", SIGN_IN, exported=False),
+    TableData("saml_messages", SIGN_IN, exported=False),
+    TableData("saml_keys", SIGN_IN, withheld=_secret("private_key_sealed", "certificate")),
+    TableData("sso_providers", SIGN_IN, withheld=_secret("client_secret_sealed")),
+    TableData("domains", SIGN_IN, withheld=_secret("challenge")),
+    TableData(
+        "scim_profiles", PROVISIONING, ("name", "e-mail address", "attributes of the directory"),
+        person=_USER, erasure="delete",
+    ),
+    TableData(
+        "group_members", PROVISIONING, ("membership",), person=_USER, erasure="delete"
+    ),
+    TableData("groups", PROVISIONING),
+    TableData(
+        "scim_tokens", PROVISIONING, ("who made it",), person="created_by = {person}",
+        withheld=_secret("token_hash"),
+        kept_because="belongs to the organisation; its maker is a pseudonym",
+    ),
+    TableData("oauth_tokens", "Programs of the organisation", exported=False),
+    TableData(
+        "oauth_clients", "Programs of the organisation", ("network address of the program",),
+        withheld=_secret("secret_hash", "previous_hash"),
+    ),
+    TableData(
+        "service_accounts", "Programs of the organisation", ("who made it",),
+        person="created_by = {person}",
+        kept_because="belongs to the organisation; its maker is a pseudonym",
+    ),
+    TableData("roles", "Who may do what", ("who made it",), person="created_by = {person}",
+        kept_because="belongs to the organisation; its maker is a pseudonym"),
+    TableData("delegated_visits", "Who acted for an organisation below", exported=False),
+    TableData(
+        "directory", "Finding a person by e-mail address", ("keyed hash of the e-mail address",),
+        person=_USER, withheld=_secret("email_hash"), erasure="delete",
+    ),
+    TableData(
+        "users",
+        "Accounts of people",
+        ("e-mail address", "name", "role", "times of sign-in"),
+        person="id = {person}",
+        withheld=_secret("password_hash"),
+        erasure="delete",
+    ),
+)  # fmt: skip
+
+
+async def forget(scope: Scope, subject: Subject) -> dict[str, int]:
+    """Refuse to leave an organisation without an owner, and forget where a person lives.
+
+    Runs before any row is deleted. Raises: Conflict: the last owner.
+    """
+    chief = Role.PLATFORM_ADMIN if scope.tenant_id == PLATFORM_TENANT else Role.OWNER
+    chiefs = await rows.lock_active_of_role(scope.conn, scope.tenant_id, chief.value)
+    if chiefs == [subject.user_id]:
+        raise Conflict(
+            f"This is the last active {chief.value}. Make somebody else {chief.value} first."
+        )
+    database = scope.house.database
+    if await database.region_of(scope.tenant_id) == database.home:
+        return {}
+    async with across_tenants(database, Reason.DIRECTORY) as conn:
+        await remote.forget(conn, (scope.tenant_id, subject.user_id))
+    return {"remote_directory": 1}
