@@ -6,13 +6,23 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import authenticated_read, jobs, middleware, page, report, rls_read, task_overhead
+from benchmarks import (
+    authenticated_read,
+    jobs,
+    many_tenants,
+    middleware,
+    page,
+    report,
+    rls_read,
+    task_overhead,
+)
 from benchmarks.machine import machine_line, probe
 from benchmarks.report import Effort, Findings
 
 BENCHMARKS: dict[str, Callable[[Effort], Findings]] = {
     "authenticated_read": authenticated_read.run,
     "rls_read": rls_read.run,
+    "many_tenants": many_tenants.run,
     "middleware": middleware.run,
     "jobs": jobs.run,
     "task_overhead": task_overhead.run,
