@@ -158,7 +158,7 @@ class _Demo:
         return facts
 
     async def _user(self, inside: Scope, email: str, role: str) -> tuple[UUID, dict[str, str]]:
-        password = f"demo-{role.replace('_', '-')}-{secrets.token_hex(4)}"
+        password = f"demo-{role.replace('_', '-')}-{secrets.token_hex(8)}"
         user = await identity.create_user(
             inside,
             email=email,

@@ -167,6 +167,7 @@ class Tenant(Record):
     current_usage: Record | None = None
     created_at: datetime
     trial_ends_at: datetime | None = None
+    deletes_at: datetime | None = None
 
 
 class TenantUsage(Record):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from leanvibe._faces import Resource, Runner, endpoint
-from leanvibe._operations import Call, given, path_of, reads
+from leanvibe._faces import Resource, Runner, endpoint, pages
+from leanvibe._operations import Call, given, path_of, reads, reads_page
 from leanvibe.models import QuotaCheck, SecurityPolicy, Tenant, TenantUsage
+from leanvibe.pagination import Page
 
 
 class Tenants(Resource[Runner]):
@@ -64,6 +66,113 @@ class Tenants(Resource[Runner]):
         """
         return Call(
             method="PUT", path="/tenants/me/security", read=reads(SecurityPolicy), body=fields
+        )
+
+    @endpoint
+    def update_info(
+        self,
+        /,
+        *,
+        display_name: str | None = None,
+        configuration: Mapping[str, Any] | None = None,
+    ) -> Call[Tenant]:
+        """Change how the caller's tenant is shown and configured; sections not named stay."""
+        return Call(
+            method="PUT",
+            path="/tenants/me/info",
+            read=reads(Tenant),
+            body=given(display_name=display_name, configuration=configuration),
+        )
+
+    def _list(
+        self,
+        /,
+        *,
+        status: str | None = None,
+        plan: str | None = None,
+        region: str | None = None,
+        parent_tenant_id: str | None = None,
+        q: str | None = None,
+        created_after: str | None = None,
+        created_before: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+        offset: int | None = None,
+    ) -> Call[Page[Tenant]]:
+        """Tenants, newest first. For platform administrators. Times are RFC 3339."""
+        return Call(
+            method="GET",
+            path="/tenants",
+            read=reads_page(Tenant),
+            query=given(
+                status=status,
+                plan=plan,
+                region=region,
+                parent_tenant_id=parent_tenant_id,
+                q=q,
+                created_after=created_after,
+                created_before=created_before,
+                limit=limit,
+                cursor=cursor,
+                offset=offset,
+            ),
+        )
+
+    list = endpoint(_list)
+    iterate = pages(_list)
+
+    @endpoint
+    def get(self, tenant_id: str) -> Call[Tenant]:
+        """One tenant: the caller's own; for platform administrators any."""
+        return Call(method="GET", path=path_of("tenants", tenant_id), read=reads(Tenant))
+
+    @endpoint
+    def change_plan(self, tenant_id: str, /, *, plan: str) -> Call[Tenant]:
+        """Put a tenant on another plan. For platform administrators."""
+        return Call(
+            method="PATCH",
+            path=path_of("tenants", tenant_id),
+            read=reads(Tenant),
+            body={"plan": plan},
+        )
+
+    @endpoint
+    def suspend(self, tenant_id: str, /, *, reason: str) -> Call[Tenant]:
+        """Stop a tenant's writes. For platform administrators."""
+        return Call(
+            method="POST",
+            path=path_of("tenants", tenant_id, "suspend"),
+            read=reads(Tenant),
+            body={"reason": reason},
+        )
+
+    @endpoint
+    def reactivate(self, tenant_id: str) -> Call[Tenant]:
+        """End a suspension. For platform administrators."""
+        return Call(
+            method="POST", path=path_of("tenants", tenant_id, "reactivate"), read=reads(Tenant)
+        )
+
+    @endpoint
+    def delete(
+        self, tenant_id: str = "me", /, *, confirm: str, reason: str | None = None
+    ) -> Call[Tenant]:
+        """Have a tenant deleted, the caller's own unless another is named; `confirm` is its slug.
+
+        It is gone at `deletes_at`, and can be restored until then.
+        """
+        return Call(
+            method="DELETE",
+            path=path_of("tenants", tenant_id),
+            read=reads(Tenant),
+            query=given(confirm=confirm, reason=reason),
+        )
+
+    @endpoint
+    def restore(self, tenant_id: str) -> Call[Tenant]:
+        """Take a deletion back."""
+        return Call(
+            method="POST", path=path_of("tenants", tenant_id, "restore"), read=reads(Tenant)
         )
 
     @endpoint
