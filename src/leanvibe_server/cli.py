@@ -108,6 +108,15 @@ def create(email: str, *, password_stdin: bool) -> None:
         click.echo(f"They choose a password at {link}")
 
 
+@admin.command("open-networks")
+@click.option("--tenant", "slug", required=True, help="The tenant, by its slug.")
+def open_networks(slug: str) -> None:
+    """Lift a tenant's list of allowed networks, when its admins have shut themselves out."""
+    with installation.open_database(_settings()) as settings:
+        lifted = administration.open_networks(settings, slug)
+    click.echo("Any address is allowed." if lifted else "Any address was allowed already.")
+
+
 @main.group()
 def keys() -> None:
     """The keys that sign access tokens, and those that encrypt what tenants keep secret."""

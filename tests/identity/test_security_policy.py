@@ -8,6 +8,8 @@ import httpx
 import pytest
 
 from leanvibe_server.identity.policy import SecurityPolicy
+from leanvibe_server.identity.security.service import lift_networks
+from leanvibe_server.kernel.errors import NotFound
 from leanvibe_server.kernel.house import House
 from leanvibe_server.wiring import Doors
 from tests.conftest import FakeClock
@@ -186,6 +188,22 @@ async def test_nobody_signs_in_from_beyond_the_allow_list_and_the_log_says_so(
     assert spoofed.status_code == 403
     assert "user.login_refused" in await names_of_events(admin, acme)
     assert await admin.fetchval("SELECT count(*) FROM sessions WHERE tenant_id = $1", acme.id) == 0
+
+
+async def test_an_operator_lets_a_tenant_back_in_that_shut_itself_out(
+    client: httpx.AsyncClient, house: House, acme: Organisation, admin: asyncpg.Connection
+) -> None:
+    tokens = await sign_in(client, acme)
+    await set_policy(house, acme, allowed_networks=[ELSEWHERE], password_min_length=14)
+    assert await status(client, tokens) == 403
+    assert await lift_networks(house, acme.tenant.slug) is True
+    assert await status(client, tokens) == 200
+    assert await lift_networks(house, acme.tenant.slug) is False
+    kept = await admin.fetchval("SELECT security FROM tenants WHERE id = $1", acme.id)
+    assert json.loads(kept) == {"password_min_length": 14}
+    assert "security_policy.changed" in await names_of_events(admin, acme)
+    with pytest.raises(NotFound):
+        await lift_networks(house, "nobody-s-slug")
 
 
 async def test_tighter_times_end_sessions_that_began_under_looser_ones(

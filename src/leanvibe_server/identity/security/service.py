@@ -16,8 +16,10 @@ from leanvibe_server.identity.policy import (
 from leanvibe_server.identity.repository import security as rows
 from leanvibe_server.identity.security.events import SecurityPolicyChanged
 from leanvibe_server.identity.security.schemas import SecurityChange, SecurityView
-from leanvibe_server.kernel.errors import Conflict, InvalidRequest
-from leanvibe_server.kernel.scope import Scope
+from leanvibe_server.kernel.errors import Conflict, InvalidRequest, NotFound
+from leanvibe_server.kernel.house import House
+from leanvibe_server.kernel.platform import PLATFORM_TENANT, Reason, across_tenants
+from leanvibe_server.kernel.scope import SYSTEM, Scope
 from leanvibe_server.tenancy import service as tenancy
 
 
@@ -44,6 +46,28 @@ async def change_policy(scope: Scope, change: SecurityChange) -> SecurityView:
         await tenancy.set_security(scope, differing(after))
         await scope.emit(SecurityPolicyChanged(changed=_changes(before, after)))
     return SecurityView.of(after, address=scope.actor.address)
+
+
+async def lift_networks(house: House, slug: str) -> bool:
+    """Let the people of a tenant come from any address again: for an operator, where its admins
+    have shut themselves out. False: no networks were named.
+
+    Raises: NotFound.
+    """
+    async with across_tenants(house.database, Reason.TENANT_ADMIN) as conn:
+        platform = Scope(conn, PLATFORM_TENANT, SYSTEM, house.clock, house)
+        tenant = await tenancy.find_tenant_by_slug(platform, slug)
+    if tenant is None:
+        raise NotFound(f"There is no tenant {slug!r}.")
+    async with house.database.tenant(tenant.id) as conn:
+        scope = Scope(conn, tenant.id, SYSTEM, house.clock, house)
+        before = policy_from(await rows.lock_security(conn, tenant.id))
+        after = msgspec.structs.replace(before, allowed_networks=())
+        if after == before:
+            return False
+        await tenancy.set_security(scope, differing(after))
+        await scope.emit(SecurityPolicyChanged(changed=_changes(before, after)))
+    return True
 
 
 def merged(policy: SecurityPolicy, change: SecurityChange) -> SecurityPolicy:
