@@ -30,6 +30,7 @@ from leanvibe_server.identity.domains.resolver import NameServers
 from leanvibe_server.identity.federation import api as federation_api
 from leanvibe_server.identity.federation.protocols import Protocols
 from leanvibe_server.identity.gate import HouseGate
+from leanvibe_server.identity.groups import api as groups_api
 from leanvibe_server.identity.oauth import api as oauth_api
 from leanvibe_server.identity.oauth import refusals as oauth_refusals
 from leanvibe_server.identity.oidc import api as oidc_api
@@ -42,6 +43,8 @@ from leanvibe_server.identity.roles import api as roles_api
 from leanvibe_server.identity.saml import api as saml_api
 from leanvibe_server.identity.saml import housekeeping as saml_housekeeping
 from leanvibe_server.identity.saml.protocol import SamlProtocol
+from leanvibe_server.identity.scim import api as scim_api
+from leanvibe_server.identity.scim import errors as scim_errors
 from leanvibe_server.identity.security import api as security_api
 from leanvibe_server.identity.service_accounts import api as service_accounts_api
 from leanvibe_server.kernel import privacy as kernel_privacy
@@ -88,6 +91,8 @@ API_ROUTERS = (
     service_accounts_api.router,
     oauth_api.router,
     people_api.router,
+    groups_api.router,
+    scim_api.router,
     metering_api.router,
     administration_api.router,
     tree_api.router,
@@ -157,6 +162,7 @@ async def open_house(settings: Settings) -> House:
         "concurrent_tasks": engine.count_tasks_at_once,
         "storage": engine.measure_storage_mb,
     }
+    house.dialects["/scim/"] = scim_errors.tell
     for start in ("/v1/oauth/", "/api/v1/oauth/", "/oauth/"):
         house.dialects[start] = oauth_refusals.tell
     house.guards |= {"task": engine.require_task}
@@ -205,6 +211,7 @@ async def build_app(house: House) -> Doors:
     for router in STREET_ROUTERS:
         api.include_router(router)
     api.include_router(oauth_api.router, include_in_schema=False)
+    api.include_router(scim_api.street_router)
     web_pages.register(api)
     calls, hub = CallMeter(house), Hub(house)
     house.place(hub)

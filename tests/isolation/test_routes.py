@@ -13,6 +13,7 @@ from leanvibe_server.identity.saml.keys import ensure_keys
 from leanvibe_server.wiring import Doors
 from tests.given import Organisation
 from tests.identity.given_providers import add_provider, link_identity, verify_domain
+from tests.identity.given_scim import add_scim_token
 from tests.isolation.bodies import body_of, ids_in_body
 
 # Routes that anyone may call without a credential, each with its reason.
@@ -77,6 +78,9 @@ async def _things_of(client: httpx.AsyncClient, owner: Organisation) -> dict[str
         f"/v1/service-accounts/{robot.json()['id']}/clients", json={}, headers=headers
     )
     assert credential.status_code == 201, credential.text
+    group = await client.post("/v1/groups", json={"name": "theirs"}, headers=headers)
+    assert group.status_code == 201, group.text
+    provisioning = await add_scim_token(owner)
     role = await client.post(
         "/v1/roles", json={"name": "theirs", "permissions": ["project:read"]}, headers=headers
     )
@@ -102,6 +106,8 @@ async def _things_of(client: httpx.AsyncClient, owner: Organisation) -> dict[str
         "task_id": task.json()["id"],
         "key_id": key.json()["id"],
         "account_id": robot.json()["id"],
+        "group_id": group.json()["id"],
+        "token_id": str(provisioning.id),
         "credential_id": credential.json()["id"],
         "session_id": sessions.json()["data"][0]["id"],
         "user_id": str(owner.people["owner"].id),

@@ -1,1 +1,199 @@
-"""Statements about groups."""
+"""Statements about groups, their members and the roles these get."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from leanvibe_server.identity.groups.models import Group, Member
+from leanvibe_server.kernel.db import Connection
+
+COLUMNS = """tenant_id, id, name, description, external_id, role, version, created_at,
+    updated_at"""
+_COUNTED = f"""
+SELECT {COLUMNS}, (SELECT count(*) FROM group_members m
+    WHERE m.tenant_id = g.tenant_id AND m.group_id = g.id) AS members_count
+FROM groups g WHERE tenant_id = $1
+"""
+INSERT = f"""
+INSERT INTO groups ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+"""
+FIND = _COUNTED + "AND id = $2"
+LOCK = f"SELECT {COLUMNS} FROM groups WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE"
+LIST = _COUNTED + "AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3"
+NAME_TAKEN = """
+SELECT id FROM groups WHERE tenant_id = $1 AND lower(name) = lower($2) AND id <> $3
+"""
+COUNT = "SELECT count(*) FROM groups WHERE tenant_id = $1"
+UPDATE = """
+UPDATE groups SET name = $3, description = $4, external_id = $5, role = $6,
+    version = version + 1, updated_at = $7
+WHERE tenant_id = $1 AND id = $2
+"""
+TOUCH = """
+UPDATE groups SET version = version + 1, updated_at = $3 WHERE tenant_id = $1 AND id = $2
+"""
+DELETE = "DELETE FROM groups WHERE tenant_id = $1 AND id = $2"
+MEMBERS = """
+SELECT m.user_id, u.email, u.username, m.added_at
+FROM group_members m JOIN users u ON u.tenant_id = m.tenant_id AND u.id = m.user_id
+WHERE m.tenant_id = $1 AND m.group_id = $2 AND ($3::uuid IS NULL OR m.user_id > $3)
+ORDER BY m.user_id LIMIT $4
+"""
+MEMBER_IDS = "SELECT user_id FROM group_members WHERE tenant_id = $1 AND group_id = $2"
+# Who was deprovisioned is nobody's member any more.
+UNKNOWN = """
+SELECT w.id FROM unnest($2::uuid[]) AS w (id)
+WHERE NOT EXISTS (
+    SELECT 1 FROM users u LEFT JOIN scim_profiles p
+        ON p.tenant_id = u.tenant_id AND p.user_id = u.id
+    WHERE u.tenant_id = $1 AND u.id = w.id AND u.kind = 'person' AND p.deleted_at IS NULL)
+LIMIT 1
+"""
+ADD = """
+INSERT INTO group_members (tenant_id, group_id, user_id, added_at)
+SELECT DISTINCT $1::uuid, $2::uuid, w.id, $4::timestamptz FROM unnest($3::uuid[]) AS w (id)
+ON CONFLICT DO NOTHING RETURNING user_id
+"""
+REMOVE = """
+DELETE FROM group_members
+WHERE tenant_id = $1 AND group_id = $2 AND user_id = ANY ($3::uuid[]) RETURNING user_id
+"""
+LEAVE_ALL = """
+DELETE FROM group_members WHERE tenant_id = $1 AND user_id = $2 RETURNING group_id
+"""
+ROLES_OF = """
+SELECT DISTINCT role FROM users
+WHERE tenant_id = $1 AND id = ANY ($2::uuid[]) AND role NOT IN ('owner', 'platform_admin')
+"""
+# The highest role of somebody's groups counts. Who leaves the last group that gave one keeps
+# what is not above a developer: leaving takes rights and never gives any. Owners stay owners.
+APPLY_ROLES = """
+WITH wanted AS (
+    SELECT u.id, u.role AS before, coalesce(
+        (SELECT g.role FROM group_members m
+            JOIN groups g ON g.tenant_id = m.tenant_id AND g.id = m.group_id
+            WHERE m.tenant_id = $1 AND m.user_id = u.id AND g.role IS NOT NULL
+            ORDER BY array_position(ARRAY['admin', 'manager', 'developer', 'viewer', 'guest'],
+                g.role)
+            LIMIT 1),
+        CASE WHEN u.role IN ('admin', 'manager') THEN 'developer' ELSE u.role END) AS after
+    FROM users u
+    WHERE u.tenant_id = $1 AND u.id = ANY ($2::uuid[]) AND u.kind = 'person'
+        AND u.role NOT IN ('owner', 'platform_admin')
+    FOR NO KEY UPDATE OF u)
+UPDATE users u SET role = w.after, updated_at = $3, expires_at = CASE
+    WHEN w.after = 'guest' THEN coalesce(u.expires_at, $4)
+    WHEN w.before = 'guest' THEN NULL ELSE u.expires_at END
+FROM wanted w WHERE u.tenant_id = $1 AND u.id = w.id AND w.before <> w.after
+RETURNING u.id, w.before, w.after
+"""
+
+
+async def insert(conn: Connection, group: Group) -> None:
+    await conn.execute(
+        INSERT,
+        group.tenant_id,
+        group.id,
+        group.name,
+        group.description,
+        group.external_id,
+        group.role,
+        group.version,
+        group.created_at,
+        group.updated_at,
+    )
+
+
+async def find(conn: Connection, tenant_id: UUID, group_id: UUID) -> Group | None:
+    row = await conn.fetchrow(FIND, tenant_id, group_id)
+    return None if row is None else Group(**row)
+
+
+async def lock(conn: Connection, tenant_id: UUID, group_id: UUID) -> Group | None:
+    """The group; others who change it or its members wait until this transaction ends."""
+    row = await conn.fetchrow(LOCK, tenant_id, group_id)
+    return None if row is None else Group(**row)
+
+
+async def list_page(
+    conn: Connection, tenant_id: UUID, *, after: UUID | None, limit: int
+) -> list[Group]:
+    return [Group(**row) for row in await conn.fetch(LIST, tenant_id, after, limit)]
+
+
+async def is_name_taken(conn: Connection, tenant_id: UUID, name: str, *, but: UUID) -> bool:
+    return await conn.fetchval(NAME_TAKEN, tenant_id, name, but) is not None
+
+
+async def count(conn: Connection, tenant_id: UUID) -> int:
+    number: int = await conn.fetchval(COUNT, tenant_id)
+    return number
+
+
+async def update(conn: Connection, group: Group) -> None:
+    """Write a group as it is from now on, under its next version."""
+    await conn.execute(
+        UPDATE,
+        group.tenant_id,
+        group.id,
+        group.name,
+        group.description,
+        group.external_id,
+        group.role,
+        group.updated_at,
+    )
+
+
+async def touch(conn: Connection, tenant_id: UUID, group_id: UUID, *, now: datetime) -> None:
+    """The members changed."""
+    await conn.execute(TOUCH, tenant_id, group_id, now)
+
+
+async def delete(conn: Connection, tenant_id: UUID, group_id: UUID) -> None:
+    await conn.execute(DELETE, tenant_id, group_id)
+
+
+async def list_members(
+    conn: Connection, tenant_id: UUID, group_id: UUID, *, after: UUID | None, limit: int
+) -> list[Member]:
+    return [Member(**row) for row in await conn.fetch(MEMBERS, tenant_id, group_id, after, limit)]
+
+
+async def list_member_ids(conn: Connection, tenant_id: UUID, group_id: UUID) -> list[UUID]:
+    return [row["user_id"] for row in await conn.fetch(MEMBER_IDS, tenant_id, group_id)]
+
+
+async def find_unknown(conn: Connection, tenant_id: UUID, ids: Sequence[UUID]) -> UUID | None:
+    """One of the ids that is no person of the tenant."""
+    unknown: UUID | None = await conn.fetchval(UNKNOWN, tenant_id, list(ids))
+    return unknown
+
+
+async def add(conn: Connection, group: Group, ids: Sequence[UUID], *, now: datetime) -> list[UUID]:
+    """Add people; returns those who were not in before."""
+    rows = await conn.fetch(ADD, group.tenant_id, group.id, list(ids), now)
+    return [row["user_id"] for row in rows]
+
+
+async def remove(conn: Connection, group: Group, ids: Sequence[UUID]) -> list[UUID]:
+    """Remove people; returns those who were in before."""
+    rows = await conn.fetch(REMOVE, group.tenant_id, group.id, list(ids))
+    return [row["user_id"] for row in rows]
+
+
+async def leave_all(conn: Connection, tenant_id: UUID, user_id: UUID) -> list[UUID]:
+    """Take somebody out of every group; returns these."""
+    return [row["group_id"] for row in await conn.fetch(LEAVE_ALL, tenant_id, user_id)]
+
+
+async def list_roles_of(conn: Connection, tenant_id: UUID, ids: Sequence[UUID]) -> list[str]:
+    """The roles these people have, each once; owners aside, whose role no group changes."""
+    return [row["role"] for row in await conn.fetch(ROLES_OF, tenant_id, list(ids))]
+
+
+async def apply_roles(
+    conn: Connection, tenant_id: UUID, ids: Sequence[UUID], *, now: datetime, guests_until: datetime
+) -> dict[UUID, tuple[str, str]]:
+    """Give people the role of their groups; returns whose changed, with before and after."""
+    rows = await conn.fetch(APPLY_ROLES, tenant_id, list(ids), now, guests_until)
+    return {row["id"]: (row["before"], row["after"]) for row in rows}

@@ -1,1 +1,245 @@
-"""Statements about scim."""
+"""Statements about provisioning: tokens, people as clients see them, and their groups."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from leanvibe_server.identity.groups.models import Group
+from leanvibe_server.identity.models import User
+from leanvibe_server.identity.scim.models import Membership, Provisioned, ScimToken
+from leanvibe_server.kernel.db import Connection
+
+ACCESS_COLUMNS = """tenant_id, id, name, prefix, created_by, created_at, expires_at, revoked_at,
+    last_used_at, last_used_address"""
+ADD_ACCESS = """
+INSERT INTO scim_tokens (tenant_id, id, name, prefix, token_hash, created_by, created_at,
+    expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+"""
+LIST_ACCESS = f"""
+SELECT {ACCESS_COLUMNS} FROM scim_tokens
+WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3
+"""
+COUNT_ACCESS = """
+SELECT count(*) FROM scim_tokens WHERE tenant_id = $1 AND revoked_at IS NULL AND expires_at > $2
+"""
+END_ACCESS = f"""
+UPDATE scim_tokens SET revoked_at = coalesce(revoked_at, $3) WHERE tenant_id = $1 AND id = $2
+RETURNING {ACCESS_COLUMNS}
+"""
+LAST_SYNC = """
+SELECT (SELECT max(last_used_at) FROM scim_tokens WHERE tenant_id = $1) AS used_at,
+    (SELECT max(updated_at) FROM scim_profiles WHERE tenant_id = $1) AS changed_at,
+    (SELECT count(*) FROM scim_profiles p JOIN users u
+        ON u.tenant_id = p.tenant_id AND u.id = p.user_id
+        WHERE p.tenant_id = $1 AND p.deleted_at IS NULL AND u.status <> 'disabled') AS people
+"""
+_PERSON = """
+SELECT u.tenant_id, u.id, u.email, u.username, u.role, u.status, u.created_at, u.updated_at,
+    p.user_name, p.external_id, p.attributes, p.updated_at AS profile_updated_at
+"""
+_PEOPLE = """
+FROM users u LEFT JOIN scim_profiles p ON p.tenant_id = u.tenant_id AND p.user_id = u.id
+WHERE u.tenant_id = $1 AND u.kind = 'person' AND p.deleted_at IS NULL
+"""
+FIND_PERSON = f"{_PERSON}{_PEOPLE} AND u.id = $2"
+# Another person of that name or address; one that was deprovisioned stands in nobody's way.
+FIND_NAMESAKE = f"""
+SELECT u.id {_PEOPLE} AND u.id <> $2 AND (lower(coalesce(p.user_name, u.email)) = lower($3)
+    OR u.email = $4) LIMIT 1
+"""
+FIND_DEPROVISIONED = """
+SELECT p.user_id FROM scim_profiles p JOIN users u ON u.tenant_id = p.tenant_id AND u.id = p.user_id
+WHERE p.tenant_id = $1 AND p.deleted_at IS NOT NULL AND u.email = $2
+"""
+KEEP_PROFILE = """
+INSERT INTO scim_profiles (tenant_id, user_id, user_name, external_id, attributes, created_at,
+    updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $6)
+ON CONFLICT (tenant_id, user_id) DO UPDATE SET user_name = $3, external_id = $4, attributes = $5,
+    updated_at = $6, deleted_at = NULL
+"""
+DEPROVISION = """
+INSERT INTO scim_profiles (tenant_id, user_id, user_name, attributes, created_at, updated_at,
+    deleted_at)
+SELECT tenant_id, id, email, '{}', $3, $3, $3 FROM users WHERE tenant_id = $1 AND id = $2
+ON CONFLICT (tenant_id, user_id) DO UPDATE SET attributes = '{}', external_id = NULL,
+    updated_at = $3, deleted_at = $3
+"""
+SET_USER = """
+UPDATE users SET email = $3, username = $4, status = $5, role = $6,
+    email_verified_at = CASE WHEN email = $3 THEN email_verified_at END,
+    expires_at = CASE WHEN role = $6 THEN expires_at ELSE $8 END, updated_at = $7
+WHERE tenant_id = $1 AND id = $2
+"""
+SET_DIRECTORY = "UPDATE directory SET email_hash = $3 WHERE tenant_id = $1 AND user_id = $2"
+GROUPS_OF = """
+SELECT m.user_id, g.id, g.name
+FROM group_members m JOIN groups g ON g.tenant_id = m.tenant_id AND g.id = m.group_id
+WHERE m.tenant_id = $1 AND m.user_id = ANY ($2::uuid[]) ORDER BY g.name
+"""
+MEMBERS_OF = """
+SELECT m.group_id, u.id, u.username
+FROM group_members m JOIN users u ON u.tenant_id = m.tenant_id AND u.id = m.user_id
+WHERE m.tenant_id = $1 AND m.group_id = ANY ($2::uuid[]) ORDER BY m.user_id
+"""
+_GROUP = """
+SELECT g.tenant_id, g.id, g.name, g.description, g.external_id, g.role, g.version, g.created_at,
+    g.updated_at
+"""
+_GROUPS = "FROM groups g WHERE g.tenant_id = $1"
+
+
+async def insert_token(conn: Connection, token: ScimToken, token_hash: bytes) -> None:
+    await conn.execute(
+        ADD_ACCESS,
+        token.tenant_id,
+        token.id,
+        token.name,
+        token.prefix,
+        token_hash,
+        token.created_by,
+        token.created_at,
+        token.expires_at,
+    )
+
+
+async def list_tokens(
+    conn: Connection, tenant_id: UUID, *, after: UUID | None, limit: int
+) -> list[ScimToken]:
+    return [ScimToken(**row) for row in await conn.fetch(LIST_ACCESS, tenant_id, after, limit)]
+
+
+async def count_tokens(conn: Connection, tenant_id: UUID, *, now: datetime) -> int:
+    """How many tokens hold."""
+    count: int = await conn.fetchval(COUNT_ACCESS, tenant_id, now)
+    return count
+
+
+async def revoke_token(
+    conn: Connection, tenant_id: UUID, token_id: UUID, *, now: datetime
+) -> ScimToken | None:
+    row = await conn.fetchrow(END_ACCESS, tenant_id, token_id, now)
+    return None if row is None else ScimToken(**row)
+
+
+async def last_sync(
+    conn: Connection, tenant_id: UUID
+) -> tuple[datetime | None, datetime | None, int]:
+    """When a token was last used, when a person last changed so, and how many people came so."""
+    row = await conn.fetchrow(LAST_SYNC, tenant_id)
+    return (None, None, 0) if row is None else (row["used_at"], row["changed_at"], row["people"])
+
+
+async def find_person(conn: Connection, tenant_id: UUID, user_id: UUID) -> Provisioned | None:
+    row = await conn.fetchrow(FIND_PERSON, tenant_id, user_id)
+    return None if row is None else Provisioned(**row)
+
+
+async def has_namesake(
+    conn: Connection, tenant_id: UUID, user_id: UUID, *, name: str, email: str
+) -> bool:
+    """Whether somebody else here bears the name or the address."""
+    return await conn.fetchval(FIND_NAMESAKE, tenant_id, user_id, name, email) is not None
+
+
+async def find_deprovisioned(conn: Connection, tenant_id: UUID, email: str) -> UUID | None:
+    """Who had the address and was deprovisioned."""
+    user_id: UUID | None = await conn.fetchval(FIND_DEPROVISIONED, tenant_id, email)
+    return user_id
+
+
+async def list_people(
+    conn: Connection,
+    tenant_id: UUID,
+    *,
+    condition: str,
+    order: str,
+    parameters: Sequence[Any],
+    offset: int,
+    limit: int,
+) -> tuple[int, list[Provisioned]]:
+    """How many people fulfil a condition, and one page of them. `condition` and `order` are made
+    by `conditions`, of names in its tables and of places for `parameters` from $2 on."""
+    total: int = await conn.fetchval(
+        f"SELECT count(*) {_PEOPLE} AND {condition}", tenant_id, *parameters
+    )
+    page = f"{_PERSON}{_PEOPLE} AND {condition} ORDER BY {order}, u.id {_page(parameters)}"
+    rows = await conn.fetch(page, tenant_id, *parameters, offset, limit) if limit else []
+    return total, [Provisioned(**row) for row in rows]
+
+
+async def list_groups(
+    conn: Connection,
+    tenant_id: UUID,
+    *,
+    condition: str,
+    order: str,
+    parameters: Sequence[Any],
+    offset: int,
+    limit: int,
+) -> tuple[int, list[Group]]:
+    """As `list_people`, of groups."""
+    total: int = await conn.fetchval(
+        f"SELECT count(*) {_GROUPS} AND {condition}", tenant_id, *parameters
+    )
+    page = f"{_GROUP}{_GROUPS} AND {condition} ORDER BY {order}, g.id {_page(parameters)}"
+    rows = await conn.fetch(page, tenant_id, *parameters, offset, limit) if limit else []
+    return total, [Group(**row) for row in rows]
+
+
+def _page(parameters: Sequence[Any]) -> str:
+    return f"OFFSET ${len(parameters) + 2} LIMIT ${len(parameters) + 3}"
+
+
+async def keep_profile(
+    conn: Connection,
+    user: User,
+    *,
+    name: str,
+    external_id: str | None,
+    attributes: Mapping[str, Any],
+    now: datetime,
+) -> None:
+    """Keep what a client says of a person, who is here again if they were deprovisioned."""
+    await conn.execute(
+        KEEP_PROFILE, user.tenant_id, user.id, name, external_id, dict(attributes), now
+    )
+
+
+async def deprovision(conn: Connection, tenant_id: UUID, user_id: UUID, *, now: datetime) -> None:
+    """The person is gone for clients; what these said of them is forgotten."""
+    await conn.execute(DEPROVISION, tenant_id, user_id, now)
+
+
+async def set_user(
+    conn: Connection,
+    user: User,
+    *,
+    email: str,
+    username: str,
+    status: str,
+    role: str,
+    expires_at: datetime | None,
+    now: datetime,
+) -> None:
+    """Write a user's face; an address that changed is not verified any more. `expires_at` counts
+    with another role only."""
+    key = (user.tenant_id, user.id)
+    await conn.execute(SET_USER, *key, email, username, status, role, now, expires_at)
+
+
+async def set_directory(conn: Connection, user: User, email_hash: bytes) -> None:
+    """Let sign-in find a user under another address."""
+    await conn.execute(SET_DIRECTORY, user.tenant_id, user.id, email_hash)
+
+
+async def groups_of(conn: Connection, tenant_id: UUID, ids: Sequence[UUID]) -> list[Membership]:
+    """The groups these people are in."""
+    return [Membership(*row) for row in await conn.fetch(GROUPS_OF, tenant_id, list(ids))]
+
+
+async def members_of(conn: Connection, tenant_id: UUID, ids: Sequence[UUID]) -> list[Membership]:
+    """Who is in these groups."""
+    return [Membership(*row) for row in await conn.fetch(MEMBERS_OF, tenant_id, list(ids))]

@@ -1,0 +1,59 @@
+"""Wire shapes of the management of provisioning; what clients send and get is the standard's."""
+
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from leanvibe_server.identity.scim.models import ScimToken
+from leanvibe_server.kernel.schemas import Timestamp
+
+
+class NewScimToken(BaseModel):
+    """A token for one provisioning client."""
+
+    name: str = Field(min_length=1, max_length=100, examples=["Okta"])
+    expires_in_days: int = Field(default=365, ge=1, le=730)
+
+
+class ScimTokenView(BaseModel):
+    """A token, without its secret."""
+
+    id: UUID
+    name: str
+    prefix: str
+    created_by: UUID | None
+    created_at: Timestamp
+    expires_at: Timestamp
+    revoked_at: Timestamp | None
+    last_used_at: Timestamp | None
+    last_used_address: str | None
+
+    @classmethod
+    def of(cls, token: ScimToken) -> "ScimTokenView":
+        return cls(
+            id=token.id,
+            name=token.name,
+            prefix=token.prefix,
+            created_by=token.created_by,
+            created_at=token.created_at,
+            expires_at=token.expires_at,
+            revoked_at=token.revoked_at,
+            last_used_at=token.last_used_at,
+            last_used_address=token.last_used_address,
+        )
+
+
+class CreatedScimToken(ScimTokenView):
+    """A fresh token. `token` is shown here and nowhere else."""
+
+    token: str
+    base_url: str = Field(description="What the provisioning client asks for as tenant URL")
+
+
+class ScimStatus(BaseModel):
+    """Where clients find this tenant, and when they were last here."""
+
+    base_url: str
+    last_used_at: Timestamp | None
+    last_change_at: Timestamp | None
+    provisioned_users: int

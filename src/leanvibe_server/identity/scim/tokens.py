@@ -1,0 +1,90 @@
+"""Tokens of provisioning clients: made, listed, revoked. They open /scim and nothing else."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from leanvibe_server.entitlements.service import require_feature
+from leanvibe_server.identity import opaque
+from leanvibe_server.identity.scim import repository as rows
+from leanvibe_server.identity.scim.events import ScimTokenCreated, ScimTokenRevoked
+from leanvibe_server.identity.scim.models import ScimToken
+from leanvibe_server.identity.scim.schemas import (
+    CreatedScimToken,
+    NewScimToken,
+    ScimStatus,
+    ScimTokenView,
+)
+from leanvibe_server.kernel.crypto import hash_token
+from leanvibe_server.kernel.errors import Conflict, NotFound
+from leanvibe_server.kernel.house import House
+from leanvibe_server.kernel.pagination import PageRequest
+from leanvibe_server.kernel.scope import Scope
+from leanvibe_server.tenancy.service import require_tenant
+
+FEATURE = "scim"
+MAX_TOKENS = 10
+
+
+def base_url(house: House, slug: str) -> str:
+    """Where provisioning clients find a tenant."""
+    return f"{house.settings.base_url}/scim/v2/{slug}"
+
+
+async def create(scope: Scope, new: NewScimToken) -> CreatedScimToken:
+    """Make a token. Its secret is in this answer and nowhere else.
+
+    Raises: Forbidden: the plan holds no provisioning. Conflict: there are enough of them.
+    """
+    require_feature(scope.plan, FEATURE)
+    if await rows.count_tokens(scope.conn, scope.tenant_id, now=scope.now) >= MAX_TOKENS:
+        raise Conflict(f"There are {MAX_TOKENS} tokens already. Revoke one first.")
+    secret = opaque.new_scim_token(scope.tenant_id)
+    token = ScimToken(
+        tenant_id=scope.tenant_id,
+        id=scope.new_id(),
+        name=new.name,
+        prefix=opaque.shown_prefix(secret),
+        created_by=scope.actor.id,
+        created_at=scope.now,
+        expires_at=scope.now + timedelta(days=new.expires_in_days),
+        revoked_at=None,
+        last_used_at=None,
+        last_used_address=None,
+    )
+    await rows.insert_token(scope.conn, token, hash_token(secret))
+    await scope.emit(
+        ScimTokenCreated(token_id=token.id, token_name=token.name, expires_at=token.expires_at)
+    )
+    tenant = await require_tenant(scope)
+    return CreatedScimToken(
+        **ScimTokenView.of(token).model_dump(),
+        token=secret,
+        base_url=base_url(scope.house, tenant.slug),
+    )
+
+
+async def list_tokens(scope: Scope, page: PageRequest) -> list[ScimToken]:
+    """The tokens of the tenant, one more than the page shows."""
+    return await rows.list_tokens(
+        scope.conn, scope.tenant_id, after=page.after, limit=page.limit + 1
+    )
+
+
+async def revoke(scope: Scope, token_id: UUID) -> None:
+    """End a token at once. Raises: NotFound."""
+    token = await rows.revoke_token(scope.conn, scope.tenant_id, token_id, now=scope.now)
+    if token is None:
+        raise NotFound("No such SCIM token.")
+    await scope.emit(ScimTokenRevoked(token_id=token.id))
+
+
+async def describe(scope: Scope) -> ScimStatus:
+    """Where clients find the tenant, and when they were last here."""
+    used_at, changed_at, people = await rows.last_sync(scope.conn, scope.tenant_id)
+    tenant = await require_tenant(scope)
+    return ScimStatus(
+        base_url=base_url(scope.house, tenant.slug),
+        last_used_at=used_at,
+        last_change_at=changed_at,
+        provisioned_users=people,
+    )
