@@ -22,6 +22,8 @@ TAGS = [
     {"name": "Authentication", "description": "Sign in, refresh, sign out, switch tenant."},
     {"name": "Single sign-on", "description": "Identity providers, domains, linked accounts."},
     {"name": "Users", "description": "The people of a tenant."},
+    {"name": "Roles", "description": "What people may do: built-in roles, and your own."},
+    {"name": "Organisations", "description": "Organisations below yours."},
     {"name": "API keys", "description": "Credentials for programs."},
     {"name": "Tenants", "description": "Organisations, their limits and usage."},
     {"name": "Projects", "description": "Git repositories the engine works on."},
@@ -66,5 +68,12 @@ def _mend(operation: dict[str, Any]) -> None:
             "400", {"description": "`invalid_request`: a field is wrong.", "content": reference}
         )
     responses["default"] = {"description": "Any refusal wears this envelope.", "content": reference}
-    if not operation.pop("x-public", False):
+    public = operation.pop("x-public", False)
+    permission = operation.get("x-permission", "public")
+    if permission != "public":
+        text = operation.get("description", "")
+        operation["description"] = f"{text}\n\nNeeds the permission `{permission}`.".strip()
+    if not public:
         operation["security"] = [{"bearer": []}]
+    elif permission != "public":
+        operation["security"] = [{}, {"bearer": []}]

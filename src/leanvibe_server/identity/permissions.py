@@ -16,7 +16,9 @@ from leanvibe_server.kernel.access import (
 RANKS = (Role.OWNER, Role.ADMIN, Role.MANAGER, Role.DEVELOPER, Role.VIEWER, Role.GUEST)
 
 # A look behind the glass: what an owner may read, but nothing that is the owner's own.
-BEHIND_GLASS = frozenset((ROLE_PERMISSIONS[Role.OWNER] & READS) - {Permission.SELF})
+BEHIND_GLASS = frozenset(
+    (ROLE_PERMISSIONS[Role.OWNER] & READS) - {Permission.SELF, Permission.TENANT_DELETE}
+)
 
 # What a tenant may build its own roles of: all but what reaches beyond the tenant.
 GRANTABLE = frozenset(Permission) - {Permission.TENANT_ADMIN, Permission.AUDIT_READ_ALL}

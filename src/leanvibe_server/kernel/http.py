@@ -75,12 +75,31 @@ def check_text(value: Any) -> None:
         raise UnicodeError("NUL characters are not allowed")
 
 
+def _ways_in(dependant: Any) -> list[str]:
+    """How a route lets callers in, as its dependencies say."""
+    own = getattr(dependant.call, "way_in", None)
+    found = [own] if own is not None else []
+    for inner in dependant.dependencies:
+        found += _ways_in(inner)
+    return found
+
+
 class HouseRoute(APIRoute):
     """A route whose transaction ends before its answer leaves.
 
     The answer is built first, so a body that cannot be serialised or a commit that fails is a
     500 and never a 2xx. A refusal that keeps its writes commits them, then leaves.
     """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        way_in = next(iter(_ways_in(self.dependant)), None)
+        if way_in is not None:
+            permission, _, public = way_in.partition("public: ")
+            rule = {"x-permission": permission.removesuffix(", or ") or "public"}
+            if public:
+                rule["x-public"] = public
+            self.openapi_extra = {**(self.openapi_extra or {}), **rule}
 
     def get_route_handler(self) -> RequestHandler:
         run = self.within_transaction(super().get_route_handler())
