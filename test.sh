@@ -15,6 +15,9 @@ export PATH="$PWD/.venv/bin:$PATH"
 if [ "$(uname)" = Linux ]; then
     find_browser >/dev/null || want_packages "The browser test needs Chromium." chromium
     command -v bwrap >/dev/null || want_packages "The sandbox tests need bubblewrap." bubblewrap
+    { command -v xmlsec1 && command -v pgbouncer && [ -d /usr/share/simplesamlphp/www ] && command -v php; } >/dev/null ||
+        want_packages "The tests with real peers need some programs; without them they are skipped." \
+            xmlsec1 pgbouncer simplesamlphp php-cli php-xml php-sqlite3 php-curl php-mbstring
 fi
 
 if [ "$#" -gt 0 ]; then

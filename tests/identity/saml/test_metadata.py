@@ -188,13 +188,13 @@ async def test_our_keys_change_with_overlap(
     assert used.json()["status"] == "current"
     assert await shown() == both[1:]
     view = (await client.get("/v1/auth/saml/service-provider", headers=headers)).json()
-    assert [key["status"] for key in view["keys"]] == ["current", "previous"]
+    assert [key["status"] for key in view["certificates"]] == ["current", "previous"]
     gone = await client.delete(f"{KEYS}/{made.json()['id']}", headers=headers)
     assert gone.status_code == 409
     clock.advance(days=8)
     headers = await acme.headers(client)
     view = (await client.get("/v1/auth/saml/service-provider", headers=headers)).json()
-    assert [key["status"] for key in view["keys"]] == ["current"]
+    assert [key["status"] for key in view["certificates"]] == ["current"]
 
 
 async def test_a_next_key_can_be_withdrawn_and_only_admins_touch_keys(

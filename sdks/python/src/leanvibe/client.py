@@ -23,6 +23,7 @@ from leanvibe.resources.auth import Auth
 from leanvibe.resources.billing import Billing
 from leanvibe.resources.people import ApiKeys, Users
 from leanvibe.resources.projects import Projects
+from leanvibe.resources.saml import Saml
 from leanvibe.resources.tasks import AsyncTasks, BlockingTasks
 from leanvibe.resources.tenants import Tenants
 from leanvibe.tokens import MemoryTokenStore, Tokens, TokenStore
@@ -37,6 +38,7 @@ class _Client(Generic[Runner]):
         self.users: Users[Runner] = Users(runner)
         self.api_keys: ApiKeys[Runner] = ApiKeys(runner)
         self.tenants: Tenants[Runner] = Tenants(runner)
+        self.saml: Saml[Runner] = Saml(runner)
         self.projects: Projects[Runner] = Projects(runner)
         self.audit: Audit[Runner] = Audit(runner)
         self.billing: Billing[Runner] = Billing(runner)

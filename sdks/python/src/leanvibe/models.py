@@ -20,6 +20,9 @@ __all__ = [
     "Project",
     "QuotaCheck",
     "Record",
+    "SamlKey",
+    "SamlProvider",
+    "SamlServiceProvider",
     "SecurityPolicy",
     "Session",
     "SessionList",
@@ -118,6 +121,47 @@ class SessionList(Record):
     """Live sessions, oldest first."""
 
     data: list[Session]
+
+
+class SamlKey(Record):
+    """A certificate of the tenant's service provider: next, current or previous."""
+
+    id: str
+    status: str
+    fingerprint: str
+    certificate: str
+    created_at: datetime
+    valid_until: datetime
+    retires_at: datetime | None = None
+
+
+class SamlServiceProvider(Record):
+    """What an identity provider has to know about the tenant."""
+
+    entity_id: str
+    metadata_url: str
+    acs_url: str
+    shared_acs_url: str
+    logout_url: str
+    certificates: list[SamlKey]
+
+
+class SamlProvider(Record):
+    """An identity provider the tenant trusts."""
+
+    id: str
+    tenant_id: str
+    provider_type: str
+    protocol: str
+    provider_name: str
+    slug: str
+    enabled: bool
+    issuer: str
+    redirect_uri: str
+    settings: dict[str, Any]
+    default_role: str
+    created_at: datetime
+    updated_at: datetime
 
 
 class SecurityPolicy(Record):

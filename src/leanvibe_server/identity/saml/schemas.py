@@ -45,7 +45,7 @@ class ServiceProviderView(BaseModel):
     acs_url: str
     shared_acs_url: str
     logout_url: str
-    keys: list[SamlKeyView]
+    certificates: list[SamlKeyView]
 
     @classmethod
     def of(cls, addresses: SpAddresses, keys: list[SpKey]) -> "ServiceProviderView":
@@ -55,5 +55,5 @@ class ServiceProviderView(BaseModel):
             acs_url=addresses.acs,
             shared_acs_url=addresses.shared_acs,
             logout_url=addresses.logout,
-            keys=[SamlKeyView.of(key) for key in keys],
+            certificates=[SamlKeyView.of(key) for key in keys],
         )
