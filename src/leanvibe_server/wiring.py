@@ -31,6 +31,7 @@ from leanvibe_server.identity.federation import api as federation_api
 from leanvibe_server.identity.federation.protocols import Protocols
 from leanvibe_server.identity.gate import HouseGate
 from leanvibe_server.identity.groups import api as groups_api
+from leanvibe_server.identity.mfa import api as mfa_api
 from leanvibe_server.identity.oauth import api as oauth_api
 from leanvibe_server.identity.oauth import refusals as oauth_refusals
 from leanvibe_server.identity.oidc import api as oidc_api
@@ -82,6 +83,7 @@ from leanvibe_server.web import pages as web_pages
 API_ROUTERS = (
     identity_api.router,
     account_api.router,
+    mfa_api.router,
     security_api.router,
     saml_api.router,
     domains_api.router,
@@ -125,6 +127,9 @@ CLOCKS = (audit_jobs.keep_sealing,)
 SEALED_COLUMNS = (
     SealedColumn("projects", "credentials_sealed", place="credentials"),
     SealedColumn("sso_providers", "client_secret_sealed"),
+    SealedColumn("mfa_factors", "secret_sealed"),
+    SealedColumn("outgoing_sms", "recipient_sealed"),
+    SealedColumn("outgoing_sms", "body_sealed"),
     SealedColumn("saml_keys", "private_key_sealed"),
 )
 

@@ -13,6 +13,7 @@ GLOBAL = {
     "login_failures": "keyed hashes of accounts and addresses, before a tenant is known",
     "tenant_directory": "slug and region of each tenant; the app login may not read it",
     "remote_directory": "keyed hashes of who lives elsewhere; the app login may not read it",
+    "webauthn_credentials": "keyed hashes of key ids; the app login may not read it",
     "alembic_version": "the schema's revision",
     "pgqueuer": "the queue: ids only, and only the worker reads it",
     "pgqueuer_log": "the queue's log",

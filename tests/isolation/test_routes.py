@@ -14,6 +14,7 @@ from leanvibe_server.wiring import Doors
 from tests.given import Organisation
 from tests.identity.given_providers import add_provider, link_identity, verify_domain
 from tests.identity.given_scim import add_scim_token
+from tests.identity.mfa.given_factors import pending_factor
 from tests.isolation.bodies import body_of, ids_in_body
 
 # Routes that anyone may call without a credential, each with its reason.
@@ -109,6 +110,7 @@ async def _things_of(client: httpx.AsyncClient, owner: Organisation) -> dict[str
         "group_id": group.json()["id"],
         "token_id": str(provisioning.id),
         "credential_id": credential.json()["id"],
+        "factor_id": str(await pending_factor(owner)),
         "session_id": sessions.json()["data"][0]["id"],
         "user_id": str(owner.people["owner"].id),
         "tenant_id": str(owner.id),

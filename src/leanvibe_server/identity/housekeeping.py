@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from leanvibe_server.identity.mfa import repository as mfa
 from leanvibe_server.identity.oauth import repository as oauth
 from leanvibe_server.identity.oidc import repository as oidc
 from leanvibe_server.identity.repository import account, sessions, sign_in
@@ -18,7 +19,8 @@ KEEP_TOKENS = timedelta(days=1)
 
 
 async def sweep(house: House) -> None:
-    """Remove sessions that ended a month ago, failed sign-ins of days past and dead links."""
+    """Remove sessions that ended a month ago, failed sign-ins of days past, dead links and
+    second factors that nobody confirmed."""
     now = house.clock.now()
 
     async def sweep_region(conn: Connection) -> None:
@@ -27,5 +29,6 @@ async def sweep(house: House) -> None:
         await sign_in.sweep_throttles(conn, before=now - KEEP_FAILURES)
         await account.sweep_links(conn, before=now)
         await oidc.sweep(conn, now=now)
+        await mfa.sweep(conn, before=now)
 
     await sweep_regions(house.database, sweep_region)

@@ -12,6 +12,8 @@ from uuid import UUID
 from leanvibe_server.identity import addresses, devices, lookup, throttle, tokens
 from leanvibe_server.identity.arrival import arrive
 from leanvibe_server.identity.events import LoginFailed
+from leanvibe_server.identity.mfa import challenges
+from leanvibe_server.identity.mfa.service import Answer
 from leanvibe_server.identity.models import PASSWORD, Candidate, User
 from leanvibe_server.identity.passwords import desk_of
 from leanvibe_server.identity.refusals import invalid_credentials
@@ -22,7 +24,7 @@ from leanvibe_server.identity.throttle import Attempt
 from leanvibe_server.identity.visits import actor_of, scope_in
 from leanvibe_server.kernel.config import Settings
 from leanvibe_server.kernel.db import Connection
-from leanvibe_server.kernel.errors import AppError, InvalidRequest
+from leanvibe_server.kernel.errors import AppError, InvalidRequest, MfaRequired, Unauthorized
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.idempotency import begin_idempotent
 from leanvibe_server.kernel.platform import PLATFORM_TENANT, Reason, across_tenants
@@ -45,7 +47,8 @@ async def login(visit: Visit, request: LoginRequest) -> TokenAnswer:
     """Open a session for a program.
 
     Raises: InvalidRequest: several tenants match, or another provider is named. Unauthorized:
-        e-mail or password is wrong. RateLimited: too many failures.
+        e-mail or password is wrong. MfaRequired: a second factor is missing or wrong.
+        RateLimited: too many failures.
     """
     signed_in = await sign_in_with_password(visit, request, kind=TOKEN)
     return answer(visit.house, signed_in, device_token=device_token_of(visit.house, signed_in.user))
@@ -109,7 +112,26 @@ async def sign_in_with_password(visit: Visit, request: LoginRequest, *, kind: st
     await _forgive(visit.house, attempt)
     if len(matches) > 1:
         raise _several(matches)
-    return await _open(visit, matches[0], request.password, kind=kind)
+    try:
+        return await _open(visit, matches[0], request.password, kind=kind)
+    except MfaRequired as asked:
+        if request.mfa_code is None or asked.details["enrollment_required"]:
+            raise
+        return await _complete(visit, asked, request.mfa_code, kind=kind)
+
+
+async def _complete(visit: Visit, asked: MfaRequired, code: str, *, kind: str) -> SignedIn:
+    """Go on with the code that came with the password.
+
+    Raises: MfaRequired: it is wrong; the sign-in still waits.
+    """
+    token = asked.details["mfa_token"]
+    waiting = await challenges.require_waiting(visit, token, kind=kind)
+    try:
+        return SignedIn(*await challenges.complete(waiting, Answer(code=code)))
+    except Unauthorized as wrong:
+        details = {**asked.details, "field": "mfa_code", "reason": "wrong_code"}
+        raise MfaRequired(wrong.message, details=details) from None
 
 
 def _attempt(visit: Visit, request: LoginRequest, email: str, named: str | None) -> Attempt:

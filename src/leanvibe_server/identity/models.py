@@ -75,6 +75,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
 
     `method` names the way in: password, passkey, oidc, saml, invitation or switch. `amr` are the
     methods of RFC 8176 (`pwd`, `otp`, `sms`, `hwk`, `mfa`, `fed` for a provider's word).
+    `second_factor`: we checked a second factor ourselves, which no provider's `amr` can claim.
     `remote_session` is the provider's name for its session, which its logout names, and
     `not_after` the end the provider sets. `proved_at` is when the proof was given, where that
     was not just now.
@@ -86,6 +87,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     remote_session: str | None = None
     not_after: datetime | None = None
     proved_at: datetime | None = None
+    second_factor: bool = False
 
 
 PASSWORD = Proof(method="password", amr=("pwd",))

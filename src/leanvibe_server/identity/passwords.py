@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.low_level import hash_secret_raw
 
 from leanvibe_server.kernel.errors import InvalidRequest, ServiceUnavailable
 from leanvibe_server.kernel.house import House
@@ -175,6 +176,20 @@ class PasswordDesk:
             return right and password_hash is not None
 
         return await self._run(compare)
+
+    async def derive(self, secret: str, salt: bytes) -> bytes:
+        """A hash that can be looked up: the same for the same secret and salt.
+
+        Raises: ServiceUnavailable: too many are waiting already.
+        """
+
+        def compute() -> bytes:
+            return hash_secret_raw(
+                secret.encode(), salt, time_cost=3, memory_cost=12 * 1024, parallelism=1,
+                hash_len=32, type=Type.ID,
+            )  # fmt: skip
+
+        return await self._run(compute)
 
     def is_outdated(self, password_hash: str) -> bool:
         """Whether the hash was made with other parameters than today's."""

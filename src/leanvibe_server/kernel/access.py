@@ -293,6 +293,23 @@ def may_go_out(permission: Permission, *, fresh: bool = False, on_project: bool 
     return Depends(_remember(enter, permission.value))
 
 
+def may_go_out_or_visit(permission: Permission, reason: Reason, *, fresh: bool = False) -> Any:
+    """One path with two ways in: an Errand for callers who show credentials and hold
+    `permission`, the Visit for those who show none. Neither has a transaction open."""
+
+    async def enter(request: Request) -> Errand | Visit:
+        visit = visit_of(request.scope)
+        if "authorization" not in visit.headers:
+            return await _welcome(request)
+        scope = await _admit(request, permission, cookie=False, once=False, fresh=fresh)
+        transaction, visit.transaction = visit.transaction, None
+        if transaction is not None:
+            await transaction.commit()
+        return Errand(scope)
+
+    return Depends(_remember(enter, f"{permission.value}, or public: {reason.name}"))
+
+
 def visitor(reason: Reason) -> Any:
     """The way in for callers without credentials whose service opens its own transactions, such
     as a sign-in, which must hold none while a password is checked."""

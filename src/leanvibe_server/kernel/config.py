@@ -21,6 +21,10 @@ _AT_LEAST_ONE: Final = (
     "task_timeout_s",
     "tenant_grace_days",
     "smtp_timeout_s",
+    "sms_per_number_hour",
+    "sms_per_number_day",
+    "sms_per_user_day",
+    "sms_per_tenant_day",
 )
 
 
@@ -103,6 +107,22 @@ class Settings:
     smtp_username: str = _setting("", "User at the mail server; empty: no sign-in")
     smtp_password: str = _setting("", "Password at the mail server")
     smtp_timeout_s: int = _setting(30, "Longest the mail server may take for one answer")
+    sms_backend: str = _setting(
+        "", "console (the log), twilio or none; empty: console in development, none in production"
+    )
+    sms_countries: str = _setting(
+        "+1,+30,+31,+32,+33,+34,+351,+352,+353,+354,+356,+357,+358,+359,+36,+370,+371,+372,+385,"
+        "+386,+39,+40,+41,+420,+421,+423,+43,+44,+45,+46,+47,+48,+49,+61",
+        "Comma-separated beginnings of the numbers that messages are sent to",
+    )
+    sms_per_number_hour: int = _setting(5, "Messages to one number in an hour")
+    sms_per_number_day: int = _setting(15, "Messages to one number in a day")
+    sms_per_user_day: int = _setting(20, "Messages of one person in a day")
+    sms_per_tenant_day: int = _setting(500, "Messages of one tenant in a day")
+    twilio_account_sid: str = _setting("", "twilio: SID of the account")
+    twilio_auth_token: str = _setting("", "twilio: its auth token")
+    twilio_from: str = _setting("", "twilio: number, or SID of the messaging service, to send from")
+    twilio_url: str = _setting("https://api.twilio.com", "twilio: address of its API")
     sandbox: str = _setting("bubblewrap", "bubblewrap, or none (development only: no isolation)")
     worker_concurrency: int = _setting(
         4, "Long jobs, such as steps of tasks, a worker runs at once"
@@ -209,6 +229,11 @@ class Settings:
         return (self.signup or ("closed" if self.production else "open")) == "open"
 
     @property
+    def sends_sms(self) -> str:
+        """Who sends text messages: console, twilio or none."""
+        return self.sms_backend or ("none" if self.production else "console")
+
+    @property
     def json_logs(self) -> bool:
         return (self.log_format or ("json" if self.production else "text")) == "json"
 
@@ -217,6 +242,7 @@ class Settings:
         _one_of("SIGNUP", self.signup, ("", "open", "closed"))
         _one_of("SANDBOX", self.sandbox, ("bubblewrap", "none"))
         self._check_mail()
+        self._check_sms()
         _one_of("LOG_LEVEL", self.log_level.lower(), ("debug", "info", "warning", "error"))
         _one_of("LOG_FORMAT", self.log_format, ("", "json", "text"))
         self._check_keys()
@@ -260,6 +286,17 @@ class Settings:
             raise ConfigError("MAIL_BACKEND=smtp needs SMTP_HOST.")
         if self.smtp_username and self.smtp_tls == "none" and self.production:
             raise ConfigError("SMTP_TLS=none would send SMTP_PASSWORD in clear.")
+
+    def _check_sms(self) -> None:
+        _one_of("SMS_BACKEND", self.sms_backend, ("", "console", "twilio", "none"))
+        _require_web_address("TWILIO_URL", self.twilio_url)
+        twilio = (self.twilio_account_sid, self.twilio_auth_token, self.twilio_from)
+        if self.sms_backend == "twilio" and not all(twilio):
+            raise ConfigError(
+                "SMS_BACKEND=twilio needs TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN and TWILIO_FROM."
+            )
+        if self.sms_backend == "console" and self.production:
+            raise ConfigError("SMS_BACKEND=console would write codes to the log in production.")
 
     def _check_regions(self) -> None:
         _one_of("HOME_REGION", self.home_region, REGIONS)

@@ -19,3 +19,17 @@ class OutgoingMail(msgspec.Struct, frozen=True, kw_only=True):
     sent_at: datetime | None
     failed_at: datetime | None
     failure: str | None
+
+
+class OutgoingSms(msgspec.Struct, frozen=True, kw_only=True):
+    """One text message of a tenant; number and text are sealed. It is not sent after
+    `expires_at`, when it would be of no use."""
+
+    tenant_id: UUID
+    id: UUID
+    recipient_sealed: bytes
+    body_sealed: bytes
+    created_at: datetime
+    expires_at: datetime
+    sent_at: datetime | None
+    failed_at: datetime | None

@@ -10,6 +10,8 @@ from leanvibe_server.kernel.jobs import MAX_ATTEMPTS, Work
 from leanvibe_server.kernel.log import logger
 from leanvibe_server.kernel.mail import Mail, MailRefused, MailSender
 from leanvibe_server.kernel.platform import Reason, ask_regions
+from leanvibe_server.kernel.sealing import unseal
+from leanvibe_server.kernel.sms import BODY_PLACE, RECIPIENT_PLACE, Sms, SmsRefused, SmsSender
 from leanvibe_server.notifications import repository
 from leanvibe_server.notifications.schemas import SentMail
 
@@ -46,6 +48,46 @@ async def _give_up(work: Work, mail_id: UUID, failure: str) -> None:
     async with work.scope() as scope:
         await repository.mark_failed(
             scope.conn, work.tenant_id, mail_id, failure=failure, now=scope.now
+        )
+
+
+async def send_sms(work: Work, sender: SmsSender, sms_id: UUID) -> None:
+    """Hand a queued text message to the sender, and note when.
+
+    As mail, but for its end: a code that has lost its worth is not sent any more. Once it is on
+    its way, number and text are forgotten.
+    """
+    async with work.scope() as scope:
+        queued = await repository.find_sms(scope.conn, work.tenant_id, sms_id)
+        if queued is None or queued.sent_at is not None or queued.failed_at is not None:
+            return
+        if queued.expires_at <= scope.now:
+            await repository.mark_sms_failed(
+                scope.conn, work.tenant_id, sms_id, failure="too late", now=scope.now
+            )
+            return
+        to = await unseal(scope, queued.recipient_sealed, place=(*RECIPIENT_PLACE, sms_id))
+        text = await unseal(scope, queued.body_sealed, place=(*BODY_PLACE, sms_id))
+    try:
+        told = await sender.send(Sms(to.decode(), text.decode()), message_id=sms_id)
+    except SmsRefused as error:
+        await _give_up_sms(work, sms_id, str(error))
+        return
+    except Exception as error:
+        if work.attempt + 1 >= MAX_ATTEMPTS:
+            await _give_up_sms(work, sms_id, f"{type(error).__name__} in {MAX_ATTEMPTS} attempts")
+        raise
+    async with work.scope() as scope:
+        await repository.mark_sms_sent(
+            scope.conn, work.tenant_id, sms_id, provider_id=told, now=scope.now
+        )
+
+
+async def _give_up_sms(work: Work, sms_id: UUID, failure: str) -> None:
+    logger("sms").error("sms given up", message_id=str(sms_id), failure=failure)
+    async with work.scope() as scope:
+        await repository.mark_sms_failed(
+            scope.conn, work.tenant_id, sms_id, failure=failure, now=scope.now
         )
 
 

@@ -1,17 +1,22 @@
-"""Second factors, as far as an account needs them: a code that proves its bearer once more."""
+"""Second factors, as far as an account needs them: what proves its bearer once more."""
 
-from leanvibe_server.identity.models import User
+from typing import Any
+
+from leanvibe_server.identity.mfa.service import Answer
+from leanvibe_server.identity.mfa.stepping import prove_own
 from leanvibe_server.kernel.access import Errand
-from leanvibe_server.kernel.errors import InvalidRequest
 
 
-async def verify_code(errand: Errand, user: User, code: str) -> tuple[str, ...]:
-    """The methods (RFC 8176) that a code of the user proves. A code is good once.
+async def verify_code(
+    errand: Errand,
+    code: str | None,
+    *,
+    method: str | None = None,
+    credential: dict[str, Any] | None = None,
+) -> tuple[str, ...]:
+    """The methods (RFC 8176) that a code or key of the caller proves. A code is good once.
 
-    Raises: Forbidden: the code is wrong, which is counted. InvalidRequest: the user has set up
-        no factor that gives codes.
+    Raises: Forbidden: it is wrong, which is counted. InvalidRequest: the user has set up no
+        second factor.
     """
-    raise InvalidRequest(
-        "You have set up no second factor that gives codes. Send your `password`.",
-        details={"field": "mfa_code", "validation_errors": ["mfa_code: no factor is set up"]},
-    )
+    return await prove_own(errand, Answer(method, code, credential))

@@ -122,11 +122,13 @@ async def _proof_of(errand: Errand, request: StepUpRequest) -> Proof:
     if request.password is not None:
         await require_password(errand, request.password, field="password")
         return Proof(method="password", amr=("pwd",))
-    if request.mfa_code is not None:
+    if request.mfa_code is not None or request.credential is not None:
         async with errand.scope() as scope:
-            user = (await require_own(scope)).user
-        amr = await factors.verify_code(errand, user, request.mfa_code)
-        return Proof(method="second factor", amr=amr)
+            await require_own(scope)
+        amr = await factors.verify_code(
+            errand, request.mfa_code, method=request.mfa_method, credential=request.credential
+        )
+        return Proof(method="second factor", amr=amr, second_factor=True)
     raise InvalidRequest(
         "Send your `password` or an `mfa_code`.",
         details={"field": "password", "validation_errors": ["password: Field required"]},

@@ -1,5 +1,7 @@
 """Wire shapes of one's own account."""
 
+from typing import Any
+
 from pydantic import BaseModel, Field
 
 from leanvibe_server.identity import passwords
@@ -40,10 +42,16 @@ class LinkToken(BaseModel):
 
 
 class StepUpRequest(BaseModel):
-    """One of the two."""
+    """A password, or a code or key of a second factor."""
 
     password: str | None = Field(None, max_length=passwords.MAX_LENGTH)
     mfa_code: str | None = Field(None, max_length=20)
+    mfa_method: str | None = Field(
+        None, max_length=20, description="Which factor the code is of, where it could be several"
+    )
+    credential: dict[str, Any] | None = Field(
+        None, description="A key's answer to what POST /auth/mfa/step-up asked"
+    )
 
 
 class SignOutEverywhere(BaseModel):
