@@ -11,6 +11,7 @@ import pytest
 from leanvibe_server.kernel.config import Settings
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.owner import delete_as_owner
+from leanvibe_server.kernel.regions import TENANT_FOLDERS
 from leanvibe_server.tenancy import purge
 from tests.conftest import FakeClock, Ground
 from tests.given import Organisation
@@ -114,8 +115,9 @@ async def test_after_the_grace_period_nothing_is_left_but_that_there_was_a_tenan
     task = {"title": "t", "project_id": made.json()["id"]}
     await client.post("/v1/tasks", json=task, headers=headers)
     key = await client.post("/v1/api-keys", json={"name": "k"}, headers=headers)
-    files = house.home_of(acme.id) / "repositories" / str(acme.id)
-    await _keep_a_file(files)
+    places = [house.home_of(acme.id) / folder / str(acme.id) for folder in TENANT_FOLDERS]
+    for place in places:
+        _keep_a_file(place)
     await _delete(client, acme, headers)
     clock.advance(days=29)
     await purge.sweep(house)
@@ -133,7 +135,7 @@ async def test_after_the_grace_period_nothing_is_left_but_that_there_was_a_tenan
     assert entry is not None
     assert entry["slug"] == f"deleted-{acme.id}"
     assert entry["deleted_at"] == clock.now()
-    assert not files.exists()
+    assert [place for place in places if place.exists()] == []
     assert await admin.fetchval("SELECT count(*) FROM users WHERE tenant_id = $1", globex.id) == 1
     for credential in (headers["Authorization"], f"Bearer {key.json()['key']}"):
         answer = await client.get("/v1/projects", headers={"Authorization": credential})
@@ -149,8 +151,8 @@ async def test_after_the_grace_period_nothing_is_left_but_that_there_was_a_tenan
     await purge.sweep(house)
 
 
-async def _keep_a_file(folder: Path) -> None:
-    folder.mkdir(parents=True)
+def _keep_a_file(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "HEAD").write_text("ref: refs/heads/main")
 
 
