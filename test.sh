@@ -20,6 +20,8 @@ if [ "$(uname)" = Linux ]; then
             xmlsec1 pgbouncer simplesamlphp php-cli php-xml php-sqlite3 php-curl php-mbstring
 fi
 
+scripts/oidc-peer.sh
+
 if [ "$#" -gt 0 ]; then
     exec python -m pytest "$@"
 fi

@@ -215,7 +215,8 @@ async def _provider(scope: Scope, provider_id: PathId) -> dict[str, Any]:
         "role_mapping": _lines(view.role_mapping),
         **{name: str(view.settings.get(name, "")) for name in SETTINGS},
     }
-    spoken = provider.protocol == OIDC
+    # Google and Entra ID do not tell of a logout from behind.
+    spoken = provider.type in ("okta", OIDC)
     return {
         "provider": view,
         "kind": provider.type,
