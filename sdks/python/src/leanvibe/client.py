@@ -23,6 +23,7 @@ from leanvibe.resources.auth import Auth
 from leanvibe.resources.billing import Billing
 from leanvibe.resources.people import ApiKeys, Users
 from leanvibe.resources.projects import Projects
+from leanvibe.resources.roles import Members, Organizations, Roles
 from leanvibe.resources.saml import Saml
 from leanvibe.resources.tasks import AsyncTasks, BlockingTasks
 from leanvibe.resources.tenants import Tenants
@@ -40,6 +41,9 @@ class _Client(Generic[Runner]):
         self.tenants: Tenants[Runner] = Tenants(runner)
         self.saml: Saml[Runner] = Saml(runner)
         self.projects: Projects[Runner] = Projects(runner)
+        self.roles: Roles[Runner] = Roles(runner)
+        self.members: Members[Runner] = Members(runner)
+        self.organizations: Organizations[Runner] = Organizations(runner)
         self.audit: Audit[Runner] = Audit(runner)
         self.billing: Billing[Runner] = Billing(runner)
         self.ai: AI[Runner] = AI(runner)

@@ -66,6 +66,80 @@ class User(Record):
     created_at: datetime
 
 
+class Role(Record):
+    """A role and what it permits. `id` is None for a role every tenant has."""
+
+    id: str | None = None
+    name: str
+    description: str
+    built_in: bool
+    permissions: list[str]
+    users_count: int
+    assignable: bool
+
+
+class RoleList(Record):
+    """Every role of the tenant."""
+
+    data: list[Role]
+
+
+class Member(Record):
+    """Somebody with a role on one project."""
+
+    user_id: str
+    email: str
+    username: str
+    role: str
+    permissions: list[str]
+    created_at: datetime
+
+
+class Organization(Record):
+    """An organisation below one's own; `depth` is how far below."""
+
+    id: str
+    slug: str
+    organization_name: str
+    display_name: str
+    status: str
+    plan: str
+    data_residency: str
+    parent_tenant_id: str
+    depth: int
+    children_count: int
+    created_at: datetime
+
+
+class PendingInvitation(Record):
+    """Somebody who was invited and has not come yet."""
+
+    user_id: str
+    email: str
+    username: str
+    role: str
+    sent_at: datetime | None = None
+    expires_at: datetime | None = None
+
+
+class InvitationResult(Record):
+    """What came of one line: `status` is invited or refused, `error` says why."""
+
+    index: int
+    email: str
+    status: str
+    user_id: str | None = None
+    error: Record | None = None
+
+
+class BulkResult(Record):
+    """What came of each line, in their order."""
+
+    data: list[InvitationResult]
+    invited: int
+    refused: int
+
+
 class SignedInUser(Record):
     """The person a session belongs to."""
 

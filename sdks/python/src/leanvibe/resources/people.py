@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from leanvibe._faces import Resource, Runner, endpoint, pages
 from leanvibe._operations import Call, given, path_of, reads, reads_nothing, reads_page
-from leanvibe.models import ApiKey, SessionList, User
+from leanvibe.models import ApiKey, BulkResult, PendingInvitation, SessionList, User
 from leanvibe.pagination import Page
 
 
@@ -37,9 +37,93 @@ class Users(Resource[Runner]):
             idempotency_key=idempotency_key,
         )
 
-    def _list(self, *, limit: int | None = None, cursor: str | None = None) -> Call[Page[User]]:
-        """The people of the tenant."""
+    @endpoint
+    def invite_many(
+        self,
+        invitations: Sequence[Mapping[str, Any]],
+        *,
+        role: str | None = None,
+        invitation_days: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> Call[BulkResult]:
+        """Invite up to 100 people, each line with an `email`; each line is answered."""
+        lines = [dict(line) for line in invitations]
+        body = given(invitations=lines, role=role, invitation_days=invitation_days)
+        return Call(
+            method="POST",
+            path="/users/bulk-invite",
+            read=reads(BulkResult),
+            body=body,
+            idempotency_key=idempotency_key,
+        )
+
+    @endpoint
+    def update(self, /, user_id: str | UUID, **fields: Any) -> Call[User]:
+        """Change name, role, status or the end of access; what is not given stays."""
+        path = path_of("users", user_id)
+        return Call(method="PATCH", path=path, read=reads(User), body=fields)
+
+    @endpoint
+    def delete(self, user_id: str | UUID) -> Call[None]:
+        """Remove somebody with their sessions and keys."""
+        return Call(method="DELETE", path=path_of("users", user_id), read=reads_nothing)
+
+    @endpoint
+    def leave(self) -> Call[None]:
+        """Leave the organisation oneself."""
+        return Call(method="DELETE", path="/auth/me", read=reads_nothing)
+
+    @endpoint
+    def hand_over(self, user_id: str | UUID, *, keep_role: str | None = None) -> Call[User]:
+        """Make somebody else the owner in one's own place."""
+        body = given(user_id=str(user_id), keep_role=keep_role)
+        return Call(method="POST", path="/tenants/me/ownership", read=reads(User), body=body)
+
+    @endpoint
+    def invite_again(self, user_id: str | UUID) -> Call[User]:
+        """Send an invitation again; earlier links stop working."""
+        path = path_of("users", user_id, "invitation")
+        return Call(method="POST", path=path, read=reads(User))
+
+    @endpoint
+    def withdraw_invitation(self, user_id: str | UUID) -> Call[None]:
+        """Take an invitation back."""
+        path = path_of("users", user_id, "invitation")
+        return Call(method="DELETE", path=path, read=reads_nothing)
+
+    def _invitations(
+        self, *, limit: int | None = None, cursor: str | None = None
+    ) -> Call[Page[PendingInvitation]]:
+        """Who was invited and has not come yet."""
         query = given(limit=limit, cursor=cursor)
+        read = reads_page(PendingInvitation)
+        return Call(method="GET", path="/invitations", read=read, query=query)
+
+    invitations = endpoint(_invitations)
+
+    def _list(
+        self,
+        *,
+        role: str | None = None,
+        status: str | None = None,
+        q: str | None = None,
+        guest: bool | None = None,
+        last_login_before: datetime | None = None,
+        sort: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> Call[Page[User]]:
+        """The people of the tenant, all or those that match."""
+        query = given(
+            role=role,
+            status=status,
+            q=q,
+            guest=None if guest is None else str(guest).lower(),
+            last_login_before=None if last_login_before is None else last_login_before.isoformat(),
+            sort=sort,
+            limit=limit,
+            cursor=cursor,
+        )
         return Call(method="GET", path="/users", read=reads_page(User), query=query)
 
     list = endpoint(_list)

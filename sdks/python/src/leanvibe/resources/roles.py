@@ -1,0 +1,115 @@
+"""Roles, the members of projects, and organisations below one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from leanvibe._faces import Resource, Runner, endpoint, pages
+from leanvibe._operations import Call, given, path_of, reads, reads_nothing, reads_page
+from leanvibe.models import Member, Organization, Role, RoleList, Tenant
+from leanvibe.pagination import Page
+
+
+class Roles(Resource[Runner]):
+    """What people may do: the built-in roles, and those the tenant made of permissions."""
+
+    @endpoint
+    def list(self) -> Call[RoleList]:
+        """Every role people can have here; the roles are in `data`."""
+        return Call(method="GET", path="/roles", read=reads(RoleList))
+
+    @endpoint
+    def create(
+        self,
+        *,
+        name: str,
+        permissions: Sequence[str],
+        description: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Call[Role]:
+        """Make a role of permissions, none beyond one's own."""
+        body = given(name=name, permissions=permissions, description=description)
+        return Call(
+            method="POST",
+            path="/roles",
+            read=reads(Role),
+            body=body,
+            idempotency_key=idempotency_key,
+        )
+
+    @endpoint
+    def update(
+        self,
+        role_id: str | UUID,
+        *,
+        permissions: Sequence[str] | None = None,
+        description: str | None = None,
+    ) -> Call[Role]:
+        """Change a role; it holds for its people from their next request on."""
+        body = given(permissions=permissions, description=description)
+        return Call(method="PATCH", path=path_of("roles", role_id), read=reads(Role), body=body)
+
+    @endpoint
+    def delete(self, role_id: str | UUID, *, replacement: str | None = None) -> Call[None]:
+        """Remove a role. One that people have needs a `replacement`."""
+        return Call(
+            method="DELETE",
+            path=path_of("roles", role_id),
+            read=reads_nothing,
+            query=given(replacement=replacement),
+        )
+
+
+class Members(Resource[Runner]):
+    """Who has a role on a single project."""
+
+    def _list(
+        self, project_id: str | UUID, *, limit: int | None = None, cursor: str | None = None
+    ) -> Call[Page[Member]]:
+        """The members of a project."""
+        query = given(limit=limit, cursor=cursor)
+        path = path_of("projects", project_id, "members")
+        return Call(method="GET", path=path, read=reads_page(Member), query=query)
+
+    list = endpoint(_list)
+    iterate = pages(_list)
+
+    @endpoint
+    def set(self, project_id: str | UUID, user_id: str | UUID, *, role: str) -> Call[Member]:
+        """Give somebody a role on the project, in place of the one they have there."""
+        path = path_of("projects", project_id, "members", user_id)
+        return Call(method="PUT", path=path, read=reads(Member), body={"role": role})
+
+    @endpoint
+    def remove(self, project_id: str | UUID, user_id: str | UUID) -> Call[None]:
+        """Take somebody's role on the project."""
+        path = path_of("projects", project_id, "members", user_id)
+        return Call(method="DELETE", path=path, read=reads_nothing)
+
+
+class Organizations(Resource[Runner]):
+    """Organisations below one's own. To act for one, make a client with its `tenant_id`."""
+
+    def _list(
+        self,
+        *,
+        depth: int | None = None,
+        q: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> Call[Page[Organization]]:
+        """The organisations below, to any depth unless one is named."""
+        query = given(depth=depth, q=q, limit=limit, cursor=cursor)
+        path = "/tenants/me/organizations"
+        return Call(method="GET", path=path, read=reads_page(Organization), query=query)
+
+    list = endpoint(_list)
+    iterate = pages(_list)
+
+    @endpoint
+    def move(self, tenant_id: str | UUID, *, parent_tenant_id: str | UUID) -> Call[Tenant]:
+        """Put an organisation, with all below it, under another."""
+        body = {"parent_tenant_id": str(parent_tenant_id)}
+        path = path_of("tenants", tenant_id, "parent")
+        return Call(method="PUT", path=path, read=reads(Tenant), body=body)
