@@ -9,9 +9,12 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 
+from leanvibe_server.identity import service as identity
 from leanvibe_server.identity.saml.keys import ensure_keys
+from leanvibe_server.kernel.access import Role
+from leanvibe_server.kernel.scope import SYSTEM, Scope
 from leanvibe_server.wiring import Doors
-from tests.given import Organisation
+from tests.given import PASSWORD, Organisation
 from tests.identity.given_providers import add_provider, link_identity, verify_domain
 from tests.identity.given_scim import add_scim_token
 from tests.identity.mfa.given_factors import pending_factor
@@ -60,6 +63,21 @@ def _paths_with_ids(document: dict[str, Any]) -> list[str]:
     return [path for path in document["paths"] if re.search(r"\{\w*id\}", path)]
 
 
+async def _add_viewer(owner: Organisation) -> UUID:
+    """One more person, whatever the plan says of how many."""
+    async with owner.house.database.tenant(owner.id) as conn:
+        scope = Scope(conn, owner.id, SYSTEM, owner.house.clock, owner.house)
+        user = await identity.create_user(
+            scope,
+            email=f"viewer@{owner.id.hex}.example",
+            username=None,
+            password=PASSWORD,
+            role=Role.VIEWER,
+            verified=True,
+        )
+    return user.id
+
+
 async def _things_of(client: httpx.AsyncClient, owner: Organisation) -> dict[str, str]:
     """One thing of each kind that belongs to a tenant."""
     headers = await owner.headers(client)
@@ -88,14 +106,9 @@ async def _things_of(client: httpx.AsyncClient, owner: Organisation) -> dict[str
     assert role.status_code == 201, role.text
     export = await client.post("/v1/privacy/exports", json={}, headers=headers)
     assert export.status_code == 201, export.text
-    leaver = await client.post(
-        "/v1/users",
-        json={"email": f"leaver@{owner.id.hex}.example", "role": "viewer"},
-        headers=headers,
-    )
-    assert leaver.status_code == 201, leaver.text
+    leaver = await _add_viewer(owner)
     erasure = await client.post(
-        "/v1/privacy/erasures", json={"user_id": leaver.json()["id"]}, headers=headers
+        "/v1/privacy/erasures", json={"user_id": str(leaver)}, headers=headers
     )
     assert erasure.status_code == 201, erasure.text
     provider = await add_provider(owner.house, owner)
@@ -187,7 +200,12 @@ def _streams(operation: dict[str, Any]) -> bool:
 
 
 # What a thing that was just made does not have yet.
-NOT_THERE_YET = {"/v1/tasks/{task_id}/diff", "/v1/projects/{project_id}/analyze"}
+NOT_THERE_YET = {
+    "/v1/tasks/{task_id}/diff",
+    "/v1/projects/{project_id}/analyze",
+    # Its link is signed; without the signature nobody is led anywhere.
+    "/v1/privacy/exports/{export_id}/download",
+}
 
 
 def _shape(said: tuple[int, Any]) -> str:

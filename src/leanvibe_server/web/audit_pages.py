@@ -2,13 +2,15 @@
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
+from uuid import UUID
 
 from fastapi import Response
 
 from leanvibe_server.audit import service
+from leanvibe_server.audit.api import csv_response
 from leanvibe_server.audit.service import AuditQuestion
 from leanvibe_server.kernel.access import Permission
 from leanvibe_server.kernel.errors import NotFound
@@ -16,7 +18,7 @@ from leanvibe_server.kernel.events import StoredEvent
 from leanvibe_server.kernel.pagination import page_of
 from leanvibe_server.notifications.schemas import SentMail
 from leanvibe_server.notifications.service import list_outbox
-from leanvibe_server.web.page import Page, ScopedPage, known_page, page
+from leanvibe_server.web.page import ErrandPage, Page, ScopedPage, errand_page, known_page, page
 from leanvibe_server.web.paging import page_links, page_request
 from leanvibe_server.web.routes import PageRouter
 from leanvibe_server.web.task_view import flat_lines
@@ -25,9 +27,13 @@ router = PageRouter()
 
 READ = page(Permission.AUDIT_READ)
 ANYONE = known_page()
+VERIFY = errand_page(Permission.AUDIT_READ)
 AREAS = (
     ("", "All"),
     ("auth", "Sign-in and people"),
+    ("security", "Keys and log"),
+    ("privacy", "Privacy"),
+    ("billing", "Billing"),
     ("project", "Projects"),
     ("task", "Tasks"),
     ("tenant", "Organisation"),
@@ -107,18 +113,67 @@ def _parts(line: str, base_url: str) -> list[Part]:
 @router.get("/audit")
 async def show_audit(opened: Annotated[ScopedPage, READ]) -> Response:
     """What happened in the tenant; a platform admin sees every tenant's."""
-    asked = opened.request.query_params.get("area", "")
-    area = asked if asked in dict(AREAS) else ""
+    kept = _wanted(opened)
     request = page_request(opened, limit=50)
-    rows = await service.list_entries(opened.scope, AuditQuestion(area=area or None), request)
+    rows = await service.list_entries(opened.scope, _question(kept), request)
     listed = page_of(rows, request, _as_it_is, lambda event: event.id)
+    query = urlencode({name: text for name, text in kept.items() if text})
     return opened.show(
         "settings/audit.html",
         entries=[EntryLine.of(event) for event in listed.data],
         areas=AREAS,
-        area=area,
-        **page_links(opened, listed, area=area),
+        area=kept["area"],
+        kept=kept,
+        csv_path=f"/audit.csv?{query}" if query else "/audit.csv",
+        **page_links(opened, listed, **kept),
     )
+
+
+@router.get("/audit.csv")
+async def download_audit(opened: Annotated[ScopedPage, READ]) -> Response:
+    """The whole log, or what the filters leave of it, as CSV."""
+    return csv_response(await service.export_csv(opened.scope, _question(_wanted(opened))))
+
+
+@router.get("/audit/verify")
+async def verify_audit(opened: Annotated[ErrandPage, VERIFY]) -> Response:
+    """Check the chain over the log."""
+    verdict = await service.verify(opened.errand, None)
+    return opened.show("settings/audit_verify.html", verdict=verdict)
+
+
+def _wanted(opened: ScopedPage) -> dict[str, str]:
+    """What the address asks for; what is no such thing asks for nothing."""
+    asked = opened.request.query_params
+    area = asked.get("area", "")
+    return {
+        "area": area if area in dict(AREAS) else "",
+        "event_type": _word(asked.get("event_type", "")),
+        "start_date": _day(asked.get("start_date", "")),
+        "end_date": _day(asked.get("end_date", "")),
+        "user_id": asked.get("user_id", "") if _ID.fullmatch(asked.get("user_id", "")) else "",
+    }
+
+
+def _question(kept: dict[str, str]) -> AuditQuestion:
+    return AuditQuestion(
+        area=kept["area"] or None,
+        event_type=kept["event_type"] or None,
+        start_date=date.fromisoformat(kept["start_date"]) if kept["start_date"] else None,
+        end_date=date.fromisoformat(kept["end_date"]) if kept["end_date"] else None,
+        user_id=UUID(kept["user_id"]) if kept["user_id"] else None,
+    )
+
+
+def _word(text: str) -> str:
+    return text.strip()[:100] if text.isprintable() else ""
+
+
+def _day(text: str) -> str:
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        return ""
 
 
 def _as_it_is(event: Any) -> Any:

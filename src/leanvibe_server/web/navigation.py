@@ -43,6 +43,7 @@ MENU = (
             Entry("Security", "/settings/security", "lock", Permission.SECURITY_READ),
             Entry("Single sign-on", "/settings/sso", "switch", Permission.SECURITY_READ),
             Entry("SAML", "/settings/saml", "roles", Permission.SECURITY_READ),
+            Entry("Privacy", "/settings/privacy", "person", Permission.PRIVACY_MANAGE),
             Entry("Audit log", "/audit", "audit", Permission.AUDIT_READ),
         ),
     ),

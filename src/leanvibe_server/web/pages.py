@@ -13,6 +13,7 @@ from leanvibe_server.web import (
     password_pages,
     people_pages,
     platform_pages,
+    privacy_pages,
     projects_pages,
     saml_pages,
     security_pages,
@@ -43,6 +44,7 @@ ROUTERS = (
     people_pages.router,
     platform_pages.router,
     audit_pages.router,
+    privacy_pages.router,
     docs_pages.router,
 )
 
