@@ -149,6 +149,19 @@ async def test_sec_scim_03_who_is_set_inactive_is_out_at_once(
     assert (await client.post("/v1/auth/login", json=login)).status_code == 200
 
 
+async def test_who_is_inactive_stays_so_until_a_client_says_otherwise(
+    idp: httpx.AsyncClient,
+) -> None:
+    made = await add(idp, active=False)
+    path = f"/Users/{made['id']}"
+    for answer in (
+        await patch(idp, path, {"op": "remove", "path": "active"}),
+        await patch(idp, path, {"op": "replace", "path": "active", "value": None}),
+        await idp.put(path, json=person(userName=made["userName"])),
+    ):
+        assert answer.json()["active"] is False
+
+
 async def test_deleting_a_person_ends_their_sessions_at_once(
     idp: httpx.AsyncClient, client: httpx.AsyncClient, acme: Organisation
 ) -> None:

@@ -49,12 +49,14 @@ def _adapt(schema: str, attribute: dict[str, Any]) -> None:
         attribute["mutability"] = "readOnly"
         for one in within.values():
             one["mutability"] = "readOnly"
+    elif schema == "User" and attribute["name"] == "active":
+        attribute["required"] = True
     elif schema == "User" and attribute["name"] == "emails":
         attribute["required"] = within["value"]["required"] = True
     elif schema == "Group" and attribute["name"] == "members":
         within["type"]["canonicalValues"] = ["User"]
         within["$ref"]["referenceTypes"] = ["User"]
-        within["display"]["mutability"] = "readOnly"
+        attribute["subAttributes"].remove(within["display"])
     elif attribute["name"] == "manager":
         within["$ref"]["required"] = False
 

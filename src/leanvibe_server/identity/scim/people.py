@@ -123,7 +123,7 @@ async def replace(caller: Provisioner, user_id: UUID, body: Mapping[str, Any], v
     Raises: NotFound, InvalidRequest, Conflict, PreconditionFailed.
     """
     sent = clean_user(body)
-    return await _change(caller, user_id, view, lambda before: {"active": before["active"]} | sent)
+    return await _change(caller, user_id, view, lambda _: sent)
 
 
 async def patch(caller: Provisioner, user_id: UUID, body: Mapping[str, Any], view: View) -> Reply:
@@ -237,7 +237,8 @@ def _face(attributes: dict[str, Any], *, keeping: Provisioned | None = None) -> 
         name=name.strip(),
         email=_email(name, attributes.get("emails") or [], keeping),
         username=_username(attributes) or name.strip()[:64],
-        active=attributes.get("active", True),
+        # Who was set inactive does not come back because a client forgets to say so.
+        active=attributes.get("active", True if keeping is None else keeping.active),
         external_id=attributes.get("externalId"),
         attributes={key: value for key, value in attributes.items() if key not in OWN},
     )

@@ -138,12 +138,7 @@ def group_resource(group: Group, base: str, members: Iterable[Membership] | None
     if group.external_id is not None:
         resource["externalId"] = group.external_id
     listed = [
-        {
-            "value": str(one.id),
-            "$ref": f"{base}/Users/{one.id}",
-            "type": "User",
-            "display": one.name,
-        }
+        {"value": str(one.id), "$ref": f"{base}/Users/{one.id}", "type": "User"}
         for one in members or ()
     ]
     if listed:
