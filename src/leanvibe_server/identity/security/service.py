@@ -77,9 +77,12 @@ def merged(policy: SecurityPolicy, change: SecurityChange) -> SecurityPolicy:
         name: getattr(DEFAULT, name) if (value := getattr(change, name)) is None else value
         for name in named
     }
-    for name in ("allowed_networks", "mfa_methods"):
-        if name in values:
-            values[name] = tuple(dict.fromkeys(values[name]))
+    if "allowed_networks" in values:
+        values["allowed_networks"] = tuple(dict.fromkeys(values["allowed_networks"]))
+    if "mfa_methods" in values:
+        # In one order, so that naming them in another is no change.
+        wanted = values["mfa_methods"]
+        values["mfa_methods"] = tuple(one for one in DEFAULT.mfa_methods if one in wanted)
     return msgspec.structs.replace(policy, **values)
 
 
