@@ -4,6 +4,7 @@ import base64
 import hmac
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -24,7 +25,7 @@ from leanvibe_server.kernel.ids import parse_id
 from leanvibe_server.kernel.jobs import Jobs, Work
 from leanvibe_server.kernel.pagination import PageRequest
 from leanvibe_server.kernel.personal_data import Subject
-from leanvibe_server.kernel.platform import Reason, across_tenants
+from leanvibe_server.kernel.platform import Reason, ask_regions
 from leanvibe_server.kernel.request import Visit
 from leanvibe_server.kernel.scope import SYSTEM, Actor, Scope
 
@@ -140,10 +141,8 @@ async def withdraw_of(scope: Scope, user_id: UUID, *, reason: str) -> int:
 
 async def sweep(house: House) -> None:
     """Withdraw the exports whose time is over, and delete their files."""
-
-    for region in house.database.regions:
-        async with across_tenants(house.database, Reason.WORKER, region=region) as conn:
-            due = await repository.list_due(conn, now=house.clock.now())
+    ask = partial(repository.list_due, now=house.clock.now())
+    for due in await ask_regions(house.database, Reason.WORKER, ask):
         for tenant_id, export_id in due:
             await archive.remove(house, tenant_id, export_id)
             async with house.database.tenant(tenant_id) as conn:

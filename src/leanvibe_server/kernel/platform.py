@@ -74,11 +74,18 @@ async def ask_regions(
     database: Database, reason: Reason, ask: Callable[[Connection], Awaitable[Answer]]
 ) -> list[Answer]:
     """What each region answers, the home region first. For the platform's own lists: what is
-    read so is shown and not kept. One region that does not answer fails the whole."""
+    read so is shown and not kept. One region that does not answer fails the whole, but for the
+    worker, who leaves it for the next time."""
     answers = []
     for region in database.regions:
-        async with across_tenants(database, reason, region=region) as conn:
-            answers.append(await ask(conn))
+        try:
+            async with across_tenants(database, reason, region=region) as conn:
+                answers.append(await ask(conn))
+        except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+            if reason != Reason.WORKER or region == database.home:
+                raise
+            failure = type(error).__name__
+            logger("platform").warning("region not asked", region=region, error_type=failure)
     return answers
 
 
@@ -92,5 +99,5 @@ async def sweep_regions(database: Database, sweep: Callable[[Connection], Awaita
             if region == database.home:
                 raise
             logger("platform").warning(
-                "region not swept", region=region, error=type(error).__name__
+                "region not swept", region=region, error_type=type(error).__name__
             )

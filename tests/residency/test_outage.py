@@ -1,0 +1,102 @@
+"""A region that does not answer is trouble for its own tenants and for nobody else."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from leanvibe_server import wiring
+from leanvibe_server.kernel.config import Settings
+from leanvibe_server.kernel.house import House
+from leanvibe_server.tenancy import purge
+from tests import given
+from tests.conftest import FakeClock
+from tests.given import Organisation
+
+NOBODY = "postgresql://nobody:x@127.0.0.1:1/nothing"
+
+
+@pytest.fixture
+async def broken(atlas: Settings, clock: FakeClock) -> AsyncIterator[House]:
+    """An installation whose region au is down."""
+    house = await wiring.open_house(replace(atlas, database_url_au=NOBODY))
+    house.clock = clock
+    (atlas.home / "demo.json").write_text("{}")
+    yield house
+    (atlas.home / "demo.json").unlink()
+    await house.database.close()
+
+
+@pytest.fixture
+async def caller(broken: House) -> AsyncIterator[httpx.AsyncClient]:
+    doors = await wiring.build_app(broken)
+    transport = httpx.ASGITransport(app=doors.app, raise_app_exceptions=False)
+    async with (
+        doors.live,
+        httpx.AsyncClient(transport=transport, base_url="http://localhost:8765") as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+async def boston(broken: House) -> Organisation:
+    return await given.organisation(broken, plan="enterprise", name="Boston")
+
+
+@pytest.fixture
+async def berlin(broken: House) -> Organisation:
+    return await given.organisation(broken, plan="enterprise", name="Berlin", region="eu")
+
+
+async def test_the_others_sign_in_and_work(
+    caller: httpx.AsyncClient, boston: Organisation, berlin: Organisation
+) -> None:
+    for organisation in (boston, berlin):
+        headers = await organisation.headers(caller)
+        made = await caller.post("/v1/projects", json={"name": "one"}, headers=headers)
+        assert made.status_code == 201, made.text
+    # Addresses nobody knows lead to any region, the one that is down too.
+    for _ in range(6):
+        stranger = {"email": f"nobody@{uuid4().hex}.example", "password": "no such password"}
+        assert (await caller.post("/v1/auth/login", json=stranger)).status_code == 401
+
+
+async def test_health_names_it_and_stays_ready(caller: httpx.AsyncClient) -> None:
+    health = (await caller.get("/health")).json()
+    assert health["status"] == "degraded"
+    assert {name: one["status"] for name, one in health["regions"].items()} == {
+        "us": "healthy",
+        "eu": "healthy",
+        "au": "unreachable",
+    }
+    assert (await caller.get("/health/ready")).status_code == 200
+
+
+async def test_a_tenant_cannot_be_made_there_and_its_slug_stays_free(
+    caller: httpx.AsyncClient,
+) -> None:
+    new = {
+        "organization_name": "Perth",
+        "slug": f"perth-{uuid4().hex[:8]}",
+        "admin_email": f"owner@{uuid4().hex}.example",
+        "plan": "enterprise",
+    }
+    failed = await caller.post("/v1/tenants", json={**new, "data_residency": "au"})
+    assert (failed.status_code, failed.json()["error"]) == (503, "service_unavailable")
+    made = await caller.post("/v1/tenants", json={**new, "data_residency": "eu"})
+    assert made.status_code == 201, made.text
+
+
+async def test_the_sweeps_go_on_with_the_other_regions(
+    broken: House, clock: FakeClock, caller: httpx.AsyncClient, berlin: Organisation
+) -> None:
+    headers = await berlin.headers(caller)
+    await caller.delete("/v1/tenants/me", params={"confirm": berlin.tenant.slug}, headers=headers)
+    clock.advance(days=31)
+    for sweep in wiring.SWEEPS:
+        await sweep(broken)
+    await purge.sweep(broken)
+    async with broken.database.tenant(berlin.id) as conn:
+        assert await conn.fetchval("SELECT count(*) FROM tenants WHERE id = $1", berlin.id) == 0
