@@ -157,7 +157,6 @@ async def open_house(settings: Settings) -> House:
     house.place(Protocols({"oidc": OidcProtocol(), "saml": SamlProtocol()}))
     for part in (KnownProviders(), KnownKeys(), NameServers()):
         house.place(part)
-    house.place(Protocols({"saml": SamlProtocol()}))
     house.place(DATA_MAP)
     house.sealed_columns = {column.key: column for column in SEALED_COLUMNS}
     house.gauges |= {

@@ -25,6 +25,7 @@ from leanvibe.resources.people import ApiKeys, Users
 from leanvibe.resources.projects import Projects
 from leanvibe.resources.roles import Members, Organizations, Roles
 from leanvibe.resources.saml import Saml
+from leanvibe.resources.sso import Sso
 from leanvibe.resources.tasks import AsyncTasks, BlockingTasks
 from leanvibe.resources.tenants import Tenants
 from leanvibe.tokens import MemoryTokenStore, Tokens, TokenStore
@@ -40,6 +41,7 @@ class _Client(Generic[Runner]):
         self.api_keys: ApiKeys[Runner] = ApiKeys(runner)
         self.tenants: Tenants[Runner] = Tenants(runner)
         self.saml: Saml[Runner] = Saml(runner)
+        self.sso: Sso[Runner] = Sso(runner)
         self.projects: Projects[Runner] = Projects(runner)
         self.roles: Roles[Runner] = Roles(runner)
         self.members: Members[Runner] = Members(runner)

@@ -16,6 +16,8 @@ __all__ = [
     "CodeFile",
     "Deliverables",
     "Identity",
+    "LinkedIdentities",
+    "LinkedIdentity",
     "Login",
     "Project",
     "QuotaCheck",
@@ -27,6 +29,10 @@ __all__ = [
     "Session",
     "SessionList",
     "SignedInUser",
+    "SsoDomain",
+    "SsoProvider",
+    "SsoProviderTest",
+    "SsoRedirect",
     "Task",
     "TaskBatch",
     "TaskCode",
@@ -39,6 +45,7 @@ __all__ = [
     "TenantUsage",
     "UpgradeOption",
     "User",
+    "WaysIn",
 ]
 
 
@@ -195,6 +202,75 @@ class SessionList(Record):
     """Live sessions, oldest first."""
 
     data: list[Session]
+
+
+class SsoRedirect(Record):
+    """Where to send the browser to sign in; `state` comes back with the code."""
+
+    provider: str
+    redirect_url: str
+    state: str
+    expires_in: int
+
+
+class SsoProvider(Record):
+    """An identity provider, without its secret."""
+
+    id: str
+    provider_type: str
+    protocol: str
+    provider_name: str
+    slug: str
+    enabled: bool
+    issuer: str
+    client_id: str | None
+    has_client_secret: bool
+    redirect_uri: str
+    settings: dict[str, Any]
+    default_role: str
+    role_mapping: list[dict[str, str]]
+
+
+class SsoProviderTest(Record):
+    """What a look at a provider found."""
+
+    success: bool
+    checks: list[dict[str, Any]]
+
+
+class SsoDomain(Record):
+    """A domain and the TXT record that proves it."""
+
+    id: str
+    domain: str
+    status: str
+    record_name: str
+    record_value: str
+    verified_at: datetime | None
+
+
+class WaysIn(Record):
+    """How people with an address of a domain sign in."""
+
+    methods: list[str]
+    provider: dict[str, str] | None
+    providers: list[dict[str, str]]
+
+
+class LinkedIdentity(Record):
+    """An account at a provider by which one may sign in."""
+
+    id: str
+    provider_id: str
+    provider_name: str
+    provider_type: str
+    email: str | None
+
+
+class LinkedIdentities(Record):
+    """The accounts by which one may sign in."""
+
+    data: list[LinkedIdentity]
 
 
 class SamlKey(Record):

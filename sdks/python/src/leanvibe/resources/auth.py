@@ -27,6 +27,7 @@ class Auth(Resource[Runner]):
         auth_code: str | None = None,
         state: str | None = None,
         redirect_uri: str | None = None,
+        iss: str | None = None,
         device_token: str | None = None,
     ) -> Operation[Login]:
         """Open a session. The client uses and renews it from now on, before any API key.
@@ -47,6 +48,7 @@ class Auth(Resource[Runner]):
             auth_code=auth_code,
             state=state,
             redirect_uri=redirect_uri,
+            iss=iss,
             device_token=device_token,
         )
         # No idempotency key: an answer that bears tokens is never stored, and a second

@@ -1,0 +1,167 @@
+"""Single sign-on: identity providers, domains, and one's own linked accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from leanvibe._faces import Resource, Runner, endpoint, pages
+from leanvibe._operations import Call, given, path_of, reads, reads_nothing, reads_page
+from leanvibe.models import (
+    LinkedIdentities,
+    SsoDomain,
+    SsoProvider,
+    SsoProviderTest,
+    SsoRedirect,
+    WaysIn,
+)
+from leanvibe.pagination import Page
+
+
+class Sso(Resource[Runner]):
+    """The identity providers and domains of the tenant, and the way in by them."""
+
+    @endpoint
+    def begin(
+        self,
+        provider: str,
+        /,
+        *,
+        tenant: str | UUID | None = None,
+        email: str | None = None,
+        redirect_uri: str | None = None,
+    ) -> Call[SsoRedirect]:
+        """Where to sign in by a provider. Finish with `auth.login(provider=…, auth_code=…,
+        state=…)`."""
+        return Call(
+            method="POST",
+            path=path_of("auth", "sso", provider),
+            read=reads(SsoRedirect),
+            body=given(tenant=tenant, email=email, redirect_uri=redirect_uri),
+            anonymous=True,
+        )
+
+    @endpoint
+    def discover(self, *, email: str) -> Call[WaysIn]:
+        """By which way people with an address of that domain sign in."""
+        return Call(
+            method="POST",
+            path="/auth/discover",
+            read=reads(WaysIn),
+            body={"email": email},
+            anonymous=True,
+        )
+
+    @endpoint
+    def add_provider(
+        self,
+        /,
+        *,
+        provider_type: str,
+        name: str,
+        client_id: str,
+        client_secret: str | None = None,
+        issuer: str | None = None,
+        default_role: str | None = None,
+        role_mapping: Sequence[Mapping[str, str]] | None = None,
+        **settings: Any,
+    ) -> Call[SsoProvider]:
+        """Add a provider that speaks OpenID Connect: google, microsoft, okta or oidc.
+
+        `settings` are further ones, such as `tenant=` for Microsoft or `domain=` for Okta.
+        """
+        body = given(
+            client_secret=client_secret,
+            issuer=issuer,
+            default_role=default_role,
+            role_mapping=None if role_mapping is None else [dict(rule) for rule in role_mapping],
+        )
+        named = {"provider_type": provider_type, "provider_name": name, "client_id": client_id}
+        return Call(
+            method="POST",
+            path="/auth/sso/providers",
+            read=reads(SsoProvider),
+            body={**body, **named, "settings": settings},
+        )
+
+    def _providers(
+        self, *, limit: int | None = None, cursor: str | None = None
+    ) -> Call[Page[SsoProvider]]:
+        """The identity providers of the tenant, without their secrets."""
+        query = given(limit=limit, cursor=cursor)
+        path = "/auth/sso/providers"
+        return Call(method="GET", path=path, read=reads_page(SsoProvider), query=query)
+
+    providers = endpoint(_providers)
+    iterate_providers = pages(_providers)
+
+    @endpoint
+    def change_provider(self, provider_id: str | UUID, /, **changes: Any) -> Call[SsoProvider]:
+        """Change name, credentials, settings or roles of a provider."""
+        path = path_of("auth", "sso", "providers", provider_id)
+        return Call(method="PATCH", path=path, read=reads(SsoProvider), body=changes)
+
+    @endpoint
+    def test_provider(self, provider_id: str | UUID) -> Call[SsoProviderTest]:
+        """Look whether a provider answers as it should."""
+        path = path_of("auth", "sso", "providers", provider_id, "test")
+        return Call(method="POST", path=path, read=reads(SsoProviderTest))
+
+    @endpoint
+    def enable_provider(self, provider_id: str | UUID) -> Call[SsoProvider]:
+        """Let people sign in by a provider."""
+        path = path_of("auth", "sso", "providers", provider_id, "enable")
+        return Call(method="POST", path=path, read=reads(SsoProvider))
+
+    @endpoint
+    def disable_provider(self, provider_id: str | UUID) -> Call[SsoProvider]:
+        """Let nobody sign in by a provider; the sessions it opened end."""
+        path = path_of("auth", "sso", "providers", provider_id, "disable")
+        return Call(method="POST", path=path, read=reads(SsoProvider))
+
+    @endpoint
+    def delete_provider(self, provider_id: str | UUID) -> Call[None]:
+        """Remove a provider; the sessions it opened end."""
+        path = path_of("auth", "sso", "providers", provider_id)
+        return Call(method="DELETE", path=path, read=reads_nothing)
+
+    @endpoint
+    def add_domain(self, domain: str) -> Call[SsoDomain]:
+        """Note an e-mail domain to prove; the answer says which TXT record to add."""
+        body = {"domain": domain}
+        return Call(method="POST", path="/auth/sso/domains", read=reads(SsoDomain), body=body)
+
+    def _domains(
+        self, *, limit: int | None = None, cursor: str | None = None
+    ) -> Call[Page[SsoDomain]]:
+        """The domains of the tenant, proved or not."""
+        query = given(limit=limit, cursor=cursor)
+        path = "/auth/sso/domains"
+        return Call(method="GET", path=path, read=reads_page(SsoDomain), query=query)
+
+    domains = endpoint(_domains)
+    iterate_domains = pages(_domains)
+
+    @endpoint
+    def verify_domain(self, domain_id: str | UUID) -> Call[SsoDomain]:
+        """Look for a domain's TXT record now."""
+        path = path_of("auth", "sso", "domains", domain_id, "verify")
+        return Call(method="POST", path=path, read=reads(SsoDomain))
+
+    @endpoint
+    def delete_domain(self, domain_id: str | UUID) -> Call[None]:
+        """Call a domain the tenant's no more."""
+        path = path_of("auth", "sso", "domains", domain_id)
+        return Call(method="DELETE", path=path, read=reads_nothing)
+
+    @endpoint
+    def identities(self) -> Call[LinkedIdentities]:
+        """The accounts at providers by which one may sign in oneself."""
+        return Call(method="GET", path="/auth/identities", read=reads(LinkedIdentities))
+
+    @endpoint
+    def unlink(self, identity_id: str | UUID) -> Call[None]:
+        """Sign in by one of these accounts no more."""
+        path = path_of("auth", "identities", identity_id)
+        return Call(method="DELETE", path=path, read=reads_nothing)
