@@ -181,10 +181,7 @@ async def show_links(opened: Annotated[ScopedPage, SELF]) -> Response:
     linked = (await linking.list_own(opened.scope)).data
     known = {identity.provider_id for identity in linked}
     others = [p for p in await service.list_enabled(opened.scope) if p.id not in known]
-    # Only these can be linked from here: SAML has no sign-in that begins in a session.
-    return opened.show(
-        "settings/links.html", linked=linked, others=[p for p in others if p.protocol == OIDC]
-    )
+    return opened.show("settings/links.html", linked=linked, others=others)
 
 
 @router.post("/account/links/{identity_id}/unlink")
