@@ -97,6 +97,12 @@ class Page:
         """Have the browser show from now on that this account signed in from it before."""
         self._set_cookie(response, DEVICE_COOKIE, token, max_age_s=YEAR_S // 2)
 
+    def give_cookie(
+        self, response: Response, name: str, value: str, *, max_age_s: int | None = None
+    ) -> None:
+        """Have the browser bear something that only we read."""
+        self._set_cookie(response, name, value, max_age_s=max_age_s)
+
     def end_session(self, response: Response) -> None:
         response.delete_cookie(SESSION_COOKIE)
 

@@ -9,13 +9,14 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
-from leanvibe_server.kernel.errors import AppError, StepUpRequired
+from leanvibe_server.kernel.errors import AppError, MfaRequired, StepUpRequired
 from leanvibe_server.kernel.http import HouseRoute
 from leanvibe_server.kernel.log import logger
 from leanvibe_server.kernel.request import visit_of
 from leanvibe_server.web.forgery import holder_of, new_visitor
 from leanvibe_server.web.forms import Form
 from leanvibe_server.web.page import NOBODY, Answered, Page, SignInNeeded, sign_in_path
+from leanvibe_server.web.second_factor import ask_second_factor
 from leanvibe_server.web.step_up import ask_again
 
 HEADINGS = {
@@ -45,7 +46,11 @@ class PageRoute(HouseRoute):
             try:
                 return await handle(request)
             except Answered as answer:
+                if isinstance(answer.__cause__, MfaRequired):
+                    return ask_second_factor(_page_of(request), answer.__cause__)
                 return answer.response
+            except MfaRequired as more:
+                return ask_second_factor(_page_of(request), more)
             except StepUpRequired:
                 return ask_again(request)
             except SignInNeeded:
@@ -99,11 +104,7 @@ class PageRouter(APIRouter):
 
 def error_page(request: Request, error: Trouble) -> Response:
     """The refusal as a page; inside the shell for those who got that far."""
-    opened: Page | None = getattr(request.state, "page", None)
-    if opened is None:
-        visit = visit_of(request.scope)
-        holder = holder_of(visit) or new_visitor()
-        opened = Page(request=request, visit=visit, holder=holder, form=Form(), shell=NOBODY)
+    opened = _page_of(request)
     heading, drawing = HEADINGS.get(error.status, HEADINGS[500])
     return opened.show(
         "error.html",
@@ -113,6 +114,16 @@ def error_page(request: Request, error: Trouble) -> Response:
         error=error,
         request_id=opened.visit.request_id,
     )
+
+
+def _page_of(request: Request) -> Page:
+    """The page under way, or a bare one for those who did not get that far."""
+    opened: Page | None = getattr(request.state, "page", None)
+    if opened is not None:
+        return opened
+    visit = visit_of(request.scope)
+    holder = holder_of(visit) or new_visitor()
+    return Page(request=request, visit=visit, holder=holder, form=Form(), shell=NOBODY)
 
 
 def wants_page(request: Request) -> bool:
@@ -136,6 +147,8 @@ def add_error_pages(app: FastAPI) -> None:
         if not request.url.path.startswith(BROWSER_PATHS) or not accepts_page(request):
             answer: Response = await refusal_before(request, error)
             return answer
+        if isinstance(error, MfaRequired):
+            return ask_second_factor(_page_of(request), error)
         response = error_page(request, Trouble(error.status, error.message, error.details))
         response.headers.update(error.headers)
         return response

@@ -53,6 +53,9 @@ TOASTS = {
     "person-erased": "The person is erased. The certificate is below.",
     "retention-saved": "The periods are saved. The next sweep keeps to them.",
     "key-rotated": "New secrets are sealed with a new key; the old ones follow.",
+    "factor-added": "Your second factor counts from now on.",
+    "factor-removed": "The second factor is removed.",
+    "factors-reset": "The second factors are reset, and the person is signed out.",
     "theme-saved": "The appearance is changed.",
 }
 

@@ -1,0 +1,126 @@
+"""The second factor in the dashboard, without JavaScript."""
+
+import re
+from html import unescape
+
+import asyncpg
+import pyotp
+
+from leanvibe_server.kernel.house import House
+from tests.conftest import FakeClock
+from tests.given import Organisation
+from tests.identity.given_sessions import set_policy
+from tests.web.conftest import Arrive, EnterAs
+from tests.web.visitors import Visitor
+
+
+def secret_in(visitor: Visitor) -> str:
+    found = re.search(r'id="secret">([A-Z2-7]+)<', visitor.page)
+    assert found is not None, visitor.text
+    return found[1]
+
+
+def code_of(secret: str, clock: FakeClock) -> str:
+    return pyotp.HOTP(secret).at(int(clock.now().timestamp()) // 30)
+
+
+async def set_up(visitor: Visitor, clock: FakeClock) -> tuple[str, list[str]]:
+    """Set up an app on the account page; its key, and the backup codes."""
+    await visitor.open("/account/mfa")
+    await visitor.send("/account/mfa/setup", {"method": "totp"})
+    secret = secret_in(visitor)
+    codes = re.findall(r"\b[0-9]{8}\b", unescape(visitor.page))
+    done = await visitor.send(
+        "/account/mfa/verify", {"method": "totp", "code": code_of(secret, clock)}
+    )
+    assert done.headers["location"] == "/account/mfa", visitor.text
+    clock.advance(seconds=60)
+    return secret, list(dict.fromkeys(codes))
+
+
+async def test_a_sign_in_leads_over_the_second_factor_to_where_it_was_going(
+    enter_as: EnterAs, arrive: Arrive, acme: Organisation, clock: FakeClock
+) -> None:
+    secret, codes = await set_up(await enter_as(acme, "owner"), clock)
+    assert len(codes) == 8
+    visitor = await arrive()
+    asked = await visitor.sign_in(acme.people["owner"], next_path="/tasks")
+    assert (asked.status_code, asked.headers["location"]) == (303, "/login/second-factor")
+    assert "lv_session" not in visitor.client.cookies
+    await visitor.open("/login/second-factor")
+    assert "Confirm that it is you" in visitor.text
+    wrong = await visitor.send("/login/second-factor", {"method": "totp", "code": "000000"})
+    assert wrong.status_code == 401
+    assert "The code is wrong" in visitor.text
+    right = await visitor.send(
+        "/login/second-factor", {"method": "totp", "code": code_of(secret, clock)}
+    )
+    assert (right.status_code, right.headers["location"]) == (303, "/tasks")
+    assert (await visitor.open("/tasks")).status_code == 200
+    other = await arrive()
+    await other.sign_in(acme.people["owner"])
+    await other.open("/login/second-factor?method=backup_code")
+    by_code = await other.send("/login/second-factor", {"method": "backup_code", "code": codes[0]})
+    assert by_code.headers["location"] == "/"
+
+
+async def test_the_waiting_sign_in_is_of_one_browser(
+    enter_as: EnterAs, arrive: Arrive, acme: Organisation, clock: FakeClock
+) -> None:
+    await set_up(await enter_as(acme, "owner"), clock)
+    victim, thief = await arrive(), await arrive()
+    await victim.sign_in(acme.people["owner"])
+    await thief.open("/login")
+    stolen = victim.client.cookies["lv_second_factor"]
+    thief.client.cookies.set("lv_second_factor", stolen)
+    answer = await thief.open("/login/second-factor")
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith("/login?")
+
+
+async def test_who_must_have_a_factor_sets_one_up_on_the_way_in(
+    arrive: Arrive, house: House, acme: Organisation, clock: FakeClock
+) -> None:
+    await set_policy(house, acme, mfa_required=True)
+    visitor = await arrive()
+    await visitor.sign_in(acme.people["developer"])
+    await visitor.open("/login/second-factor")
+    assert "Set up a second factor" in visitor.text
+    await visitor.send("/login/second-factor/setup")
+    secret = secret_in(visitor)
+    assert "data:image/png;base64," in visitor.page
+    wrong = await visitor.send("/login/second-factor/verify", {"code": "000000"})
+    assert wrong.status_code == 401
+    done = await visitor.send("/login/second-factor/verify", {"code": code_of(secret, clock)})
+    assert done.headers["location"] == "/"
+    assert (await visitor.open("/")).status_code == 200
+
+
+async def test_factors_are_removed_and_codes_made_on_the_account_page(
+    enter_as: EnterAs, acme: Organisation, clock: FakeClock
+) -> None:
+    visitor = await enter_as(acme, "owner")
+    await set_up(visitor, clock)
+    await visitor.open("/account/mfa")
+    assert "You have 8 left" in visitor.text
+    await visitor.send("/account/mfa/backup-codes")
+    assert len(set(re.findall(r"\b[0-9]{8}\b", visitor.text))) == 8
+    await visitor.open("/account/mfa")
+    found = re.search(r"/account/mfa/([0-9a-f-]{36})/remove", visitor.page)
+    assert found is not None
+    await visitor.send(found[0])
+    await visitor.open("/account/mfa")
+    assert "the password alone lets you in" in visitor.text
+
+
+async def test_an_administrator_resets_another_s_factors(
+    enter_as: EnterAs, acme: Organisation, clock: FakeClock, admin: asyncpg.Connection
+) -> None:
+    await set_up(await enter_as(acme, "developer"), clock)
+    visitor = await enter_as(acme, "owner")
+    path = f"/settings/users/{acme.people['developer'].id}"
+    await visitor.open(path)
+    answer = await visitor.send(f"{path}/mfa-reset")
+    assert answer.headers["location"] == path
+    left = await admin.fetchval("SELECT count(*) FROM mfa_factors WHERE tenant_id = $1", acme.id)
+    assert left == 0
