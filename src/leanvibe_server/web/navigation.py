@@ -40,6 +40,11 @@ MENU = (
             Entry("People", "/settings/users", "people", Permission.USER_READ),
             Entry("Roles", "/settings/roles", "roles", Permission.SELF),
             Entry("API keys", "/settings/api-keys", "key", Permission.API_KEY_MANAGE),
+            Entry(
+                "Service accounts", "/settings/service-accounts", "task", Permission.API_KEY_MANAGE
+            ),
+            Entry("Groups", "/settings/groups", "people", Permission.USER_UPDATE),
+            Entry("Provisioning", "/settings/scim", "switch", Permission.SCIM_MANAGE),
             Entry("Security", "/settings/security", "lock", Permission.SECURITY_READ),
             Entry("Single sign-on", "/settings/sso", "switch", Permission.SECURITY_READ),
             Entry("SAML", "/settings/saml", "roles", Permission.SECURITY_READ),

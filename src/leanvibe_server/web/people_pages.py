@@ -16,6 +16,7 @@ from leanvibe_server.identity.schemas import (
     ApiKeyView,
     NewApiKey,
     NewUser,
+    Rotation,
     UserChange,
     UserView,
 )
@@ -46,6 +47,13 @@ SCOPES = (
     ("audit:read", "Read the audit log"),
 )
 CHOSEN_AT_FIRST = ("project:read", "task:read", "task:create")
+FRESH = {
+    "name": "",
+    "expires_in_days": "90",
+    "scopes": CHOSEN_AT_FIRST,
+    "rate_limit_per_minute": "",
+    "allowed_addresses": "",
+}
 STATUS_CHOICES = (("active", "May sign in"), ("disabled", "Disabled"))
 
 
@@ -58,7 +66,9 @@ class KeyLine:
     prefix: str
     state: str
     last_used_at: datetime | None
+    last_used_address: str | None
     expires_at: datetime | None
+    limits: str
 
     @classmethod
     def of(cls, key: ApiKeyView, now: datetime) -> "KeyLine":
@@ -67,7 +77,19 @@ class KeyLine:
             state = "revoked"
         elif key.expires_at is not None and key.expires_at <= now:
             state = "expired"
-        return cls(key.id, key.name, key.prefix, state, key.last_used_at, key.expires_at)
+        rate = key.rate_limit_per_minute
+        limits = [f"{rate:,} calls a minute"] if rate else []
+        limits += [f"from {', '.join(key.allowed_addresses)}"] if key.allowed_addresses else []
+        return cls(
+            id=key.id,
+            name=key.name,
+            prefix=key.prefix,
+            state=state,
+            last_used_at=key.last_used_at,
+            last_used_address=key.last_used_address,
+            expires_at=key.expires_at,
+            limits="; ".join(limits),
+        )
 
 
 @router.get("/settings/users")
@@ -156,8 +178,7 @@ def _person(opened: ScopedPage, user: UserView) -> dict[str, Any]:
 @router.get("/settings/api-keys")
 async def list_keys(opened: Annotated[ScopedPage, KEYS]) -> Response:
     """The keys of the tenant."""
-    typed = {"name": "", "expires_in_days": "90", "scopes": CHOSEN_AT_FIRST}
-    return opened.show("settings/api_keys.html", **await _keys(opened), values=typed, secret="")
+    return opened.show("settings/api_keys.html", **await _keys(opened), values=FRESH, secret="")
 
 
 @router.post("/settings/api-keys")
@@ -168,18 +189,25 @@ async def create_key(opened: Annotated[ScopedPage, KEYS]) -> Response:
         "name": form.text("name"),
         "expires_in_days": form.text("expires_in_days"),
         "scopes": form.all("scopes"),
+        "rate_limit_per_minute": form.text("rate_limit_per_minute"),
+        "allowed_addresses": form.text("allowed_addresses"),
     }
     with opened.refusing("settings/api_keys.html", **await _keys(opened), values=typed, secret=""):
-        values = {**typed, "expires_in_days": form.optional("expires_in_days")}
+        values = {
+            **typed,
+            "expires_in_days": form.optional("expires_in_days"),
+            "rate_limit_per_minute": form.optional("rate_limit_per_minute"),
+            "allowed_addresses": form.lines("allowed_addresses"),
+        }
         made = await api_keys.create_key(opened.scope, fill(NewApiKey, values))
-    fresh = {"name": "", "expires_in_days": "90", "scopes": CHOSEN_AT_FIRST}
-    return opened.show(
-        "settings/api_keys.html",
-        http_status=201,
-        **await _keys(opened),
-        values=fresh,
-        secret=made.key,
-    )
+    return await _show_secret(opened, made.key)
+
+
+@router.post("/settings/api-keys/{key_id}/rotate")
+async def rotate_key(key_id: PathId, opened: Annotated[ScopedPage, KEYS]) -> Response:
+    """Give a key a successor. This answer is the only one that shows it."""
+    made = await api_keys.rotate_key(opened.scope, key_id, Rotation())
+    return await _show_secret(opened, made.key)
 
 
 @router.post("/settings/api-keys/{key_id}/revoke")
@@ -187,6 +215,16 @@ async def revoke_key(key_id: PathId, opened: Annotated[ScopedPage, KEYS]) -> Res
     """End a key at once."""
     await api_keys.revoke_key(opened.scope, key_id)
     return opened.go("/settings/api-keys", toast="key-revoked")
+
+
+async def _show_secret(opened: ScopedPage, secret: str) -> Response:
+    return opened.show(
+        "settings/api_keys.html",
+        http_status=201,
+        **await _keys(opened),
+        values=FRESH,
+        secret=secret,
+    )
 
 
 async def _keys(opened: ScopedPage) -> dict[str, Any]:

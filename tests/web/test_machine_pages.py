@@ -1,0 +1,65 @@
+"""Pages of service accounts, groups and provisioning, as a person uses them."""
+
+import re
+
+from tests.given import Organisation
+from tests.web.conftest import EnterAs
+
+
+async def test_an_admin_makes_an_account_a_key_and_a_client(
+    enter_as: EnterAs, acme: Organisation
+) -> None:
+    visitor = await enter_as(acme, "admin")
+    await visitor.open("/settings/service-accounts")
+    made = await visitor.send("/settings/service-accounts", {"name": "Robot", "role": "developer"})
+    path = made.headers["location"]
+    await visitor.open(path)
+    key = await visitor.send(f"{path}/keys", {"key_name": "CI"})
+    assert re.search(r"lv_test_[0-9A-Za-z]{60}", key.text)
+    client = await visitor.send(f"{path}/clients", {"client_name": "CI"})
+    assert re.search(r"lv_client_[0-9A-Za-z]{60}", client.text)
+    assert re.search(r"lvc_[0-9A-Za-z]{44}", client.text)
+    assert "lv_client_" not in (await visitor.open(path)).text
+    off = {"name": "Robot", "role": "viewer", "status": "disabled"}
+    assert (await visitor.send(path, off)).status_code == 303
+    assert "Disabled" in (await visitor.open("/settings/service-accounts")).text
+    taken = await visitor.send("/settings/service-accounts", {"name": "robot", "role": "viewer"})
+    assert taken.status_code == 409
+
+
+async def test_an_admin_rotates_a_key(enter_as: EnterAs, acme: Organisation) -> None:
+    visitor = await enter_as(acme, "admin")
+    await visitor.open("/settings/api-keys")
+    fields = {
+        "name": "CI",
+        "expires_in_days": "90",
+        "scopes": "task:read",
+        "rate_limit_per_minute": "60",
+        "allowed_addresses": "10.0.0.0/8",
+    }
+    assert (await visitor.send("/settings/api-keys", fields)).status_code == 201
+    shown = (await visitor.open("/settings/api-keys")).text
+    assert "60 calls a minute; from 10.0.0.0/8" in shown
+    rotate = re.search(r"/settings/api-keys/[0-9a-f-]+/rotate", shown)
+    assert rotate is not None
+    answer = await visitor.send(rotate[0])
+    assert re.search(r"lv_test_[0-9A-Za-z]{60}", answer.text)
+
+
+async def test_an_admin_sets_up_provisioning_and_the_roles_of_groups(
+    enter_as: EnterAs, acme: Organisation
+) -> None:
+    visitor = await enter_as(acme, "admin")
+    assert f"/scim/v2/{acme.tenant.slug}" in (await visitor.open("/settings/scim")).text
+    made = await visitor.send("/settings/scim", {"name": "Okta", "expires_in_days": "365"})
+    assert re.search(r"lv_scim_[0-9A-Za-z]{60}", made.text)
+    revoke = re.search(r"/settings/scim/[0-9a-f-]+/revoke", made.text)
+    assert revoke is not None
+    assert (await visitor.send(revoke[0])).status_code == 303
+    await visitor.open("/settings/groups")
+    await visitor.send("/settings/groups", {"name": "Engineers", "role": ""})
+    shown = (await visitor.open("/settings/groups")).text
+    group = re.search(r'action="(/settings/groups/[0-9a-f-]+)"', shown)
+    assert group is not None
+    assert (await visitor.send(group[1], {"role": "manager"})).status_code == 303
+    assert '<option value="manager" selected>' in (await visitor.open("/settings/groups")).text
