@@ -25,6 +25,16 @@ class Count:
     opened: int = 0
 
 
+# Tests that pass all the same, because what they do in the transaction is of no tenant.
+OF_NO_TENANT = {
+    "test_a_failed_transaction_cannot_end_as_if_it_had_lasted": "divides by zero",
+    "test_a_cancelled_transaction_leaves_its_connection_as_it_was": "selects a number",
+    "test_an_answer_leaves_only_after_its_transaction_ended": "expects the failure",
+    "test_a_job_runs_after_its_transaction_and_never_without_it": "the queue",
+    "test_long_jobs_of_one_tenant_hold_up_neither_short_ones_nor_another_tenant": "the queue",
+    "test_a_job_that_fails_is_tried_again_and_kept_after_the_last_try": "the queue",
+}
+
 COUNT = pytest.StashKey[Count]()
 
 
@@ -68,10 +78,12 @@ def pytest_runtest_makereport(
     """Turn the outcome round for the tests that opened a tenant's transaction."""
     report: pytest.TestReport = yield  # type: ignore[misc]  # what the inner hooks made
     count = item.stash.get(COUNT, None)
+    if not isinstance(item, pytest.Function):
+        return report
     if count is not None and count.opened and call.when in ("setup", "call"):
         if report.failed:
             report.outcome, report.longrepr = "passed", None
             report.user_properties = [*report.user_properties, ("closed", "1")]
-        elif call.when == "call":
+        elif call.when == "call" and item.originalname not in OF_NO_TENANT:
             report.outcome, report.longrepr = "failed", "it passed without a tenant"
     return report
