@@ -52,6 +52,10 @@ VALUES = {
 }
 
 
+# Columns that may be NULL in some rows, but not in one that was just made.
+ALSO = {"data_keys": {"wrapped": "uuid_send(gen_random_uuid())"}}
+
+
 @dataclass(frozen=True)
 class Table:
     """A table of tenants: `key` is the column that names the tenant, `columns` are those a row
@@ -78,7 +82,7 @@ async def list_tenant_tables(admin: asyncpg.Connection) -> list[Table]:
             value = enumerated.get((row["table"], row["name"])) or _value(row["type"])
             columns.setdefault(row["table"], {})[row["name"]] = value
     return [
-        Table(name, "id" if name == "tenants" else "tenant_id", needed)
+        Table(name, "id" if name == "tenants" else "tenant_id", needed | ALSO.get(name, {}))
         for name, needed in columns.items()
     ]
 

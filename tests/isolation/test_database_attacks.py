@@ -278,14 +278,22 @@ def _made_at_run_time(module: ast.Module) -> Iterator[ast.JoinedStr]:
             yield from (n for n in ast.walk(function) if isinstance(n, ast.JoinedStr))
 
 
-# Put together from names of columns that the code itself gives.
-FROM_COLUMN_NAMES = {"assignments"}
+# Put together from names of columns and tables that the code or the catalogue itself gives.
+OF_THE_SCHEMA = {"assignments", "table.table", "kept.only", "kept.column", "moment"}
+OF_THE_SCHEMA |= {
+    "table['name']",
+    "shown",
+    "bound",
+    "table.tenant_column",
+    "of_person(table)",
+    "values",
+}
 
 
 def _is_constant(node: ast.expr) -> bool:
-    """A constant of the module, or a UUID, which cannot hold a quote."""
+    """A constant of the module, a name of the schema, or a UUID, which cannot hold a quote."""
+    if ast.unparse(node) in OF_THE_SCHEMA:
+        return True
     if isinstance(node, ast.Call):
         return isinstance(node.func, ast.Name) and node.func.id == "UUID"
-    return isinstance(node, ast.Name) and (
-        node.id.strip("_").isupper() or node.id in FROM_COLUMN_NAMES
-    )
+    return isinstance(node, ast.Name) and node.id.strip("_").isupper()
