@@ -41,8 +41,8 @@ CREATE INDEX mfa_backup_codes_of_user ON mfa_backup_codes (tenant_id, user_id);
 
 CHALLENGES = """
 CREATE TABLE mfa_challenges (
-    tenant_id uuid NOT NULL REFERENCES tenants (id) ON DELETE CASCADE, id uuid NOT NULL,
-    -- Nobody yet, where a passkey is to say who it is.
+    tenant_id uuid NOT NULL, id uuid NOT NULL,
+    -- Nobody yet, where a passkey is to say who it is: the platform's own tenant holds these.
     user_id uuid, token_hash bytea NOT NULL,
     purpose text NOT NULL CHECK (purpose IN ('sign_in', 'passkey', 'step_up')),
     session_kind text, browser_hash bytea, session_id uuid, proof jsonb, account_mark bytea,
