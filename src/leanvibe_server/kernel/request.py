@@ -13,6 +13,8 @@ from leanvibe_server.kernel.ratelimit import ANONYMOUS, Rate, Verdict
 from leanvibe_server.kernel.scope import Actor
 
 SESSION_COOKIE = "lv_session"
+# Names the organisation the dashboard acts for; it grants nothing, the gate asks each time.
+ACTING_COOKIE = "lv_acting"
 _KEY = "leanvibe.visit"
 
 
@@ -70,11 +72,13 @@ class Visit:
 
     def credentials(self, *, cookie: bool) -> Credentials:
         scheme, _, token = self.headers.get("authorization", "").partition(" ")
+        bearer = token.strip() if scheme.lower() == "bearer" and token.strip() else None
+        acting = self.cookies.get(ACTING_COOKIE) if cookie and bearer is None else None
         return Credentials(
             visit=self,
-            bearer=token.strip() if scheme.lower() == "bearer" and token.strip() else None,
+            bearer=bearer,
             cookie=self.cookies.get(SESSION_COOKIE) if cookie else None,
-            named_tenant=self.headers.get("x-tenant-id"),
+            named_tenant=self.headers.get("x-tenant-id") or acting,
             named_slug=self.headers.get("x-tenant-slug"),
             break_glass_reason=self.headers.get("x-break-glass-reason"),
         )

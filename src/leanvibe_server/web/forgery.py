@@ -9,7 +9,7 @@ import secrets
 from urllib.parse import urlsplit
 
 from leanvibe_server.kernel.errors import Forbidden
-from leanvibe_server.kernel.request import SESSION_COOKIE, Visit
+from leanvibe_server.kernel.request import ACTING_COOKIE, SESSION_COOKIE, Visit
 
 VISITOR_COOKIE = "lv_visitor"
 FIELD = "form_token"
@@ -28,7 +28,10 @@ def new_visitor() -> str:
 
 def form_token(visit: Visit, holder: str) -> str:
     """The token of the forms shown to that holder."""
-    return visit.house.vault.keyed_hash("web form", holder).hex()[:40]
+    # A form of one organisation does nothing in another that is acted for meanwhile.
+    acting = visit.cookies.get(ACTING_COOKIE)
+    bound = holder if acting is None else f"{holder} {acting}"
+    return visit.house.vault.keyed_hash("web form", bound).hex()[:40]
 
 
 def check_origin(visit: Visit) -> None:

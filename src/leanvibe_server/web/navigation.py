@@ -39,6 +39,9 @@ MENU = (
             Entry("Plan and usage", "/settings/tenant", "usage", Permission.TENANT_READ),
             Entry("People", "/settings/users", "people", Permission.USER_READ),
             Entry("Roles", "/settings/roles", "roles", Permission.SELF),
+            Entry(
+                "Organisations", "/organizations", "organisation", Permission.ORGANIZATION_MANAGE
+            ),
             Entry("API keys", "/settings/api-keys", "key", Permission.API_KEY_MANAGE),
             Entry(
                 "Service accounts", "/settings/service-accounts", "task", Permission.API_KEY_MANAGE

@@ -19,7 +19,7 @@ from leanvibe_server.web.usage_view import meters
 
 router = PageRouter()
 
-SELF = page(Permission.SELF)
+SELF = page(Permission.SELF, abroad=True)
 LOOKED_THROUGH = 50
 SHOWN_FINISHED = 8
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 from urllib.parse import quote
+from uuid import UUID
 
 from fastapi import Depends, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -20,9 +21,9 @@ from leanvibe_server.kernel.access import (
     check_permission,
     scope_of,
 )
-from leanvibe_server.kernel.errors import AppError, StepUpRequired, Unauthorized
+from leanvibe_server.kernel.errors import AppError, Forbidden, StepUpRequired, Unauthorized
 from leanvibe_server.kernel.paths import local_path as local_path
-from leanvibe_server.kernel.request import SESSION_COOKIE, Visit, visit_of
+from leanvibe_server.kernel.request import ACTING_COOKIE, SESSION_COOKIE, Visit, visit_of
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.tenancy import service as tenancy
 from leanvibe_server.web.brand_look import PLAIN, Brand, brand_of
@@ -91,6 +92,7 @@ class Page:
     def begin_session(self, response: Response, cookie: str, *, max_age_s: int) -> None:
         """Have the browser bear a new session and forget what came before it."""
         self._set_cookie(response, SESSION_COOKIE, cookie, max_age_s=max_age_s)
+        response.delete_cookie(ACTING_COOKIE)
         response.delete_cookie(VISITOR_COOKIE)
 
     def know_device(self, response: Response, token: str) -> None:
@@ -105,6 +107,14 @@ class Page:
 
     def end_session(self, response: Response) -> None:
         response.delete_cookie(SESSION_COOKIE)
+        response.delete_cookie(ACTING_COOKIE)
+
+    def act_for(self, response: Response, tenant_id: UUID | None) -> None:
+        """Have the browser say with each page for which organisation it is; None: one's own."""
+        if tenant_id is None:
+            response.delete_cookie(ACTING_COOKIE)
+        else:
+            self._set_cookie(response, ACTING_COOKIE, str(tenant_id))
 
     def set_theme(self, response: Response, theme: str) -> bool:
         """Keep an appearance; False when there is none of that name. Scripts of ours set it too."""
@@ -207,13 +217,20 @@ async def _admit(
     """
     gate: Gate = request.app.state.gate
     memberships: Memberships = request.app.state.memberships
-    shown = replace(visit.credentials(cookie=True), bearer=None, named_tenant=None, named_slug=None)
+    acting = visit.cookies.get(ACTING_COOKIE)
+    shown = replace(
+        visit.credentials(cookie=True), bearer=None, named_tenant=acting, named_slug=None
+    )
     if shown.cookie is None:
         raise SignInNeeded("Sign in to see this page.")
     try:
         admission = await gate.admit(visit.house, shown)
     except Unauthorized as error:
         raise SignInNeeded("Your session has ended. Sign in again.") from error
+    except Forbidden as error:
+        if acting is None:
+            raise
+        raise Answered(_come_home(visit), keeps_writes=False) from error
     visit.transaction = admission.transaction
     scope = scope_of(visit.house, admission, visit.request_id, wanted=wanted)
     shell = {
@@ -221,23 +238,39 @@ async def _admit(
         "menu": menu_for(scope.permissions.union(*scope.project_roles.values())),
         "tenant": await tenancy.require_tenant(scope),
         "permissions": scope.permissions,
+        "acting": scope.home_tenant_id is not None,
         "several_tenants": await memberships.has_several(scope),
     }
     return admission, scope, shell
 
 
-def page(permission: Permission, *, fresh: bool = False, on_project: bool = False) -> Any:
+def _come_home(visit: Visit) -> RedirectResponse:
+    """Back to one's own organisation: nothing of what was asked is done there instead."""
+    response = RedirectResponse("/", status_code=303)
+    response.delete_cookie(ACTING_COOKIE)
+    response.set_cookie(
+        TOAST_COOKIE, "organisation-lost", max_age=30, httponly=True, samesite="lax",
+        secure=visit.secure,
+    )  # fmt: skip
+    return response
+
+
+def page(
+    permission: Permission, *, fresh: bool = False, on_project: bool = False, abroad: bool = False
+) -> Any:
     """The way into a page for people who signed in and hold `permission`.
 
     `fresh` asks for a proof of identity of the last minutes, as a sensitive change does;
-    `on_project` is as in `kernel.access.may`.
+    `on_project` is as in `kernel.access.may`. `abroad` lets in whoever acts for an organisation
+    below their own, where they have no account.
     """
 
     async def enter(request: Request) -> ScopedPage:
         visit = visit_of(request.scope)
         admission, scope, shell = await _admit(request, visit, wanted=permission)
         opened = await _open(request, shell)
-        check_permission(admission, permission, on_project=on_project)
+        if not (abroad and admission.home_tenant_id is not None):
+            check_permission(admission, permission, on_project=on_project)
         if fresh:
             check_fresh(admission, permission, scope.now)
         return ScopedPage(**vars(opened), scope=scope)

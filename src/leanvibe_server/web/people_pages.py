@@ -1,5 +1,6 @@
 """Pages of people and of their keys."""
 
+import csv
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -10,8 +11,8 @@ from fastapi import Response
 from leanvibe_server.identity import api_keys, users
 from leanvibe_server.identity.account import others
 from leanvibe_server.identity.people import service as people
-from leanvibe_server.identity.people.schemas import UserQuery
-from leanvibe_server.identity.permissions import may_grant
+from leanvibe_server.identity.people.schemas import BulkInvitation, BulkResult, UserQuery
+from leanvibe_server.identity.roles.service import list_roles
 from leanvibe_server.identity.schemas import (
     ApiKeyView,
     NewApiKey,
@@ -21,6 +22,7 @@ from leanvibe_server.identity.schemas import (
     UserView,
 )
 from leanvibe_server.kernel.access import Permission, Role
+from leanvibe_server.kernel.errors import InvalidRequest
 from leanvibe_server.kernel.http import PathId
 from leanvibe_server.kernel.ids import parse_id
 from leanvibe_server.kernel.pagination import page_of
@@ -35,6 +37,7 @@ router = PageRouter()
 READ = page(Permission.USER_READ)
 CREATE = page(Permission.USER_CREATE)
 UPDATE = page(Permission.USER_UPDATE)
+DELETE = page(Permission.USER_DELETE, fresh=True)
 KEYS = page(Permission.API_KEY_MANAGE)
 
 SCOPES = (
@@ -110,22 +113,86 @@ async def invite_user(opened: Annotated[ScopedPage, CREATE]) -> Response:
     return opened.go("/settings/users", toast="user-invited")
 
 
-async def _people(opened: ScopedPage) -> dict[str, Any]:
+@router.post("/settings/users/many")
+async def invite_many(opened: Annotated[ScopedPage, CREATE]) -> Response:
+    """Invite everybody of some pasted lines, each with an e-mail and, if need be, a role."""
+    text = opened.form.secret("lines")
+    shown = await _people(opened, lines=text)
+    values = {"email": "", "username": "", "role": opened.form.text("role")}
+    with opened.refusing("settings/users.html", **shown, values=values):
+        bulk = fill(
+            BulkInvitation,
+            {"invitations": _lines(text), "role": opened.form.optional("role")},
+        )
+        result = await people.invite_all(opened.scope, bulk)
+    if not result.refused:
+        return opened.go("/settings/users", toast="users-invited")
+    left = [line.email for line in result.data if line.status == "refused"]
+    shown = await _people(opened, lines="\n".join(left), result=result)
+    return opened.show("settings/users.html", **shown, values=values)
+
+
+@router.post("/settings/users/{user_id}/withdraw")
+async def withdraw(user_id: PathId, opened: Annotated[ScopedPage, CREATE]) -> Response:
+    """Take an invitation back."""
+    await people.withdraw_invitation(opened.scope, user_id)
+    return opened.go("/settings/users", toast="invitation-withdrawn")
+
+
+@router.post("/settings/users/{user_id}/invite-again")
+async def invite_again(user_id: PathId, opened: Annotated[ScopedPage, CREATE]) -> Response:
+    """Send an invitation again."""
+    await users.invite_again(opened.scope, user_id)
+    return opened.go("/settings/users", toast="user-invited")
+
+
+@router.post("/settings/users/{user_id}/delete")
+async def delete_user(user_id: PathId, opened: Annotated[ScopedPage, DELETE]) -> Response:
+    """Remove somebody."""
+    await people.delete_user(opened.scope, user_id)
+    return opened.go("/settings/users", toast="user-deleted")
+
+
+def _lines(text: str) -> list[dict[str, str]]:
+    """What was pasted, line by line: an e-mail, and after a comma, semicolon or tab a role."""
+    found = []
+    for row in csv.reader(text.replace(";", ",").replace("\t", ",").splitlines()):
+        cells = [cell.strip() for cell in row if cell.strip()]
+        if cells:
+            found.append({"email": cells[0], **({"role": cells[1]} if cells[1:] else {})})
+    return found
+
+
+async def _people(
+    opened: ScopedPage, *, lines: str = "", result: BulkResult | None = None
+) -> dict[str, Any]:
+    asked = opened.request.query_params
+    named = {name: asked.get(name, "").strip() for name in ("q", "role", "status")}
+    try:
+        query = fill(UserQuery, {name: value for name, value in named.items() if value})
+    except InvalidRequest:
+        named, query = dict.fromkeys(named, ""), UserQuery.model_validate({})
     request = page_request(opened)
-    rows = await people.list_people(opened.scope, UserQuery.model_validate({}), request)
+    rows = await people.list_people(opened.scope, query, request)
     listed = page_of(rows, request, UserView.of, lambda user: user.id)
-    return {"users": listed.data, "roles": _roles(opened), **page_links(opened, listed)}
+    all_roles = (await list_roles(opened.scope)).data
+    return {
+        "users": listed.data,
+        "roles": await _roles(opened),
+        "role_filter": [("", "Any role"), *((role.name, role.name) for role in all_roles)],
+        "filters": named,
+        "lines": lines,
+        "result": result,
+        **page_links(opened, listed, **named),
+    }
 
 
-def _roles(opened: ScopedPage) -> list[tuple[str, str]]:
+async def _roles(opened: ScopedPage) -> list[tuple[str, str]]:
     """The roles this person may give."""
-    own = opened.scope.actor.role
-    if own == Role.PLATFORM_ADMIN:
-        return [(Role.PLATFORM_ADMIN.value, words(Role.PLATFORM_ADMIN))]
     return [
-        (role.value, words(role))
-        for role in Role
-        if role != Role.PLATFORM_ADMIN and may_grant(own, role)
+        (role.name, words(role.name) if role.built_in else role.name)
+        for role in (await list_roles(opened.scope)).data
+        if role.assignable
     ]
 
 
@@ -133,7 +200,7 @@ def _roles(opened: ScopedPage) -> list[tuple[str, str]]:
 async def edit_user(user_id: PathId, opened: Annotated[ScopedPage, UPDATE]) -> Response:
     """One person's role and access, and where they are signed in."""
     user = UserView.of(await users.require_user(opened.scope, user_id))
-    values = {**_person(opened, user), **await _signed_in(opened, user_id)}
+    values = {**await _person(opened, user), **await _signed_in(opened, user_id)}
     return opened.show("settings/user.html", **values)
 
 
@@ -142,7 +209,7 @@ async def update_user(user_id: PathId, opened: Annotated[ScopedPage, UPDATE]) ->
     """Change one person's role and access."""
     user = UserView.of(await users.require_user(opened.scope, user_id))
     typed = {"role": opened.form.text("role"), "status": opened.form.text("status")}
-    values = {**_person(opened, user), **await _signed_in(opened, user_id), "values": typed}
+    values = {**await _person(opened, user), **await _signed_in(opened, user_id), "values": typed}
     with opened.refusing("settings/user.html", **values):
         await users.change_user(opened.scope, user_id, fill(UserChange, typed))
     return opened.go("/settings/users", toast="user-saved")
@@ -163,10 +230,10 @@ async def _signed_in(opened: ScopedPage, user_id: UUID) -> dict[str, Any]:
     return {"sessions": (await others.describe_sessions(opened.scope, user_id)).data}
 
 
-def _person(opened: ScopedPage, user: UserView) -> dict[str, Any]:
+async def _person(opened: ScopedPage, user: UserView) -> dict[str, Any]:
     return {
         "user": user,
-        "roles": _roles(opened),
+        "roles": await _roles(opened),
         "status_choices": STATUS_CHOICES,
         "values": {
             "role": user.role,

@@ -10,13 +10,12 @@ from leanvibe_server.entitlements.plans import plan_of
 from leanvibe_server.identity import switching
 from leanvibe_server.identity.administration import service as administration
 from leanvibe_server.identity.sessions import LIMITS, WEB
-from leanvibe_server.kernel.access import ROLE_PERMISSIONS, Permission, Role
+from leanvibe_server.kernel.access import Permission
 from leanvibe_server.kernel.errors import NotFound
 from leanvibe_server.kernel.ids import parse_id
 from leanvibe_server.metering import service as metering
 from leanvibe_server.tenancy import service as tenancy
 from leanvibe_server.tenancy.schemas import TenantUpdate
-from leanvibe_server.web.formats import words
 from leanvibe_server.web.forms import fill
 from leanvibe_server.web.page import ScopedPage, page
 from leanvibe_server.web.routes import PageRouter
@@ -31,37 +30,6 @@ DELETE = page(Permission.TENANT_DELETE, fresh=True)
 RESTORE = page(Permission.TENANT_DELETE)
 SESSION_S = int(LIMITS[WEB].absolute.total_seconds())
 
-_MEANINGS = {
-    Permission.SELF: "Own account and sessions",
-    Permission.TENANT_READ: "See the organisation and its plan",
-    Permission.TENANT_UPDATE: "Change the organisation",
-    Permission.TENANT_ADMIN: "Manage every organisation",
-    Permission.TENANT_DELETE: "Delete the organisation",
-    Permission.ORGANIZATION_MANAGE: "Add organisations below, and act for them",
-    Permission.SECURITY_READ: "See how people sign in",
-    Permission.SECURITY_MANAGE: "Set single sign-on, second factors and session limits",
-    Permission.PRIVACY_MANAGE: "Export and erase personal data",
-    Permission.USER_DELETE: "Remove people",
-    Permission.ROLE_MANAGE: "Make roles of one's own",
-    Permission.SCIM_MANAGE: "Provision people and groups by SCIM",
-    Permission.USER_READ: "See people",
-    Permission.USER_CREATE: "Invite people",
-    Permission.USER_UPDATE: "Change roles, disable people",
-    Permission.API_KEY_MANAGE: "Make and revoke API keys",
-    Permission.PROJECT_READ: "See projects",
-    Permission.PROJECT_READ_ALL: "See projects that are restricted to their members",
-    Permission.PROJECT_SHARE: "Say who works on a project, and who sees it",
-    Permission.PROJECT_CREATE: "Add projects",
-    Permission.PROJECT_UPDATE: "Change projects",
-    Permission.PROJECT_DELETE: "Delete projects",
-    Permission.TASK_READ: "See tasks, live and finished",
-    Permission.TASK_CREATE: "Start tasks",
-    Permission.TASK_CONTROL: "Cancel and retry tasks, delete branches",
-    Permission.USAGE_READ: "See usage and limits",
-    Permission.AUDIT_READ: "Read the organisation's audit log",
-    Permission.AUDIT_READ_ALL: "Read every audit log",
-}
-
 
 @dataclass(frozen=True)
 class Membership:
@@ -71,15 +39,6 @@ class Membership:
     name: str
     role: str
     current: bool
-
-
-@dataclass(frozen=True)
-class MatrixRow:
-    """One permission, and for each role whether it has it."""
-
-    name: str
-    text: str
-    cells: list[bool]
 
 
 @router.get("/settings/tenant")
@@ -147,23 +106,6 @@ async def restore_tenant(opened: Annotated[ScopedPage, RESTORE]) -> Response:
     """Take the deletion back."""
     await administration.restore(opened.scope, opened.scope.tenant_id)
     return opened.go("/settings/tenant", toast="tenant-restored")
-
-
-@router.get("/settings/roles")
-async def show_roles(opened: Annotated[ScopedPage, SELF]) -> Response:
-    """Who may do what: the matrix the server itself goes by."""
-    return opened.show(
-        "settings/roles.html",
-        roles=[role.value for role in Role],
-        matrix=[
-            MatrixRow(
-                permission.value,
-                _MEANINGS.get(permission, words(permission.value)),
-                [permission in ROLE_PERMISSIONS[role] for role in Role],
-            )
-            for permission in Permission
-        ],
-    )
 
 
 @router.get("/tenants")
