@@ -21,6 +21,7 @@ from leanvibe.resources.ai import AI
 from leanvibe.resources.audit import Audit
 from leanvibe.resources.auth import Auth
 from leanvibe.resources.billing import Billing
+from leanvibe.resources.machines import Groups, Scim, ServiceAccounts
 from leanvibe.resources.people import ApiKeys, Users
 from leanvibe.resources.projects import Projects
 from leanvibe.resources.roles import Members, Organizations, Roles
@@ -39,6 +40,9 @@ class _Client(Generic[Runner]):
         self.auth: Auth[Runner] = Auth(runner)
         self.users: Users[Runner] = Users(runner)
         self.api_keys: ApiKeys[Runner] = ApiKeys(runner)
+        self.service_accounts: ServiceAccounts[Runner] = ServiceAccounts(runner)
+        self.groups: Groups[Runner] = Groups(runner)
+        self.scim: Scim[Runner] = Scim(runner)
         self.tenants: Tenants[Runner] = Tenants(runner)
         self.saml: Saml[Runner] = Saml(runner)
         self.sso: Sso[Runner] = Sso(runner)

@@ -15,17 +15,21 @@ __all__ = [
     "CodeCompletion",
     "CodeFile",
     "Deliverables",
+    "Group",
     "Identity",
     "LinkedIdentities",
     "LinkedIdentity",
     "Login",
+    "OAuthClient",
     "Project",
     "QuotaCheck",
     "Record",
     "SamlKey",
     "SamlProvider",
     "SamlServiceProvider",
+    "ScimToken",
     "SecurityPolicy",
+    "ServiceAccount",
     "Session",
     "SessionList",
     "SignedInUser",
@@ -342,6 +346,58 @@ class ApiKey(Record):
     expires_at: datetime | None = None
     last_used_at: datetime | None = None
     revoked_at: datetime | None = None
+    last_used_address: str | None = None
+    rate_limit_per_minute: int | None = None
+    allowed_addresses: list[str] | None = None
+    replaces: str | None = None
+
+
+class ServiceAccount(Record):
+    """An account for programs."""
+
+    id: str
+    name: str
+    description: str
+    role: str
+    status: str
+    created_at: datetime
+
+
+class OAuthClient(Record):
+    """Client credentials; `client_secret` is there once, in the answer that made it."""
+
+    id: str
+    client_id: str
+    client_secret: str | None = None
+    name: str
+    scopes: list[str]
+    service_account_id: str
+    created_at: datetime
+    revoked_at: datetime | None = None
+
+
+class Group(Record):
+    """Some people of the tenant, and the role they get by it."""
+
+    id: str
+    name: str
+    description: str
+    role: str | None = None
+    members_count: int
+    created_at: datetime
+
+
+class ScimToken(Record):
+    """A token for a provisioning client; `token` is there once, in the answer that made it."""
+
+    id: str
+    name: str
+    token: str | None = None
+    base_url: str | None = None
+    prefix: str
+    expires_at: datetime
+    revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
 
 
 class Tenant(Record):

@@ -178,6 +178,24 @@ class ApiKeys(Resource[Runner]):
         )
 
     @endpoint
+    def rotate(
+        self,
+        key_id: str | UUID,
+        *,
+        overlap_hours: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> Call[ApiKey]:
+        """Give a key a successor; the old one holds for the overlap, a day by default. The new
+        secret is in `key` of this answer and nowhere else."""
+        return Call(
+            method="POST",
+            path=path_of("api-keys", key_id, "rotate"),
+            read=reads(ApiKey),
+            body=given(overlap_hours=overlap_hours),
+            idempotency_key=idempotency_key,
+        )
+
+    @endpoint
     def revoke(self, key_id: str | UUID) -> Call[None]:
         """End a key at once."""
         return Call(method="DELETE", path=path_of("api-keys", key_id), read=reads_nothing)
