@@ -10,6 +10,7 @@ from leanvibe_server.kernel.scope import Scope
 
 SIGN_IN = "Signing in and keeping accounts safe"
 PROVISIONING = "Provisioning by the organisation's directory"
+SECOND = "Second factors"
 _USER = "user_id = {person}"
 
 
@@ -18,6 +19,30 @@ def _secret(*columns: str) -> frozenset[str]:
 
 
 TABLES = (
+    TableData(
+        "mfa_sent_codes", SECOND, ("codes, hashed",), person=_USER,
+        withheld=_secret("code_hash"), erasure="delete", exported=False,
+    ),
+    TableData(
+        "mfa_backup_codes", SECOND, ("codes, hashed",), person=_USER,
+        withheld=_secret("salt", "code_hash"), erasure="delete",
+    ),
+    TableData(
+        "mfa_challenges", SECOND, ("sign-in under way",), person=_USER,
+        withheld=_secret("token_hash", "browser_hash", "account_mark", "webauthn_challenge"),
+        erasure="delete", exported=False,
+    ),
+    TableData(
+        "mfa_factors", SECOND, ("telephone number", "authenticators and their names"),
+        person=_USER, erasure="delete",
+        withheld=_secret("secret_sealed", "credential_id", "public_key", "webauthn_challenge"),
+    ),
+    TableData(
+        "outgoing_sms", "Sending text messages to people", ("telephone number, sealed",),
+        # A number is sealed and so tells nobody's; what was sent is removed within a week.
+        withheld=_secret("recipient_sealed", "body_sealed"), exported=False,
+        retention=Retention("created_at", days=7, shortest=1, longest=7),
+    ),
     TableData(
         "refresh_tokens",
         SIGN_IN,

@@ -23,6 +23,7 @@ from leanvibe.resources.auth import Auth
 from leanvibe.resources.billing import Billing
 from leanvibe.resources.machines import Groups, Scim, ServiceAccounts
 from leanvibe.resources.people import ApiKeys, Users
+from leanvibe.resources.privacy import Privacy
 from leanvibe.resources.projects import Projects
 from leanvibe.resources.roles import Members, Organizations, Roles
 from leanvibe.resources.saml import Saml
@@ -51,6 +52,7 @@ class _Client(Generic[Runner]):
         self.members: Members[Runner] = Members(runner)
         self.organizations: Organizations[Runner] = Organizations(runner)
         self.audit: Audit[Runner] = Audit(runner)
+        self.privacy: Privacy[Runner] = Privacy(runner)
         self.billing: Billing[Runner] = Billing(runner)
         self.ai: AI[Runner] = AI(runner)
 

@@ -645,6 +645,120 @@ class AuditEntry(Record):
     timestamp: datetime
 
 
+class ChainFault(Record):
+    """The first entry of the log that is not as it was sealed."""
+
+    kind: str
+    message: str
+    position: int | None = None
+    event_id: str | None = None
+
+
+class ChainVerdict(Record):
+    """Whether the log is what was written."""
+
+    tenant_id: str
+    valid: bool
+    entries: int
+    seals: int
+    head: str | None = None
+    fault: ChainFault | None = None
+    checked_at: datetime
+
+
+class DataKey(Record):
+    """One version of the key that seals the tenant's secrets; never the key itself."""
+
+    version: int
+    status: str
+    wrapped_by: str
+    created_at: datetime
+    retired_at: datetime | None = None
+    destroyed_at: datetime | None = None
+
+
+class DataKeys(Record):
+    """Every version, newest first."""
+
+    data: list[DataKey]
+
+
+class PrivacyExport(Record):
+    """A ZIP of personal data that was asked for."""
+
+    id: str
+    kind: str
+    user_id: str | None = None
+    status: str
+    requested_by: str | None = None
+    requested_at: datetime
+    ready_at: datetime | None = None
+    expires_at: datetime
+    size_bytes: int | None = None
+    sha256: str | None = None
+    download_url: str | None = None
+
+
+class Erasure(Record):
+    """The proof that a person was erased."""
+
+    id: str
+    user_id: str
+    erased_at: datetime
+    certificate: dict[str, Any]
+    signature: str
+    genuine: bool
+
+
+class Consent(Record):
+    """A consent that was given or withdrawn; the last one of a purpose counts."""
+
+    id: str
+    user_id: str
+    purpose: str
+    version: str
+    given: bool
+    recorded_at: datetime
+
+
+class RetentionPeriod(Record):
+    """How long the rows of a table are kept."""
+
+    table: str
+    purpose: str
+    days: int
+    default_days: int
+    shortest_days: int
+    longest_days: int
+
+
+class RetentionPeriods(Record):
+    """Every table whose rows are removed with age."""
+
+    data: list[RetentionPeriod]
+
+
+class ProcessingActivity(Record):
+    """One purpose, and what is processed for it."""
+
+    purpose: str
+    legal_bases: list[str]
+    data_categories: list[str]
+    data_subjects: list[str]
+    tables: list[str]
+    retention: list[str]
+    erasure: list[str]
+
+
+class ProcessingRecord(Record):
+    """The record of processing activities."""
+
+    region: str
+    recipients: list[str]
+    security_measures: list[str]
+    activities: list[ProcessingActivity]
+
+
 class BillingUsage(Record):
     """The use of the current billing period; money in the currency's minor unit."""
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from leanvibe._faces import Resource, Runner, endpoint, pages
-from leanvibe._operations import Call, given, path_of, reads_page
-from leanvibe.models import AuditEntry
+from leanvibe._operations import Call, given, path_of, reads, reads_page
+from leanvibe.models import AuditEntry, ChainVerdict
 from leanvibe.pagination import Page
 
 
@@ -33,3 +33,13 @@ class Audit(Resource[Runner]):
 
     list = endpoint(_list)
     iterate = pages(_list)
+
+    @endpoint
+    def verify(self, /, *, tenant_id: str | None = None) -> Call[ChainVerdict]:
+        """Check the chain over the log: `fault` names the first entry that is not as it was."""
+        return Call(
+            method="GET",
+            path="/admin/audit/verify",
+            read=reads(ChainVerdict),
+            query=given(tenant_id=tenant_id),
+        )

@@ -7,7 +7,7 @@ from typing import Any
 
 from leanvibe._faces import Resource, Runner, endpoint, pages
 from leanvibe._operations import Call, given, path_of, reads, reads_page
-from leanvibe.models import QuotaCheck, SecurityPolicy, Tenant, TenantUsage
+from leanvibe.models import DataKeys, QuotaCheck, SecurityPolicy, Tenant, TenantUsage
 from leanvibe.pagination import Page
 
 
@@ -173,6 +173,22 @@ class Tenants(Resource[Runner]):
         """Take a deletion back."""
         return Call(
             method="POST", path=path_of("tenants", tenant_id, "restore"), read=reads(Tenant)
+        )
+
+    @endpoint
+    def data_keys(self) -> Call[DataKeys]:
+        """The versions of the key that seals the tenant's secrets."""
+        return Call(method="GET", path="/tenants/me/keys", read=reads(DataKeys))
+
+    @endpoint
+    def rotate_data_key(self, /, *, idempotency_key: str | None = None) -> Call[DataKeys]:
+        """Seal with a new key from now on; what is there is sealed anew in the background."""
+        return Call(
+            method="POST",
+            path="/tenants/me/keys/rotate",
+            read=reads(DataKeys),
+            body={},
+            idempotency_key=idempotency_key,
         )
 
     @endpoint

@@ -1,0 +1,154 @@
+"""Privacy: exports, erasure with proof, consents, retention periods, the record of processing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from leanvibe._faces import Resource, Runner, endpoint, pages
+from leanvibe._operations import Call, given, path_of, reads, reads_page
+from leanvibe.models import (
+    Consent,
+    Erasure,
+    PrivacyExport,
+    ProcessingRecord,
+    RetentionPeriods,
+)
+from leanvibe.pagination import Page
+
+
+class Privacy(Resource[Runner]):
+    """What people may ask for of their data, and what their organisation owes them."""
+
+    @endpoint
+    def export(
+        self,
+        /,
+        *,
+        user_id: str | UUID | None = None,
+        idempotency_key: str | None = None,
+    ) -> Call[PrivacyExport]:
+        """Have a ZIP written of one person's data; without `user_id`, of the whole tenant's.
+
+        Raises:
+            PermissionDeniedError: prove yourself anew with `auth.step_up` first.
+        """
+        return Call(
+            method="POST",
+            path="/privacy/exports",
+            read=reads(PrivacyExport),
+            body=given(user_id=None if user_id is None else str(user_id)),
+            idempotency_key=idempotency_key,
+        )
+
+    @endpoint
+    def export_mine(self, /, *, idempotency_key: str | None = None) -> Call[PrivacyExport]:
+        """Have a ZIP written of your own data."""
+        return Call(
+            method="POST",
+            path="/auth/me/export",
+            read=reads(PrivacyExport),
+            body={},
+            idempotency_key=idempotency_key,
+        )
+
+    @endpoint
+    def get_export(self, export_id: str | UUID) -> Call[PrivacyExport]:
+        """How an export stands; once it is ready, `download_url` works for a quarter of an hour."""
+        return Call(
+            method="GET", path=path_of("privacy", "exports", export_id), read=reads(PrivacyExport)
+        )
+
+    def _exports(
+        self, /, *, limit: int | None = None, cursor: str | None = None
+    ) -> Call[Page[PrivacyExport]]:
+        """The exports, newest first."""
+        return Call(
+            method="GET",
+            path="/privacy/exports",
+            read=reads_page(PrivacyExport),
+            query=given(limit=limit, cursor=cursor),
+        )
+
+    exports = endpoint(_exports)
+    iterate_exports = pages(_exports)
+
+    @endpoint
+    def erase(self, user_id: str | UUID, *, idempotency_key: str | None = None) -> Call[Erasure]:
+        """Erase a person from your tenant, at once and for good. The answer is the proof.
+
+        Raises:
+            ConflictError: the last owner, or yourself.
+        """
+        return Call(
+            method="POST",
+            path="/privacy/erasures",
+            read=reads(Erasure),
+            body={"user_id": str(user_id)},
+            idempotency_key=idempotency_key,
+        )
+
+    @endpoint
+    def get_erasure(self, erasure_id: str | UUID) -> Call[Erasure]:
+        """The certificate of an erasure, and whether it is as it was signed."""
+        return Call(
+            method="GET", path=path_of("privacy", "erasures", erasure_id), read=reads(Erasure)
+        )
+
+    @endpoint
+    def consent(
+        self,
+        purpose: str,
+        *,
+        version: str,
+        given: bool = True,
+        idempotency_key: str | None = None,
+    ) -> Call[Consent]:
+        """Consent to a purpose, or withdraw it with `given=False`."""
+        return Call(
+            method="POST",
+            path="/privacy/consents",
+            read=reads(Consent),
+            body={"purpose": purpose, "version": version, "given": given},
+            idempotency_key=idempotency_key,
+        )
+
+    def _consents(
+        self,
+        /,
+        *,
+        user_id: str | UUID | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> Call[Page[Consent]]:
+        """What was consented to and withdrawn, newest first."""
+        wanted = None if user_id is None else str(user_id)
+        return Call(
+            method="GET",
+            path="/privacy/consents",
+            read=reads_page(Consent),
+            query=given(user_id=wanted, limit=limit, cursor=cursor),
+        )
+
+    consents = endpoint(_consents)
+    iterate_consents = pages(_consents)
+
+    @endpoint
+    def retention(self) -> Call[RetentionPeriods]:
+        """How long rows are kept, by table."""
+        return Call(method="GET", path="/privacy/retention", read=reads(RetentionPeriods))
+
+    @endpoint
+    def set_retention(self, days: Mapping[str, int]) -> Call[RetentionPeriods]:
+        """Keep the rows of the named tables for so many days."""
+        return Call(
+            method="PATCH",
+            path="/privacy/retention",
+            read=reads(RetentionPeriods),
+            body={"days": dict(days)},
+        )
+
+    @endpoint
+    def processing(self) -> Call[ProcessingRecord]:
+        """The record of processing activities (GDPR Art. 30)."""
+        return Call(method="GET", path="/privacy/processing", read=reads(ProcessingRecord))

@@ -1,0 +1,45 @@
+"""The Python SDK's methods of privacy, keys and the audit chain, against the whole application."""
+
+import pytest
+
+from leanvibe import LeanVibeClient, exceptions
+from tests.contract.test_sdk import missing, sdk
+from tests.given import Organisation
+
+__all__ = ["sdk"]
+
+
+async def test_exports_erasures_and_consents(sdk: LeanVibeClient, acme: Organisation) -> None:
+    asked = await sdk.privacy.export(user_id=acme.people["viewer"].id)
+    assert not missing(asked)
+    assert (await sdk.privacy.get_export(asked.id)).status == "queued"
+    own = await sdk.privacy.export_mine()
+    assert own.user_id == str(acme.people["owner"].id)
+    assert {one.id for one in (await sdk.privacy.exports()).data} == {asked.id, own.id}
+    proof = await sdk.privacy.erase(acme.people["guest"].id)
+    assert not missing(proof)
+    assert (await sdk.privacy.get_erasure(proof.id)).genuine
+    with pytest.raises(exceptions.ConflictError):
+        await sdk.privacy.erase(acme.people["owner"].id)
+    await sdk.privacy.consent("product news", version="1")
+    await sdk.privacy.consent("product news", version="1", given=False)
+    consents = [one.given async for one in sdk.privacy.iterate_consents()]
+    assert consents == [False, True]
+
+
+async def test_periods_and_the_record(sdk: LeanVibeClient) -> None:
+    periods = await sdk.privacy.set_retention({"event_personal": 365})
+    assert not missing(periods)
+    now = {one.table: one.days for one in (await sdk.privacy.retention()).data}
+    assert now["event_personal"] == 365
+    assert not missing(await sdk.privacy.processing())
+
+
+async def test_keys_and_the_chain(sdk: LeanVibeClient) -> None:
+    assert (await sdk.tenants.data_keys()).data == []
+    made = await sdk.tenants.rotate_data_key()
+    assert not missing(made)
+    assert [key.version for key in made.data] == [1]
+    verdict = await sdk.audit.verify()
+    assert not missing(verdict)
+    assert verdict.valid
