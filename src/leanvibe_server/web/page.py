@@ -235,13 +235,20 @@ async def _admit(
     scope = scope_of(visit.house, admission, visit.request_id, wanted=wanted)
     shell = {
         "viewer": scope.actor,
-        "menu": menu_for(scope.permissions.union(*scope.project_roles.values())),
+        "menu": menu_for(_shown_to(scope)),
         "tenant": await tenancy.require_tenant(scope),
         "permissions": scope.permissions,
         "acting": scope.home_tenant_id is not None,
         "several_tenants": await memberships.has_several(scope),
     }
     return admission, scope, shell
+
+
+def _shown_to(scope: Scope) -> frozenset[str]:
+    """The permissions the menu goes by: also those on one project only; and who acts for another
+    organisation finds the pages that are for anybody."""
+    held = scope.permissions.union(*scope.project_roles.values())
+    return held if scope.home_tenant_id is None else held | {Permission.SELF}
 
 
 def _come_home(visit: Visit) -> RedirectResponse:
