@@ -22,6 +22,7 @@ from leanvibe.resources.audit import Audit
 from leanvibe.resources.auth import Auth
 from leanvibe.resources.billing import Billing
 from leanvibe.resources.machines import Groups, Scim, ServiceAccounts
+from leanvibe.resources.mfa import Mfa
 from leanvibe.resources.people import ApiKeys, Users
 from leanvibe.resources.privacy import Privacy
 from leanvibe.resources.projects import Projects
@@ -39,6 +40,7 @@ class _Client(Generic[Runner]):
     def __init__(self, runner: Runner) -> None:
         self._runner: Runner = runner
         self.auth: Auth[Runner] = Auth(runner)
+        self.mfa: Mfa[Runner] = Mfa(runner)
         self.users: Users[Runner] = Users(runner)
         self.api_keys: ApiKeys[Runner] = ApiKeys(runner)
         self.service_accounts: ServiceAccounts[Runner] = ServiceAccounts(runner)

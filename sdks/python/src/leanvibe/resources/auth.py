@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from leanvibe import exceptions as errors
@@ -53,7 +55,7 @@ class Auth(Resource[Runner]):
         )
         # No idempotency key: an answer that bears tokens is never stored, and a second
         # session after a lost answer does no harm.
-        return _Opening(
+        return Opening(
             Call(
                 method="POST",
                 path="/auth/login",
@@ -97,7 +99,12 @@ class Auth(Resource[Runner]):
 
     @endpoint
     def step_up(
-        self, *, password: str | None = None, mfa_code: str | None = None
+        self,
+        *,
+        password: str | None = None,
+        mfa_code: str | None = None,
+        mfa_method: str | None = None,
+        credential: Mapping[str, Any] | None = None,
     ) -> Operation[Login]:
         """Prove once more who one is, which sensitive changes ask for every ten minutes.
 
@@ -106,12 +113,17 @@ class Auth(Resource[Runner]):
         Raises:
             PermissionDeniedError: the password or code is wrong.
         """
-        return _Opening(
+        return Opening(
             Call(
                 method="POST",
                 path="/auth/step-up",
                 read=reads(Login),
-                body=given(password=password, mfa_code=mfa_code),
+                body=given(
+                    password=password,
+                    mfa_code=mfa_code,
+                    mfa_method=mfa_method,
+                    credential=credential,
+                ),
                 repeatable=True,
             )
         )
@@ -206,7 +218,9 @@ class Auth(Resource[Runner]):
 
 
 @dataclass(frozen=True)
-class _Opening:
+class Opening:
+    """A call that opens a session, which the client uses from then on."""
+
     call: Call[Login]
 
     def steps(self, core: Core) -> Steps[Login]:

@@ -1,0 +1,154 @@
+"""Keys and passkeys in Chromium, with its virtual authenticator, through the dashboard itself."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, sync_playwright
+
+from tests.conftest import Ground
+from tests.given import Person
+from tests.web.test_browser import ARGUMENTS, Site, _furnish, _Server
+
+PROGRAM = next(
+    (path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None
+)
+pytestmark = pytest.mark.skipif(
+    PROGRAM is None and "CI" not in os.environ,
+    reason="NOT TRIED: install Debian's package chromium",
+)
+SHOTS = os.environ.get("SCREENSHOTS")
+
+
+@pytest.fixture(scope="module")
+def site(ground: Ground) -> Iterator[Site]:
+    server = _Server(ground)
+    server.start()
+    try:
+        acme, project_id, task_id = server.do(_furnish(server.house))
+        yield Site(f"http://localhost:{server.port}", acme, project_id, task_id, server.do)
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=PROGRAM, args=ARGUMENTS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    made = browser.new_context()
+    yield made
+    made.close()
+
+
+def plug_in(context: BrowserContext, page: Page, *, transport: str) -> tuple[CDPSession, str]:
+    """Give the browser an authenticator: `internal` keeps passkeys, `usb` is a plain key."""
+    devtools = context.new_cdp_session(page)
+    devtools.send("WebAuthn.enable")
+    internal = transport == "internal"
+    made = devtools.send(
+        "WebAuthn.addVirtualAuthenticator",
+        {
+            "options": {
+                "protocol": "ctap2",
+                "transport": transport,
+                "hasResidentKey": internal,
+                "hasUserVerification": internal,
+                "isUserVerified": internal,
+                "automaticPresenceSimulation": True,
+            }
+        },
+    )
+    return devtools, made["authenticatorId"]
+
+
+def sign_in(page: Page, site: Site, person: Person) -> None:
+    page.goto(f"{site.url}/login")
+    page.fill("#email", person.email)
+    page.fill("#password", person.password)
+    page.click("main form[action='/login'] button.primary")
+
+
+def register(page: Page, site: Site, name: str) -> None:
+    page.goto(f"{site.url}/account/mfa")
+    shoot(page, "mfa")
+    form = page.locator("form", has=page.locator("input[value=webauthn]"))
+    form.locator("input[name=name]").fill(name)
+    form.locator("button").click()
+    shoot(page, "register")
+    page.click("[data-webauthn] button")
+    page.wait_for_url(f"{site.url}/account/mfa")
+    assert name in page.inner_text("main")
+
+
+def sign_out(page: Page) -> None:
+    page.click(".account summary")
+    page.click(".account form[action='/logout'] button")
+    page.wait_for_url("**/login")
+
+
+def shoot(page: Page, name: str) -> None:
+    """A picture of the page, for whoever wants to look at it."""
+    if SHOTS:
+        page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=True)
+
+
+def test_a_passkey_is_registered_confirms_a_sign_in_and_signs_in_alone(
+    site: Site, context: BrowserContext
+) -> None:
+    page = context.new_page()
+    devtools, device = plug_in(context, page, transport="internal")
+    sign_in(page, site, site.acme.people["owner"])
+    page.wait_for_url(f"{site.url}/")
+    register(page, site, "This laptop")
+    [kept] = devtools.send("WebAuthn.getCredentials", {"authenticatorId": device})["credentials"]
+    assert (kept["rpId"], kept["isResidentCredential"]) == ("localhost", True)
+    sign_out(page)
+    sign_in(page, site, site.acme.people["owner"])
+    page.wait_for_url(f"{site.url}/login/second-factor")
+    shoot(page, "second-factor")
+    page.click("main button.primary")
+    page.wait_for_url(f"{site.url}/")
+    sign_out(page)
+    shoot(page, "login")
+    page.click("form[action='/login/passkey'] button")
+    page.wait_for_url(f"{site.url}/")
+    assert "Overview" in page.inner_text("main h1, nav")
+
+
+def test_a_plain_key_confirms_a_sign_in_but_is_no_passkey(
+    site: Site, context: BrowserContext
+) -> None:
+    page = context.new_page()
+    plug_in(context, page, transport="usb")
+    sign_in(page, site, site.acme.people["admin"])
+    page.wait_for_url(f"{site.url}/")
+    register(page, site, "Key ring")
+    sign_out(page)
+    sign_in(page, site, site.acme.people["admin"])
+    page.wait_for_url(f"{site.url}/login/second-factor")
+    page.click("main button.primary")
+    page.wait_for_url(f"{site.url}/")
+
+
+def test_a_key_of_somebody_else_confirms_nothing(site: Site, context: BrowserContext) -> None:
+    page = context.new_page()
+    devtools, device = plug_in(context, page, transport="usb")
+    sign_in(page, site, site.acme.people["manager"])
+    page.wait_for_url(f"{site.url}/")
+    register(page, site, "Mine")
+    sign_out(page)
+    devtools.send("WebAuthn.removeVirtualAuthenticator", {"authenticatorId": device})
+    plug_in(context, page, transport="usb")
+    sign_in(page, site, site.acme.people["manager"])
+    page.wait_for_url(f"{site.url}/login/second-factor")
+    page.click("main button.primary")
+    page.wait_for_selector("[data-webauthn-fault]:not([hidden])")
+    assert page.url == f"{site.url}/login/second-factor"
