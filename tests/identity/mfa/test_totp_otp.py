@@ -336,13 +336,47 @@ async def test_sec_totp_otp_07_a_factor_is_changed_only_after_a_fresh_proof(
     for answer in stale:
         assert answer.status_code == 403
         assert answer.json()["details"]["reason"] == "step_up_required"
-    fresh = await post(client, "/auth/step-up", bearer(mine), password=PASSWORD)
+    code = totp_code(mine["secret"], clock)
+    fresh = await post(client, "/auth/step-up", bearer(mine), mfa_code=code)
     gone = await client.delete(f"/v1/auth/mfa/{factor['id']}", headers=bearer(fresh.json()))
     assert gone.status_code == 204
     assert "A second factor was removed" in [
         subject for subject, _ in await letters_to(admin, acme.people["owner"].email)
     ]
     assert (await knock(client, acme)).status_code == 200
+
+
+async def test_a_password_alone_is_not_enough_for_who_has_a_second_factor(
+    client: httpx.AsyncClient, acme: Organisation, clock: FakeClock
+) -> None:
+    mine = await enrol(client, acme, clock)
+    clock.advance(minutes=11)
+    for password in (PASSWORD, "wrong"):
+        refused = await post(client, "/auth/step-up", bearer(mine), password=password)
+        assert (refused.status_code, refused.json()["error"]) == (403, "forbidden")
+        assert refused.json()["details"]["reason"] == "second_factor_needed"
+        assert refused.json()["details"]["methods"] == ["totp", "backup_code"]
+    stale = await post(client, "/auth/mfa/backup-codes", bearer(mine))
+    assert stale.json()["details"]["reason"] == "step_up_required"
+    code = totp_code(mine["secret"], clock)
+    both = await post(client, "/auth/step-up", bearer(mine), password="wrong", mfa_code=code)
+    assert both.json()["details"]["reason"] == "wrong_password"
+    right = await post(client, "/auth/step-up", bearer(mine), password=PASSWORD, mfa_code=code)
+    assert right.status_code == 200, right.text
+
+
+async def test_a_first_second_factor_ends_the_sessions_that_were_opened_without_one(
+    client: httpx.AsyncClient, acme: Organisation, clock: FakeClock
+) -> None:
+    stolen = await sign_in(client, acme)
+    mine = await enrol(client, acme, clock)
+    assert (await status(client, stolen), await status(client, mine)) == (401, 200)
+    with_factor = await knock(client, acme, mfa_code=totp_code(mine["secret"], clock))
+    begun = await post(client, "/auth/mfa/setup", bearer(mine), method="totp")
+    clock.advance(seconds=60)
+    code = totp_code(begun.json()["secret"], clock)
+    assert (await post(client, "/auth/mfa/verify", bearer(mine), code=code)).status_code == 200
+    assert await status(client, with_factor.json()) == 200
 
 
 async def test_sec_totp_otp_07_a_code_proves_its_bearer_once_more(

@@ -47,7 +47,7 @@ PEOPLE: list[str | Enum] = ["Users"]
 async def step_up(
     request: StepUpRequest, errand: Annotated[Errand, may_go_out(Permission.SELF)]
 ) -> TokenAnswer:
-    """Prove once more who you are, with your password or a code of your second factor.
+    """Prove once more who you are: with a second factor if you have one, else your password.
 
     Sensitive changes ask for a proof of the last ten minutes and answer 403 with
     `details.reason` `step_up_required` otherwise. The session goes on under a new id: use the

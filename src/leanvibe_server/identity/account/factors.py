@@ -2,9 +2,33 @@
 
 from typing import Any
 
-from leanvibe_server.identity.mfa.service import Answer
+from leanvibe_server.identity.mfa.service import Answer, usable_factors
 from leanvibe_server.identity.mfa.stepping import prove_own
+from leanvibe_server.identity.models import User
 from leanvibe_server.kernel.access import Errand
+from leanvibe_server.kernel.errors import Forbidden
+from leanvibe_server.kernel.scope import Scope
+
+
+async def check_password_is_enough(scope: Scope, user: User) -> None:
+    """Refuse a password alone to who has a second factor: what protects the sign-in must not be
+    removed with less than the sign-in takes.
+
+    Raises: Forbidden: naming the methods they may prove themselves with.
+    """
+    usable = await usable_factors(scope, user.id)
+    if not usable.has_any:
+        return
+    why = "You have set up a second factor: its code or key is needed here"
+    raise Forbidden(
+        f"{why}.",
+        details={
+            "field": "mfa_code",
+            "reason": "second_factor_needed",
+            "methods": usable.methods,
+            "validation_errors": [f"mfa_code: {why}"],
+        },
+    )
 
 
 async def verify_code(

@@ -119,20 +119,25 @@ async def count_wrong(errand: Errand, user: User, reason: str) -> None:
 
 
 async def _proof_of(errand: Errand, request: StepUpRequest) -> Proof:
+    by_factor = request.mfa_code is not None or request.credential is not None
+    if request.password is None and not by_factor:
+        raise InvalidRequest(
+            "Send your `password` or an `mfa_code`.",
+            details={"field": "password", "validation_errors": ["password: Field required"]},
+        )
+    async with errand.scope() as scope:
+        user = (await require_own(scope)).user
+        if not by_factor:
+            await factors.check_password_is_enough(scope, user)
     if request.password is not None:
         await require_password(errand, request.password, field="password")
-        return Proof(method="password", amr=("pwd",))
-    if request.mfa_code is not None or request.credential is not None:
-        async with errand.scope() as scope:
-            await require_own(scope)
-        amr = await factors.verify_code(
-            errand, request.mfa_code, method=request.mfa_method, credential=request.credential
-        )
-        return Proof(method="second factor", amr=amr, second_factor=True)
-    raise InvalidRequest(
-        "Send your `password` or an `mfa_code`.",
-        details={"field": "password", "validation_errors": ["password: Field required"]},
+    first = () if request.password is None else ("pwd",)
+    if not by_factor:
+        return Proof(method="password", amr=first)
+    amr = await factors.verify_code(
+        errand, request.mfa_code, method=request.mfa_method, credential=request.credential
     )
+    return Proof(method="second factor", amr=(*first, *amr), second_factor=True)
 
 
 def _attempt(errand: Errand, user: User) -> Attempt:

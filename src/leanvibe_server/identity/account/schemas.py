@@ -42,7 +42,7 @@ class LinkToken(BaseModel):
 
 
 class StepUpRequest(BaseModel):
-    """A password, or a code or key of a second factor."""
+    """A code or key of a second factor; a password, for who has set up none."""
 
     password: str | None = Field(None, max_length=passwords.MAX_LENGTH)
     mfa_code: str | None = Field(None, max_length=20)

@@ -38,7 +38,7 @@ from leanvibe_server.identity.models import User
 from leanvibe_server.identity.policy import policy_of
 from leanvibe_server.identity.refusals import no_credentials
 from leanvibe_server.identity.repository import people
-from leanvibe_server.identity.sessions import TOKEN, OpenedSession
+from leanvibe_server.identity.sessions import TOKEN, OpenedSession, end_all
 from leanvibe_server.kernel.access import Errand
 from leanvibe_server.kernel.errors import Conflict, Forbidden, InvalidRequest
 from leanvibe_server.kernel.house import House
@@ -195,6 +195,7 @@ async def _confirm_key(who: Enrolling, pending: Factor, credential: dict[str, An
 async def _activate(scope: Scope, who: Enrolling, factor: Factor) -> None:
     """Have the factor count; whatever it replaces does no longer."""
     await _hold(scope, who)
+    before = await rows.list_verified(scope.conn, scope.tenant_id, who.user.id)
     if factor.method != WEBAUTHN:
         for other in await rows.delete_others(scope.conn, factor):
             if other.verified_at is not None:
@@ -212,6 +213,10 @@ async def _activate(scope: Scope, who: Enrolling, factor: Factor) -> None:
         await scope.emit(BackupCodesMade(user_id=who.user.id))
     await scope.emit(FactorAdded(user_id=who.user.id, factor_id=factor.id, method=factor.method))
     await mails.factor_added(scope, who.user, factor.method)
+    if not before:
+        # They were opened with less than a sign-in takes from now on.
+        own = scope.actor.session_id
+        await end_all(scope, who.user.id, reason="a second factor was set up", keep=own)
 
 
 async def _hold(scope: Scope, who: Enrolling) -> None:
