@@ -14,7 +14,7 @@ from tests.conftest import FakeClock
 from tests.given import Organisation
 
 SECRETS = [
-    "lv_live_0123456789abcdefABCDEF",
+    f"lv_live_{'0123456789abcdef' * 4}",
     "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
     "ghp_cafebabe0000000000000000000000000000",
     "AKIAIOSFODNN7EXAMPLE",
@@ -50,7 +50,7 @@ async def test_sec_audit_03_a_user_agent_of_a_megabyte_is_cut_and_forges_no_line
     client: httpx.AsyncClient, acme: Organisation
 ) -> None:
     person = acme.people["owner"]
-    agent = "agent\x1b[31m\t lv_live_0123456789abcdefABCDEF " + "x" * 1_000_000
+    agent = f"agent\x1b[31m\t {SECRETS[0]} " + "x" * 1_000_000
     answer = await client.post(
         "/v1/auth/login",
         json={"email": person.email, "password": person.password},
@@ -65,7 +65,17 @@ async def test_sec_audit_03_a_user_agent_of_a_megabyte_is_cut_and_forges_no_line
         shown = entry["user_agent"] or ""
         assert len(shown) <= 300
         assert shown.isprintable()
-        assert "lv_live_" not in shown
+        assert SECRETS[0] not in shown
+
+
+async def test_the_start_of_a_key_that_people_know_it_by_stays(
+    client: httpx.AsyncClient, acme: Organisation
+) -> None:
+    headers = await acme.headers(client)
+    made = await client.post("/v1/api-keys", json={"name": "ci"}, headers=headers)
+    log = await client.get("/v1/admin/audit?event_type=api_key.created", headers=headers)
+    assert log.json()["data"][0]["details"]["prefix"] == made.json()["prefix"]
+    assert made.json()["key"] not in log.text
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"])

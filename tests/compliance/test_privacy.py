@@ -196,6 +196,8 @@ async def test_sec_crypto_residency_gdpr_06_nobody_exports_or_fetches_someone_el
     assert (await client.get(url)).status_code == 404
     await client.patch(user_path, json={"status": "active"}, headers=headers)
     assert (await client.get(url)).status_code == 200
+    log = await client.get("/v1/admin/audit?event_type=privacy.export_downloaded", headers=headers)
+    assert log.json()["data"][0]["actor"]["label"] == acme.people["viewer"].email
     clock.advance(minutes=16)
     assert (await client.get(url)).status_code == 404
 

@@ -2,7 +2,7 @@
 
 import base64
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -194,6 +194,7 @@ async def open_download(
         actor = Actor("user", user_id, address=visit.address, user_agent=visit.user_agent)
         scope = Scope(conn, tenant_id, actor, house.clock, house, request_id=visit.request_id)
         user = await users.require_user(scope, user_id)
+        scope = replace(scope, actor=replace(actor, label=user.email))
         if not user.may_sign_in(now):
             raise NotFound("This link has ended. Get a new one from the export.")
         export = await repository.find_export(conn, tenant_id, export_id)

@@ -60,7 +60,7 @@ def _activity(purpose: str, tables: list[TableData], periods: dict[str, Period])
         bases=sorted({table.basis for table in tables}),
         categories=sorted({kind for table in tables for kind in table.categories}),
         tables=[table.table for table in tables],
-        retention=[_kept(table, periods.get(table.table)) for table in tables],
+        retention=_kept(tables, periods),
         erasure=[
             f"{table.table}: "
             + ("deleted" if table.erasure == "delete" else f"kept, {table.kept_because}")
@@ -70,10 +70,14 @@ def _activity(purpose: str, tables: list[TableData], periods: dict[str, Period])
     )
 
 
-def _kept(table: TableData, period: Period | None) -> str:
-    if period is None:
-        return f"{table.table}: as long as the account or the organisation"
-    return f"{table.table}: {period.days} days"
+def _kept(tables: list[TableData], periods: dict[str, Period]) -> list[str]:
+    """How long, the tables with a period of their own first."""
+    with_age = [table for table in tables if table.table in periods]
+    told = [f"{table.table}: {periods[table.table].days} days" for table in with_age]
+    if len(with_age) < len(tables):
+        rest = "the rest " if with_age else ""
+        told.append(f"{rest}while it serves, at most as long as the account or the organisation")
+    return told
 
 
 def _recipients(settings: Settings) -> list[str]:

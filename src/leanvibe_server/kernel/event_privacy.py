@@ -37,7 +37,7 @@ SECRET = frozenset(
 REDACTED = "[redacted]"
 LONGEST = 10_000
 _TELLTALE = re.compile(
-    r"lv_(?:live|test)_[0-9A-Za-z]{16,}"
+    r"lv_(?:live|test)_[0-9A-Za-z]{40,}"
     r"|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"
     r"|gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}"
     r"|AKIA[0-9A-Z]{16}|sk_(?:live|test)_\w{16,}|xox[abprs]-[\w-]{10,}"

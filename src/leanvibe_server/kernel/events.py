@@ -155,7 +155,7 @@ def stored_event(row: Any) -> StoredEvent:
     kept = values.pop("personal_digests") or {}
     values["payload"], actor = merge(values["payload"], values.pop("known"))
     values |= actor
-    if values["actor_label"] is None and str(values["actor_id"]) in kept:
+    if not actor and values["actor_label"] is None and str(values["actor_id"]) in kept:
         values["actor_label"] = f"erased person {values['actor_id']}"
     return StoredEvent(**values)
 
