@@ -15,7 +15,7 @@ from leanvibe_server.identity.scim.filters import parse_filter
 from leanvibe_server.kernel.errors import InvalidRequest
 from leanvibe_server.wiring import Doors
 from tests.conftest import FakeClock
-from tests.given import Organisation
+from tests.given import PASSWORD, Organisation
 from tests.identity.given_scim import add_scim_token, patch_of, provisioner
 
 ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
@@ -672,3 +672,27 @@ async def test_a_service_account_is_nobody_to_provision(
         {"op": "add", "path": "members", "value": [{"value": made.json()["id"]}]},
     )
     refused(answer, 400, "invalidValue")
+
+
+async def test_who_is_less_than_an_admin_makes_nobody_one_by_provisioning(
+    client: httpx.AsyncClient, acme: Organisation
+) -> None:
+    admin = await acme.headers(client, "admin")
+    held = ["scim:manage", "user:read", "api_key:manage"]
+    await client.post("/v1/roles", json={"name": "syncer", "permissions": held}, headers=admin)
+    email = f"syncer@{acme.people['owner'].email.partition('@')[2]}"
+    body = {"email": email, "role": "syncer", "password": PASSWORD}
+    made = await client.post("/v1/users", json=body, headers=admin)
+    assert made.status_code == 201, made.text
+    login = await client.post("/v1/auth/login", json={"email": email, "password": PASSWORD})
+    own = {"Authorization": f"Bearer {login.json()['access_token']}"}
+
+    token = await client.post("/v1/scim/tokens", json={"name": "mine"}, headers=own)
+    assert token.status_code == 403, token.text
+    key = await client.post(
+        "/v1/api-keys", json={"name": "k", "scopes": ["scim:manage"]}, headers=own
+    )
+    by = {"Authorization": f"Bearer {key.json()['key']}"}
+    refused(await client.get(f"/scim/v2/{acme.tenant.slug}/Users", headers=by), 403)
+    by_admin = await client.post("/v1/scim/tokens", json={"name": "ours"}, headers=admin)
+    assert by_admin.status_code == 201

@@ -13,7 +13,7 @@ from leanvibe_server.kernel.errors import AppError
 from leanvibe_server.kernel.house import House
 from leanvibe_server.tenancy.tree import service as tree
 from tests.conftest import FakeClock
-from tests.given import Organisation
+from tests.given import PASSWORD, Organisation
 from tests.identity.given_people import system_scope
 from tests.tenancy.given_trees import below, closure_of, create_below, put_below, true_closure
 
@@ -292,3 +292,41 @@ async def test_a_key_acts_below_only_where_its_scopes_say_so(
         key = {"Authorization": f"Bearer {made.json()['key']}", "X-Tenant-ID": str(child.id)}
         assert (await client.get("/v1/projects", headers=key)).status_code == status
         assert (await client.get("/v1/users", headers=key)).status_code == 403
+
+
+async def test_a_key_of_a_made_role_is_no_administrator_below(
+    client: httpx.AsyncClient, house: House, acme: Organisation
+) -> None:
+    child = await below(house, acme, "North")
+    admin = await acme.headers(client, "admin")
+    there = {**admin, "X-Tenant-ID": str(child.id)}
+    scopes = ["organization:manage", "user:create", "user:update", "user:read", "api_key:manage"]
+    await client.post("/v1/roles", json={"name": "org-clerk", "permissions": scopes}, headers=admin)
+    clerk = f"clerk@{acme.people['owner'].email.partition('@')[2]}"
+    body = {"email": clerk, "role": "org-clerk", "password": PASSWORD}
+    made = await client.post("/v1/users", json=body, headers=admin)
+    assert made.status_code == 201, made.text
+    boss = await client.post(
+        "/v1/users", json={**body, "email": f"boss.{clerk}", "role": "admin"}, headers=there
+    )
+    assert boss.status_code == 201, boss.text
+
+    login = await client.post("/v1/auth/login", json={"email": clerk, "password": PASSWORD})
+    own = {"Authorization": f"Bearer {login.json()['access_token']}"}
+    key = await client.post("/v1/api-keys", json={"name": "k", "scopes": scopes}, headers=own)
+    by = {"Authorization": f"Bearer {key.json()['key']}", "X-Tenant-ID": str(child.id)}
+    path = f"/v1/users/{boss.json()['id']}"
+    for refused in (
+        await client.patch(path, json={"status": "disabled"}, headers=by),
+        await client.post(f"{path}/mfa/reset", headers=by),
+        await client.post(
+            "/v1/api-keys",
+            json={"name": "k", "user_id": boss.json()["id"], "scopes": ["user:read"]},
+            headers=by,
+        ),
+        await client.post(
+            "/v1/users", json={**body, "email": f"m.{clerk}", "role": "manager"}, headers=by
+        ),
+    ):
+        assert refused.status_code == 403, refused.text
+    assert (await client.get(path, headers=by)).status_code == 200

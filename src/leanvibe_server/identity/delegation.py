@@ -8,7 +8,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from leanvibe_server.identity.events import OrganizationEntered
-from leanvibe_server.identity.permissions import permissions_of
+from leanvibe_server.identity.permissions import RANKS, covers, permissions_of
 from leanvibe_server.identity.policy import check_address, policy_from
 from leanvibe_server.identity.refusals import wrong_tenant
 from leanvibe_server.identity.repository import gate as rows
@@ -24,6 +24,16 @@ from leanvibe_server.tenancy.service import enter_tenant
 AT_MOST = ROLE_PERMISSIONS[Role.ADMIN] - {Permission.SELF}
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 REMEMBERED = 50_000
+
+
+def _role_below(standing: Standing) -> str | None:
+    """The role somebody stands for below: the highest whose rights they hold at home as a person.
+
+    Whoever runs organisations by a role their own made for it is no administrator there, and what
+    they may give or change is judged by this. None: they hold less than any role.
+    """
+    held = permissions_of(standing.role, None, standing.role_permissions)
+    return next((role.value for role in RANKS[1:] if covers(held, ROLE_PERMISSIONS[role])), None)
 
 
 class Delegation:
@@ -53,7 +63,7 @@ class Delegation:
         acting = replace(
             actor,
             label=f"{actor.label} (of {standing.tenant_slug})",
-            role=Role.ADMIN.value,
+            role=_role_below(standing),
             session_id=None,
         )
         transaction = await house.database.begin_tenant(named)

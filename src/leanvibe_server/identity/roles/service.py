@@ -165,6 +165,18 @@ async def require_over(scope: Scope, role: str) -> None:
         raise Forbidden("You cannot change somebody whose role may do more than yours.")
 
 
+async def require_administrator(scope: Scope, what: str) -> None:
+    """Refuse who may not do, as a person, all that an administrator may: `what` would lead them to
+    rights that they do not hold.
+
+    Raises: Forbidden.
+    """
+    if not (_is_the_house(scope) or covers(await _own(scope), ROLE_PERMISSIONS[Role.ADMIN])):
+        raise Forbidden(
+            f"Only somebody with all the rights of an admin {what}: groups may make people admins."
+        )
+
+
 async def permissions_of_role(scope: Scope, role: str) -> frozenset[str]:
     """What a role of the tenant permits; nothing when there is no such role."""
     return await _held_by(scope, role) or frozenset()
@@ -203,7 +215,7 @@ async def _own(scope: Scope) -> frozenset[str]:
     """What the caller holds as a person; the scopes of a key do not count."""
     if scope.actor.kind == "user":
         return scope.permissions
-    return await permissions_of_role(scope, scope.actor.role or "")
+    return scope.permissions | await permissions_of_role(scope, scope.actor.role or "")
 
 
 def _is_the_house(scope: Scope) -> bool:

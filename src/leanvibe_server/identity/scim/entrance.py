@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 
 from leanvibe_server.entitlements.service import require_feature
 from leanvibe_server.identity.refusals import invalid_token
+from leanvibe_server.identity.roles.service import require_administrator
 from leanvibe_server.identity.scim.tokens import FEATURE, base_url
 from leanvibe_server.kernel.access import Admission, Gate, Permission, check_permission, scope_of
 from leanvibe_server.kernel.errors import Forbidden, NotFound
@@ -53,6 +54,8 @@ def provisioner() -> Any:
         if (await require_tenant(scope)).slug != slug:
             raise NotFound("There is no such tenant.")
         _check(admission, writes=request.method != "GET")
+        if admission.actor.kind != "scim":
+            await require_administrator(scope, "provisions by a key of their own")
         require_feature(scope.plan, FEATURE)
         return Provisioner(
             scope,

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from leanvibe_server.entitlements.service import require_feature
 from leanvibe_server.identity import opaque
+from leanvibe_server.identity.roles.service import require_administrator
 from leanvibe_server.identity.scim import repository as rows
 from leanvibe_server.identity.scim.events import ScimTokenCreated, ScimTokenRevoked
 from leanvibe_server.identity.scim.models import ScimToken
@@ -33,9 +34,11 @@ def base_url(house: House, slug: str) -> str:
 async def create(scope: Scope, new: NewScimToken) -> CreatedScimToken:
     """Make a token. Its secret is in this answer and nowhere else.
 
-    Raises: Forbidden: the plan holds no provisioning. Conflict: there are enough of them.
+    Raises: Forbidden: the plan holds no provisioning, or the caller is less than an administrator,
+        whom the token could make one. Conflict: there are enough of them.
     """
     require_feature(scope.plan, FEATURE)
+    await require_administrator(scope, "gives out provisioning tokens")
     if await rows.count_tokens(scope.conn, scope.tenant_id, now=scope.now) >= MAX_TOKENS:
         raise Conflict(f"There are {MAX_TOKENS} tokens already. Revoke one first.")
     secret = opaque.new_scim_token(scope.tenant_id)
