@@ -259,7 +259,7 @@ async def test_sec_tenant_isolation_db_16_nothing_a_caller_sends_becomes_sql(
 
 # Filters of SCIM become conditions of a fixed vocabulary, with every value a parameter; their own
 # tests try to break out. The others never meet a caller.
-PUT_TOGETHER_OTHERWISE = {"scim", "migrations", "inside", "postgres.py", "owner.py"}
+PUT_TOGETHER_OTHERWISE = {"scim", "keys", "migrations", "inside", "postgres.py", "owner.py"}
 
 
 def test_no_statement_is_put_together_from_values() -> None:
