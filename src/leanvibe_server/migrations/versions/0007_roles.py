@@ -84,10 +84,11 @@ def upgrade() -> None:
         grant(table, FULL, "platform")
     run(SUBTREE)
     for table, column in SUBTREE_TABLES.items():
+        # The setting is read and turned into ids once for a statement, not for every row.
         run(
             f"""
             CREATE POLICY tenant_subtree ON {table} FOR SELECT TO {{app}} USING ({column} = ANY (
                 (SELECT string_to_array(nullif(current_setting('app.subtree', true), ''), ',')
-                )::uuid[]));
+                        ::uuid[])::uuid[]));
             """
         )

@@ -50,18 +50,22 @@ SELECT tenant_id FROM tenant_ancestors WHERE ancestor_id = $1 ORDER BY depth, te
 """
 # The setting that the policies of a subtree go by.
 NAME_SUBTREE = "SELECT set_config('app.subtree', $1, true)"
+# Each part is made once: the planner takes a subtree for a few rows, and would count the children
+# anew for every row of the page.
 LIST = """
-WITH below AS (
-    SELECT tenant_id, depth FROM tenant_ancestors WHERE ancestor_id = $1 AND tenant_id = ANY ($2)
-), children AS (
+WITH page AS MATERIALIZED (
+    SELECT t.id, t.slug, t.organization_name, t.display_name, t.status, t.plan,
+        t.data_residency, t.parent_tenant_id, below.depth, t.created_at
+    FROM tenant_ancestors below JOIN tenants t ON t.id = below.tenant_id
+    WHERE below.ancestor_id = $1 AND below.depth <= $3 AND t.id = ANY ($2)
+        AND ($4::uuid IS NULL OR t.id > $4)
+        AND ($6::text IS NULL OR t.display_name ILIKE $6 OR t.slug ILIKE $6)
+    ORDER BY t.id LIMIT $5
+), children AS MATERIALIZED (
     SELECT parent_tenant_id AS id, count(*) AS number FROM tenants WHERE id = ANY ($2) GROUP BY 1
 )
-SELECT t.id, t.slug, t.organization_name, t.display_name, t.status, t.plan, t.data_residency,
-    t.parent_tenant_id, below.depth, coalesce(children.number, 0) AS children, t.created_at
-FROM below JOIN tenants t ON t.id = below.tenant_id LEFT JOIN children ON children.id = t.id
-WHERE below.depth <= $3 AND ($4::uuid IS NULL OR t.id > $4)
-    AND ($6::text IS NULL OR t.display_name ILIKE $6 OR t.slug ILIKE $6)
-ORDER BY t.id LIMIT $5
+SELECT page.*, coalesce(children.number, 0) AS children
+FROM page LEFT JOIN children ON children.id = page.id ORDER BY page.id
 """
 
 
