@@ -10,6 +10,7 @@ from leanvibe_server.kernel.house import House
 from tests.conftest import FakeClock
 from tests.given import Organisation
 from tests.identity.given_sessions import set_policy
+from tests.identity.mfa.test_totp_otp import code_mailed_to
 from tests.web.conftest import Arrive, EnterAs
 from tests.web.visitors import Visitor
 
@@ -124,3 +125,45 @@ async def test_an_administrator_resets_another_s_factors(
     assert answer.headers["location"] == path
     left = await admin.fetchval("SELECT count(*) FROM mfa_factors WHERE tenant_id = $1", acme.id)
     assert left == 0
+
+
+async def test_a_sensitive_form_asks_for_the_factor_one_has_and_goes_on(
+    enter_as: EnterAs, acme: Organisation, clock: FakeClock
+) -> None:
+    visitor = await enter_as(acme, "owner")
+    secret, _ = await set_up(visitor, clock)
+    await visitor.open("/account/mfa")
+    clock.advance(minutes=11)
+    asked = await visitor.send("/account/mfa/setup", {"method": "email"})
+    assert asked.status_code == 403
+    assert 'name="password"' not in visitor.page
+    assert "Code of your authenticator app" in visitor.text
+    ticket = re.search(r'name="ticket" value="([^"]+)"', visitor.page)
+    assert ticket is not None
+    kept = {"ticket": ticket[1], "method": "totp"}
+    wrong = await visitor.send("/step-up", {**kept, "mfa_code": "000000"})
+    assert wrong.status_code == 403
+    await visitor.send("/step-up", {**kept, "method": "backup_code", "do": "ask"})
+    assert "Backup code" in visitor.text
+    assert ticket[1] in visitor.page
+    right = await visitor.send("/step-up", {**kept, "mfa_code": code_of(secret, clock)})
+    assert right.status_code == 200, visitor.text
+    assert 'action="/account/mfa/setup"' in visitor.page
+
+
+async def test_a_step_up_sends_a_code_where_that_is_the_factor(
+    enter_as: EnterAs, acme: Organisation, clock: FakeClock, admin: asyncpg.Connection
+) -> None:
+    visitor = await enter_as(acme, "owner")
+    address = acme.people["owner"].email
+    await visitor.open("/account/mfa")
+    await visitor.send("/account/mfa/setup", {"method": "email"})
+    code = await code_mailed_to(admin, address)
+    await visitor.send("/account/mfa/verify", {"method": "email", "code": code})
+    await visitor.open("/step-up?next=/audit")
+    assert "Send me a code" in visitor.text
+    await visitor.send("/step-up", {"method": "email", "do": "ask", "next": "/audit"})
+    assert "A code is on its way" in visitor.text
+    fresh = await code_mailed_to(admin, address)
+    right = await visitor.send("/step-up", {"method": "email", "mfa_code": fresh, "next": "/audit"})
+    assert (right.status_code, right.headers["location"]) == (303, "/audit")

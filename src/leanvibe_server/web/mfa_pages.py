@@ -13,7 +13,8 @@ from leanvibe_server.kernel.errors import InvalidRequest
 from leanvibe_server.kernel.http import PathId
 from leanvibe_server.web.page import ErrandPage, ScopedPage, errand_page, page
 from leanvibe_server.web.routes import PageRouter
-from leanvibe_server.web.second_factor_pages import NAMES, read_credential
+from leanvibe_server.web.second_factor import NAMES
+from leanvibe_server.web.second_factor_pages import read_credential
 
 router = PageRouter()
 

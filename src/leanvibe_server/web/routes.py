@@ -52,7 +52,7 @@ class PageRoute(HouseRoute):
             except MfaRequired as more:
                 return ask_second_factor(_page_of(request), more)
             except StepUpRequired:
-                return ask_again(request)
+                return await ask_again(request)
             except SignInNeeded:
                 return RedirectResponse(sign_in_path(request), status_code=303)
             except Exception as error:  # a page that crashes is answered by a page

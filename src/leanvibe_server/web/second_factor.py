@@ -13,6 +13,7 @@ import msgspec
 from fastapi import Response
 
 from leanvibe_server.identity.mfa.demand import VALID_FOR
+from leanvibe_server.identity.mfa.models import BACKUP_CODE, TOTP, WEBAUTHN
 from leanvibe_server.kernel.crypto import Undecipherable
 from leanvibe_server.kernel.errors import MfaRequired
 from leanvibe_server.web.forgery import VISITOR_COOKIE, holder_of
@@ -20,6 +21,13 @@ from leanvibe_server.web.page import Page, local_path
 
 PATH = "/login/second-factor"
 COOKIE = "lv_second_factor"
+NAMES = {
+    TOTP: "Authenticator app",
+    WEBAUTHN: "Security key or passkey",
+    "sms": "Code by SMS",
+    "email": "Code by e-mail",
+    BACKUP_CODE: "Backup code",
+}
 _NOWHERE = UUID(int=0)
 _PLACE = ("web", "second_factor", _NOWHERE)
 

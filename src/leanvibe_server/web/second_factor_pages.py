@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from leanvibe_server.identity.login import device_token_of
 from leanvibe_server.identity.mfa import challenges, passkeys, setup, totp
 from leanvibe_server.identity.mfa.challenges import Asked, Waiting
-from leanvibe_server.identity.mfa.models import BACKUP_CODE, SENT, TOTP, WEBAUTHN
+from leanvibe_server.identity.mfa.models import SENT, TOTP
 from leanvibe_server.identity.mfa.service import Answer
 from leanvibe_server.identity.models import User
 from leanvibe_server.identity.sessions import WEB, OpenedSession
@@ -17,18 +17,18 @@ from leanvibe_server.kernel.errors import AppError, InvalidRequest, MfaRequired
 from leanvibe_server.web.forms import Faults
 from leanvibe_server.web.page import SESSION_S, Answered, Page, SignInNeeded, local_path, open_page
 from leanvibe_server.web.routes import PageRouter
-from leanvibe_server.web.second_factor import COOKIE, PATH, Ticket, ask_second_factor, read_ticket
+from leanvibe_server.web.second_factor import (
+    COOKIE,
+    NAMES,
+    PATH,
+    Ticket,
+    ask_second_factor,
+    read_ticket,
+)
 
 router = PageRouter()
 
 ANYONE = open_page()
-NAMES = {
-    TOTP: "Authenticator app",
-    WEBAUTHN: "Security key or passkey",
-    "sms": "Code by SMS",
-    "email": "Code by e-mail",
-    BACKUP_CODE: "Backup code",
-}
 MAX_CREDENTIAL = 20_000
 
 

@@ -2,17 +2,28 @@
 question and back, with what they had typed."""
 
 import binascii
+import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import datetime, timedelta
+from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
 import msgspec
 from fastapi import Request, Response
 
+from leanvibe_server.identity.mfa.challenges import Asked
+from leanvibe_server.identity.mfa.models import SENT
+from leanvibe_server.identity.mfa.service import usable_factors
+from leanvibe_server.identity.models import User
+from leanvibe_server.identity.users import require_user
+from leanvibe_server.identity.visits import scope_in
 from leanvibe_server.kernel.crypto import Undecipherable
+from leanvibe_server.kernel.errors import NotFound
+from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.web.forgery import FIELD, SAFE_METHODS
 from leanvibe_server.web.page import Page
+from leanvibe_server.web.second_factor import NAMES
 
 RESUME_WITHIN = timedelta(minutes=15)
 _NOWHERE = UUID(int=0)
@@ -28,19 +39,56 @@ class Interrupted(msgspec.Struct, frozen=True):
     sent_at: datetime
 
 
-def ask_again(request: Request) -> Response:
+async def ask_again(request: Request) -> Response:
     """Answer a refused page: a link leads to the question and back, a form is kept meanwhile."""
     opened: Page = request.state.page
     if request.method in SAFE_METHODS:
         query = f"?{request.url.query}" if request.url.query else ""
         here = f"{request.url.path}{query}"
         return opened.go(f"/step-up?next={quote(here, safe='/')}")
-    values = {
-        "next": "/",
-        "ticket": _seal_ticket(opened, request.url.path),
-        "has_password": True,
-    }
+    visit = opened.visit
+    transaction, visit.transaction = visit.transaction, None
+    if transaction is not None:
+        await transaction.commit()
+    tenant_id = opened.shell["tenant"].id
+    ticket = _seal_ticket(opened, request.url.path)
+    async with visit.house.database.tenant(tenant_id) as conn:
+        scope = scope_in(visit, conn, tenant_id, actor=opened.shell["viewer"])
+        values = await question(scope, next_path="/", ticket=ticket)
     return opened.show("auth/step_up.html", http_status=403, **values)
+
+
+async def question(
+    scope: Scope, *, next_path: str, ticket: str, wanted: str = "", asked: Asked | None = None
+) -> dict[str, Any]:
+    """What the page asks for: a second factor of the visitor if they have one, else the password.
+
+    `wanted` is the method they chose; `asked` what was sent, or what a key is to sign.
+    """
+    user = await _find_visitor(scope)
+    usable = None if user is None else await usable_factors(scope, user.id)
+    methods = usable.methods if usable is not None else []
+    has_any = usable is not None and usable.has_any
+    method = wanted if wanted in methods else next(iter(methods), "")
+    options = None if asked is None else asked.options
+    return {
+        "next": next_path,
+        "ticket": ticket,
+        "has_password": user is not None and user.password_hash is not None and not has_any,
+        "methods": [(name, NAMES[name]) for name in methods],
+        "method": method,
+        "sent": method in SENT,
+        "asked": asked,
+        "options": "" if options is None else json.dumps(options),
+    }
+
+
+async def _find_visitor(scope: Scope) -> User | None:
+    """Who asks; None for somebody who acts here from an organisation above."""
+    try:
+        return None if scope.actor.id is None else await require_user(scope, scope.actor.id)
+    except NotFound:
+        return None
 
 
 def _seal_ticket(opened: Page, path: str) -> str:
