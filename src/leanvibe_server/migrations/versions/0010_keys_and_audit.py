@@ -11,7 +11,7 @@ CREATE TABLE data_keys (
     wrapped bytea, wrapped_by text NOT NULL,
     created_at timestamptz NOT NULL, retired_at timestamptz, destroyed_at timestamptz,
     PRIMARY KEY (tenant_id, version),
-    CHECK (destroyed_at IS NULL OR wrapped IS NULL)
+    CHECK ((wrapped IS NULL) = (destroyed_at IS NOT NULL))
 );
 CREATE UNIQUE INDEX data_keys_current ON data_keys (tenant_id)
     WHERE retired_at IS NULL AND destroyed_at IS NULL;
