@@ -16,6 +16,7 @@ from leanvibe_server.tenancy import purge
 from tests.conftest import FakeClock, Ground
 from tests.given import Organisation
 from tests.tenancy.conftest import sign_in_platform
+from tests.tenancy.given_trees import below, put_below
 
 TABLES = """
 SELECT c.relname AS name FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
@@ -215,3 +216,19 @@ async def test_a_platform_admin_puts_a_tenant_on_another_plan_which_holds_at_onc
         assert after.headers["X-RateLimit-Limit"] == "10000"
         info = (await client.get("/v1/tenants/me/info", headers=headers)).json()
         assert (info["plan"], info["quotas"]["max_projects"]) == ("enterprise", 999999)
+
+
+async def test_an_organisation_with_others_below_it_stays(
+    client: httpx.AsyncClient, house: House, acme: Organisation, clock: FakeClock
+) -> None:
+    child = await below(house, acme, "North")
+    headers = await acme.headers(client)
+    refused = await _delete(client, acme, headers)
+    assert (refused.status_code, refused.json()["error"]) == (409, "conflict"), refused.text
+
+    await put_below(house, child.id, None)
+    assert (await _delete(client, acme, headers)).status_code == 200
+    await put_below(house, child.id, acme.id)
+    clock.advance(days=31)
+    await purge.sweep(house)
+    assert (await client.get("/v1/projects", headers=await acme.headers(client))).status_code == 200

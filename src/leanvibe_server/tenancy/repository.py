@@ -62,11 +62,14 @@ UPDATE_PLAN = f"""
 UPDATE tenants SET plan = $2, trial_ends_at = $3, updated_at = $4 WHERE id = $1
 RETURNING {READ}
 """
+# Whoever was put below it meanwhile goes, or moves away, before it.
 LIST_DUE = f"""
-SELECT {READ} FROM tenants WHERE status = 'deleting' AND deletes_at <= $1
+SELECT {READ} FROM tenants t WHERE status = 'deleting' AND deletes_at <= $1
+    AND NOT EXISTS (SELECT 1 FROM tenant_ancestors a WHERE a.ancestor_id = t.id)
 ORDER BY deletes_at LIMIT $2
 """
-HAS_CHILDREN = "SELECT EXISTS (SELECT 1 FROM tenants WHERE parent_tenant_id = $1)"
+# The tree is seen by the organisation itself; the rows of `tenants` below it are not.
+HAS_CHILDREN = "SELECT EXISTS (SELECT 1 FROM tenant_ancestors WHERE ancestor_id = $1)"
 # What stays of a tenant that is gone: that there was one, where, and until when.
 BURY = """
 UPDATE tenant_directory SET slug = 'deleted-' || tenant_id, deleted_at = $2 WHERE tenant_id = $1
