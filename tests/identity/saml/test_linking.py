@@ -10,15 +10,20 @@ from leanvibe_server.identity.federation.protocols import Wish
 from leanvibe_server.identity.saml.protocol import SamlProtocol
 from leanvibe_server.identity.visits import scope_in
 from tests.given import Organisation
-from tests.identity.saml.documents import signed_response
+from tests.identity.saml.documents import OTHER, metadata, signed_response
 from tests.identity.saml.provider import Connected, Flow, connect, deliver, visit_to
 
 
 async def begin_link(
-    client: httpx.AsyncClient, corp: Connected, tenant: Organisation, *, web: bool
+    client: httpx.AsyncClient,
+    corp: Connected,
+    tenant: Organisation,
+    *,
+    web: bool,
+    role: str = "developer",
 ) -> Flow:
-    """The developer sets off to link an account at the provider."""
-    headers = await tenant.headers(client, "developer")
+    """Somebody sets off to link an account at the provider."""
+    headers = await tenant.headers(client, role)
     me = (await client.get("/v1/auth/me", headers=headers)).json()
     visit = visit_to(corp.house)
     async with corp.house.database.tenant(tenant.id) as conn:
@@ -57,3 +62,33 @@ async def test_no_account_is_linked_without_the_browser_that_began(
     in_browser = await begin_link(client, corp, acme, web=True)
     document = signed_response(in_browser.facts(assertion_id="_b"))
     assert (await deliver(client, in_browser, document)).status_code == 401
+
+
+async def test_an_admin_s_certificate_leads_into_no_owner_s_account(
+    client: httpx.AsyncClient, acme: Organisation
+) -> None:
+    corp = await connect(client, acme)
+    for role in ("owner", "developer"):
+        flow = await begin_link(client, corp, acme, web=True, role=role)
+        document = signed_response(
+            flow.facts(name_id=f"{role}@idp.example", assertion_id=f"_{role}")
+        )
+        await deliver(client, flow, document, headers=flow.cookies())
+
+    headers = await acme.headers(client)
+    assert len((await client.get("/v1/auth/identities", headers=headers)).json()["data"]) == 1
+    changed = await client.patch(
+        f"/v1/auth/sso/providers/{corp.provider_id}",
+        json={"settings": {"metadata_xml": metadata(pairs=(OTHER,))}},
+        headers=await acme.headers(client, "admin"),
+    )
+    assert changed.status_code == 200, changed.text
+    entered = {}
+    for role in ("owner", "developer"):
+        flow = await corp.set_off()
+        facts = flow.facts(name_id=f"{role}@idp.example", assertion_id=f"_{role}2")
+        answer = await deliver(client, flow, signed_response(facts, pair=OTHER))
+        entered[role] = answer.json().get("user", {}).get("email")
+    assert entered["owner"] != acme.people["owner"].email
+    assert entered["developer"] == acme.people["developer"].email
+    assert (await client.get("/v1/auth/identities", headers=headers)).json()["data"] == []

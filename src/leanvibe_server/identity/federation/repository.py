@@ -63,6 +63,11 @@ ORDER BY id
 SEE_IDENTITY = """
 UPDATE federated_identities SET last_login_at = $3, email = $4 WHERE tenant_id = $1 AND id = $2
 """
+LINKED = """
+SELECT f.id, f.user_id, u.role
+FROM federated_identities f JOIN users u ON u.tenant_id = f.tenant_id AND u.id = f.user_id
+WHERE f.tenant_id = $1 AND f.provider_id = $2 ORDER BY f.id
+"""
 DELETE_IDENTITY = "DELETE FROM federated_identities WHERE tenant_id = $1 AND id = $2"
 SESSIONS_OF_PROVIDER = """
 SELECT id, user_id FROM sessions
@@ -220,6 +225,14 @@ async def see_identity(
 ) -> None:
     """Note that somebody signed in, and what the provider calls their address now."""
     await conn.execute(SEE_IDENTITY, tenant_id, identity_id, now, email)
+
+
+async def list_linked(
+    conn: Connection, tenant_id: UUID, provider_id: UUID
+) -> list[tuple[UUID, UUID, str]]:
+    """The links of a provider, each with its user and their role."""
+    rows = await conn.fetch(LINKED, tenant_id, provider_id)
+    return [(row["id"], row["user_id"], row["role"]) for row in rows]
 
 
 async def delete_identity(conn: Connection, tenant_id: UUID, identity_id: UUID) -> None:

@@ -11,6 +11,7 @@ from leanvibe_server.entitlements.service import require_feature
 from leanvibe_server.identity.federation import mapping
 from leanvibe_server.identity.federation import repository as rows
 from leanvibe_server.identity.federation.events import (
+    IdentityUnlinked,
     ProviderCreated,
     ProviderDeleted,
     ProviderDisabled,
@@ -105,7 +106,24 @@ async def change(errand: Errand, provider_id: UUID, wanted: ProviderChange) -> S
         ]
         if changed:
             await scope.emit(ProviderUpdated(provider_id=provider_id, changed=changed))
+        if setup is not None:
+            await _unlink_above(scope, updated)
     return updated
+
+
+async def _unlink_above(scope: Scope, provider: SsoProvider) -> None:
+    """Cut the links of those above whoever changed what the provider is believed by: another
+    certificate must not lead into an owner's account. They link it again themselves."""
+    for identity_id, user_id, role in await rows.list_linked(
+        scope.conn, scope.tenant_id, provider.id
+    ):
+        if mapping.opens(provider, role):
+            continue
+        await rows.delete_identity(scope.conn, scope.tenant_id, identity_id)
+        await scope.emit(
+            IdentityUnlinked(user_id=user_id, provider_id=provider.id, identity_id=identity_id)
+        )
+        await end_sessions(scope, provider.id, reason="account unlinked", user_id=user_id)
 
 
 async def enable(scope: Scope, provider_id: UUID) -> SsoProvider:
