@@ -10,6 +10,7 @@ import pytest
 
 from leanvibe_server.identity import opaque, tokens
 from leanvibe_server.kernel.house import House
+from leanvibe_server.wiring import Doors
 from tests.conftest import FakeClock
 from tests.given import Organisation
 
@@ -211,6 +212,19 @@ async def test_a_client_that_asks_too_often_waits(
     answers = [await ask(client, made) for _ in range(61)]
     assert [answer.status_code for answer in answers] == [200] * 60 + [429]
     assert "retry-after" in answers[-1].headers
+
+
+async def test_a_stranger_who_knows_a_client_s_id_does_not_use_up_its_rate(
+    client: httpx.AsyncClient, doors: Doors, owner: dict[str, str]
+) -> None:
+    made = await make_client(client, owner, (await make_account(client, owner))["id"])
+    elsewhere = httpx.ASGITransport(app=doors.app, client=("198.51.100.7", 1))
+    async with httpx.AsyncClient(transport=elsewhere, base_url="http://localhost:8765") as stranger:
+        wrong = {**made, "client_secret": "guess"}
+        answers = [(await ask(stranger, wrong)).status_code for _ in range(61)]
+    assert answers[0] == 401
+    assert answers[-1] == 429
+    assert (await ask(client, made)).status_code == 200
 
 
 async def test_a_revoked_token_is_refused_at_once_and_only_its_client_revokes_it(

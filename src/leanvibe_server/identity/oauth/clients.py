@@ -68,7 +68,8 @@ async def known_client(visit: Visit, form: Mapping[str, str]) -> AsyncIterator[C
     """
     client_id, secret = _credentials(visit, form)
     named = opaque.parse_client_id(client_id)
-    visit.limit(f"oauth client {client_id[:64]}", CLIENT_RATE)
+    # A client's id is no secret: whoever only knows that must not use up what it may ask for.
+    visit.limit(f"oauth client {client_id[:64]} {visit.address}", CLIENT_RATE)
     if named is None:
         raise invalid_client()
     tenant_id, client = named
