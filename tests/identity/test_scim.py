@@ -205,10 +205,15 @@ async def test_sec_scim_04_a_filter_that_is_none_is_refused_in_bounded_time(
     for text in NO_FILTERS:
         refused(await idp.get(f"/{kind}", params={"filter": text}), 400, "invalidFilter")
     for text in (*NO_FILTERS, "(" * 100_000, 'a eq "' + "\\" * 100_000, "a" * 3_999, "[" * 3_999):
-        began = time.process_time()
-        with pytest.raises(InvalidRequest):
-            parse_and_use(text)
-        assert time.process_time() - began < 0.1
+        assert min(cost_of(text) for _ in range(3)) < 0.1
+
+
+def cost_of(text: str) -> float:
+    """Seconds of processor time to refuse a filter; the least of several is the filter's own."""
+    began = time.process_time()
+    with pytest.raises(InvalidRequest):
+        parse_and_use(text)
+    return time.process_time() - began
 
 
 def parse_and_use(text: str) -> None:
