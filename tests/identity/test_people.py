@@ -317,6 +317,20 @@ async def test_an_owner_hands_the_organisation_over(
     assert await told(admin, acme, "tenant.ownership_transferred") == 1
 
 
+async def test_a_former_owner_who_stays_as_a_guest_stays_for_a_while(
+    client: httpx.AsyncClient, acme: Organisation
+) -> None:
+    owner = await acme.headers(client)
+    body = {"user_id": str(acme.people["developer"].id), "keep_role": "guest"}
+    done = await client.post("/v1/tenants/me/ownership", json=body, headers=owner)
+    assert done.status_code == 200, done.text
+    former = await client.get(
+        f"/v1/users/{acme.people['owner'].id}", headers=await acme.headers(client, "admin")
+    )
+    assert former.json()["role"] == "guest"
+    assert former.json()["expires_at"] is not None
+
+
 async def test_nobody_raises_themselves_and_nothing_unnamed_is_taken_over(
     client: httpx.AsyncClient, acme: Organisation, admin: asyncpg.Connection
 ) -> None:

@@ -8,6 +8,7 @@ import httpx
 
 from tests.conftest import FakeClock
 from tests.given import PASSWORD, Organisation
+from tests.identity.saml.provider import connect
 
 WORK = ["project:read", "project:create", "task:read", "task:create"]
 
@@ -190,6 +191,31 @@ async def test_a_role_in_use_is_deleted_only_for_another(
     counts = {one["name"]: one["users_count"] for one in roles}
     assert role["name"] not in counts
     assert counts["viewer"] == 2
+
+
+async def test_a_role_that_a_provider_s_rule_gives_is_in_use_and_its_guests_leave_in_time(
+    client: httpx.AsyncClient, acme: Organisation
+) -> None:
+    admin = await acme.headers(client, "admin")
+    role = (await make_role(client, admin)).json()
+    rules = [
+        {"claim": "groups", "value": "leads", "role": role["name"]},
+        {"claim": "groups", "value": "staff", "role": "viewer"},
+    ]
+    corp = await connect(client, acme, role_mapping=rules)
+    path = f"/v1/roles/{role['id']}"
+    in_use = await client.delete(path, headers=admin)
+    assert in_use.status_code == 409, in_use.text
+    assert in_use.json()["details"]["in_use"]["providers"] == 1
+
+    rita = await add_with_role(client, admin, role["name"], somebody(acme, "rita"))
+    gone = await client.delete(path, params={"replacement": "guest"}, headers=admin)
+    assert gone.status_code == 204, gone.text
+    shown = await client.get(f"/v1/auth/sso/providers/{corp.provider_id}", headers=admin)
+    assert [rule["role"] for rule in shown.json()["role_mapping"]] == ["guest", "viewer"]
+    guest = (await client.get(f"/v1/users/{rita}", headers=admin)).json()
+    assert guest["role"] == "guest"
+    assert guest["expires_at"] is not None
 
 
 async def test_names_are_unique_in_a_tenant_and_never_those_of_the_product(

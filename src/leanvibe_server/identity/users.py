@@ -12,15 +12,13 @@ from leanvibe_server.identity.passwords import desk_of
 from leanvibe_server.identity.policy import policy_of
 from leanvibe_server.identity.repository import api_keys as key_rows
 from leanvibe_server.identity.repository import people as rows
-from leanvibe_server.identity.roles.service import require_grantable, require_over
+from leanvibe_server.identity.roles.service import GUEST_DAYS, require_grantable, require_over
 from leanvibe_server.identity.schemas import NewUser, UserChange
 from leanvibe_server.identity.sessions import end_all
 from leanvibe_server.kernel.access import Permission, Role
 from leanvibe_server.kernel.errors import Conflict, InvalidRequest, NotFound
 from leanvibe_server.kernel.platform import PLATFORM_TENANT
 from leanvibe_server.kernel.scope import Scope
-
-GUEST_DAYS = 30
 
 
 async def add_user(scope: Scope, new: NewUser) -> User:

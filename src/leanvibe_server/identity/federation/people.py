@@ -24,6 +24,7 @@ from leanvibe_server.identity.federation.models import FederatedIdentity, SsoPro
 from leanvibe_server.identity.login import SignedIn
 from leanvibe_server.identity.models import Proof, User
 from leanvibe_server.identity.repository import people
+from leanvibe_server.identity.roles.service import GUEST_DAYS
 from leanvibe_server.kernel.access import Role
 from leanvibe_server.kernel.errors import AppError, Forbidden, InvalidRequest
 from leanvibe_server.kernel.scope import Scope
@@ -212,7 +213,7 @@ async def _take_role(scope: Scope, provider: SsoProvider, user: User, assertion:
 def _end_of_access(scope: Scope, role: str, user: User | None) -> datetime | None:
     """A guest's access ends; it goes on when the guest becomes somebody."""
     if role == Role.GUEST:
-        return scope.now + timedelta(days=users.GUEST_DAYS)
+        return scope.now + timedelta(days=GUEST_DAYS)
     return None if user is None or user.role == Role.GUEST else user.expires_at
 
 

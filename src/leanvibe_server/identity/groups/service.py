@@ -21,8 +21,7 @@ from leanvibe_server.identity.groups.events import (
 )
 from leanvibe_server.identity.groups.models import Group, Member
 from leanvibe_server.identity.groups.schemas import GroupChange, NewGroup, NewMembers
-from leanvibe_server.identity.roles.service import require_grantable, require_over
-from leanvibe_server.identity.users import GUEST_DAYS
+from leanvibe_server.identity.roles.service import GUEST_DAYS, require_grantable, require_over
 from leanvibe_server.kernel.errors import Conflict, NotFound
 from leanvibe_server.kernel.pagination import PageRequest
 from leanvibe_server.kernel.scope import Scope

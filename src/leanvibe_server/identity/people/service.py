@@ -1,5 +1,6 @@
 """Use cases of people coming and going."""
 
+from datetime import timedelta
 from uuid import UUID
 
 from leanvibe_server.identity import mails, users
@@ -22,7 +23,7 @@ from leanvibe_server.identity.people.schemas import (
     UserQuery,
 )
 from leanvibe_server.identity.repository import people
-from leanvibe_server.identity.roles.service import require_grantable, require_over
+from leanvibe_server.identity.roles.service import GUEST_DAYS, require_grantable, require_over
 from leanvibe_server.identity.schemas import NewUser
 from leanvibe_server.kernel.access import Permission, Role
 from leanvibe_server.kernel.errors import AppError, Conflict, Forbidden, NotFound
@@ -131,7 +132,8 @@ async def hand_over(scope: Scope, handover: Handover) -> User:
     if heir.id == former.id or not heir.may_sign_in(scope.now):
         raise Conflict("The new owner must be somebody else, who may sign in.")
     for user, role in ((heir, Role.OWNER.value), (former, kept)):
-        await rows.set_role(scope.conn, user, role, expires_at=None, now=scope.now)
+        end = scope.now + timedelta(days=GUEST_DAYS) if role == Role.GUEST else None
+        await rows.set_role(scope.conn, user, role, expires_at=end, now=scope.now)
         if user.role != role:
             changed = {"role": (user.role, role)}
             await scope.emit(UserUpdated(user_id=user.id, changed=changed))

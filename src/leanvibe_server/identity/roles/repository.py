@@ -28,13 +28,29 @@ COUNT = "SELECT count(*) FROM roles WHERE tenant_id = $1"
 USES = """
 SELECT (SELECT count(*) FROM users WHERE tenant_id = $1 AND role = $2) AS people,
        (SELECT count(*) FROM project_members WHERE tenant_id = $1 AND role = $2) AS members,
-       (SELECT count(*) FROM sso_providers WHERE tenant_id = $1 AND default_role = $2) AS providers
+       (SELECT count(*) FROM sso_providers WHERE tenant_id = $1 AND (default_role = $2
+            OR role_mapping @> jsonb_build_object('rules', jsonb_build_array(
+                jsonb_build_object('role', $2::text))))) AS providers
 """
 COUNT_PEOPLE = "SELECT role, count(*) AS people FROM users WHERE tenant_id = $1 GROUP BY role"
-MOVE_PEOPLE = "UPDATE users SET role = $3, updated_at = $4 WHERE tenant_id = $1 AND role = $2"
+# Whoever becomes a guest does not stay one for ever.
+MOVE_PEOPLE = """
+UPDATE users SET role = $3, updated_at = $4,
+    expires_at = CASE WHEN $3 = 'guest' AND kind = 'person' THEN coalesce(expires_at, $5)
+        ELSE expires_at END
+WHERE tenant_id = $1 AND role = $2
+"""
 MOVE_MEMBERS = "UPDATE project_members SET role = $3 WHERE tenant_id = $1 AND role = $2"
 MOVE_PROVIDERS = """
 UPDATE sso_providers SET default_role = $3 WHERE tenant_id = $1 AND default_role = $2
+"""
+MOVE_RULES = """
+UPDATE sso_providers SET role_mapping = jsonb_set(role_mapping, '{rules}', (
+    SELECT jsonb_agg(CASE WHEN rule ->> 'role' = $2 THEN
+        rule || jsonb_build_object('role', $3::text) ELSE rule END ORDER BY place)
+    FROM jsonb_array_elements(role_mapping -> 'rules') WITH ORDINALITY AS r (rule, place)))
+WHERE tenant_id = $1 AND role_mapping @> jsonb_build_object('rules', jsonb_build_array(
+    jsonb_build_object('role', $2::text)))
 """
 
 
@@ -114,8 +130,11 @@ async def count_people(conn: Connection, tenant_id: UUID) -> dict[str, int]:
     return {row["role"]: row["people"] for row in rows}
 
 
-async def move(conn: Connection, tenant_id: UUID, name: str, *, to: str, now: datetime) -> None:
+async def move(
+    conn: Connection, tenant_id: UUID, name: str, *, to: str, now: datetime, guests_until: datetime
+) -> None:
     """Give everybody and everything that goes by one role another."""
-    await conn.execute(MOVE_PEOPLE, tenant_id, name, to, now)
+    await conn.execute(MOVE_PEOPLE, tenant_id, name, to, now, guests_until)
     await conn.execute(MOVE_MEMBERS, tenant_id, name, to)
     await conn.execute(MOVE_PROVIDERS, tenant_id, name, to)
+    await conn.execute(MOVE_RULES, tenant_id, name, to)

@@ -1,6 +1,7 @@
 """Use cases of roles: make, change and delete them, and judge who may give which."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID
 
 from leanvibe_server.identity.permissions import (
@@ -22,6 +23,7 @@ from leanvibe_server.kernel.platform import PLATFORM_TENANT
 from leanvibe_server.kernel.scope import Scope
 
 MAX_ROLES = 100
+GUEST_DAYS = 30
 MEANINGS = {
     Role.OWNER: "Everything in the organisation, its deletion included",
     Role.ADMIN: "Runs the organisation: people, roles, security",
@@ -125,7 +127,14 @@ async def delete_role(scope: Scope, role_id: UUID, replacement: str | None) -> N
         if replacement == Role.OWNER:
             raise Forbidden("Owners are made one by one, not by replacing a role.")
         replacement = await require_grantable(scope, replacement, field="replacement")
-        await rows.move(scope.conn, scope.tenant_id, role.name, to=replacement, now=scope.now)
+        await rows.move(
+            scope.conn,
+            scope.tenant_id,
+            role.name,
+            to=replacement,
+            now=scope.now,
+            guests_until=scope.now + timedelta(days=GUEST_DAYS),
+        )
     await rows.delete(scope.conn, role)
     await scope.emit(
         RoleDeleted(role_id=role.id, role=role.name, replacement=replacement, people=uses["people"])
