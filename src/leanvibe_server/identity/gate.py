@@ -284,6 +284,7 @@ def _holds(standing: Standing, policy: SecurityPolicy, now: datetime) -> bool:
         seen_at=standing.seen_at,
         expires_at=standing.expires_at,
         ended_at=standing.ended_at,
+        amr=standing.amr or (),
         now=now,
         policy=policy,
     )

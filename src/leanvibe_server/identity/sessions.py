@@ -1,5 +1,6 @@
 """Sessions: opened by a sign-in, ended by logout, time, an administrator or too many others."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -64,14 +65,17 @@ def is_live(
     seen_at: datetime,
     expires_at: datetime,
     ended_at: datetime | None,
+    amr: Sequence[str],
     now: datetime,
     policy: SecurityPolicy = DEFAULT,
 ) -> bool:
     """Whether a session still holds: not ended, and neither of its times has run out.
 
     The tenant's policy is asked as it is now, so that a tighter one holds for sessions that
-    began under a looser one.
+    began under a looser one: where it asks for a second factor, one that was opened without ends.
     """
+    if policy.mfa_required and "mfa" not in amr:
+        return False
     limits = limits_of(kind, policy)
     end = min(expires_at, created_at + limits.absolute)
     return ended_at is None and now < end and now < seen_at + limits.idle
@@ -85,6 +89,7 @@ def still_holds(session: Session, policy: SecurityPolicy, now: datetime) -> bool
         seen_at=session.last_seen_at,
         expires_at=session.expires_at,
         ended_at=session.ended_at,
+        amr=session.amr,
         now=now,
         policy=policy,
     )

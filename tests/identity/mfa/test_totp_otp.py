@@ -379,6 +379,21 @@ async def test_a_first_second_factor_ends_the_sessions_that_were_opened_without_
     assert await status(client, with_factor.json()) == 200
 
 
+async def test_asking_everybody_for_a_second_factor_ends_sessions_without_one(
+    client: httpx.AsyncClient, acme: Organisation, clock: FakeClock
+) -> None:
+    mine = await enrol(client, acme, clock)
+    theirs = await sign_in(client, acme, "developer")
+    asked = await client.put(
+        "/v1/tenants/me/security", json={"mfa_required": True}, headers=bearer(mine)
+    )
+    assert asked.status_code == 200, asked.text
+    assert (await status(client, mine), await status(client, theirs)) == (200, 401)
+    renewed = await post(client, "/auth/refresh", refresh_token=theirs["refresh_token"])
+    assert renewed.status_code == 401
+    assert (await begin(client, acme, "developer"))["enrollment_required"] is True
+
+
 async def test_sec_totp_otp_07_a_code_proves_its_bearer_once_more(
     client: httpx.AsyncClient, acme: Organisation, clock: FakeClock
 ) -> None:

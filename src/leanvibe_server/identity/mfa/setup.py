@@ -27,6 +27,7 @@ from leanvibe_server.identity.mfa.challenges import Waiting
 from leanvibe_server.identity.mfa.events import BackupCodesMade, FactorAdded, FactorRemoved
 from leanvibe_server.identity.mfa.models import EMAIL, SENT, SMS, TOTP, WEBAUTHN, Factor
 from leanvibe_server.identity.mfa.service import (
+    amr_of,
     digits_of,
     note_wrong,
     totp_secret,
@@ -38,6 +39,7 @@ from leanvibe_server.identity.models import User
 from leanvibe_server.identity.policy import policy_of
 from leanvibe_server.identity.refusals import no_credentials
 from leanvibe_server.identity.repository import people
+from leanvibe_server.identity.repository import sessions as session_rows
 from leanvibe_server.identity.sessions import TOKEN, OpenedSession, end_all
 from leanvibe_server.kernel.access import Errand
 from leanvibe_server.kernel.errors import Conflict, Forbidden, InvalidRequest
@@ -213,6 +215,11 @@ async def _activate(scope: Scope, who: Enrolling, factor: Factor) -> None:
         await scope.emit(BackupCodesMade(user_id=who.user.id))
     await scope.emit(FactorAdded(user_id=who.user.id, factor_id=factor.id, method=factor.method))
     await mails.factor_added(scope, who.user, factor.method)
+    if scope.actor.session_id is not None:
+        # Its code was just given in this session.
+        await session_rows.add_amr(
+            scope.conn, scope.tenant_id, scope.actor.session_id, amr_of(factor)
+        )
     if not before:
         # They were opened with less than a sign-in takes from now on.
         own = scope.actor.session_id

@@ -16,7 +16,8 @@ class Standing(msgspec.Struct, frozen=True):
     For a session `seen_at`, `expires_at` and `ended_at` are its own; for an API key they are its
     last use, its expiry and its revocation. `role_permissions` are those of a role the tenant made
     itself; `project_roles` are the roles on projects, made ones with their permissions.
-    `rate_limit` (calls a minute) and `networks` (CIDR blocks) narrow the credential itself.
+    `rate_limit` (calls a minute) and `networks` (CIDR blocks) narrow the credential itself. `amr`
+    is how a session was proved.
     """
 
     user_id: UUID
@@ -41,6 +42,7 @@ class Standing(msgspec.Struct, frozen=True):
     project_roles: dict[str, list[str] | None] | None
     rate_limit: int | None
     networks: Sequence[str] | None
+    amr: Sequence[str] | None
 
 
 class Below(msgspec.Struct, frozen=True):
@@ -73,7 +75,7 @@ _SESSION = (
     s.authenticated_at, t.security, s.created_at,
 """
     + _GRANTS
-    + """, NULL::int, NULL::text[]
+    + """, NULL::int, NULL::text[], s.amr
 FROM sessions s
 JOIN users u ON u.tenant_id = s.tenant_id AND u.id = s.user_id
 JOIN tenants t ON t.id = s.tenant_id
@@ -89,7 +91,7 @@ BY_API_KEY = (
     NULL::timestamptz, t.security, k.created_at,
 """
     + _GRANTS
-    + """, k.rate_limit_per_minute, k.allowed_networks
+    + """, k.rate_limit_per_minute, k.allowed_networks, NULL::text[]
 FROM api_keys k
 JOIN users u ON u.tenant_id = k.tenant_id AND u.id = k.user_id
 JOIN tenants t ON t.id = k.tenant_id
@@ -108,7 +110,7 @@ BY_CLIENT_TOKEN = (
     NULL::timestamptz, t.security, k.created_at,
 """
     + _GRANTS
-    + """, NULL::int, NULL::text[]
+    + """, NULL::int, NULL::text[], NULL::text[]
 FROM oauth_tokens k
 JOIN oauth_clients c ON c.tenant_id = k.tenant_id AND c.id = k.client_id
 JOIN users u ON u.tenant_id = c.tenant_id AND u.id = c.service_account_id
@@ -124,7 +126,7 @@ BY_PROVISIONER = """
 SELECT k.id, 'scim', 'scim', 'active', NULL::timestamptz, t.slug, t.status, t.plan,
     k.id, 'scim', k.last_used_at, k.expires_at, k.revoked_at, '{scim:manage}'::text[], k.name,
     NULL::timestamptz, t.security, k.created_at, '{scim:manage}'::text[], NULL::jsonb,
-    NULL::int, NULL::text[]
+    NULL::int, NULL::text[], NULL::text[]
 FROM scim_tokens k JOIN tenants t ON t.id = k.tenant_id
 WHERE k.tenant_id = $1 AND k.token_hash = $2
 """

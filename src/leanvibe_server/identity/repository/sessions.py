@@ -1,5 +1,6 @@
 """Statements about sessions and their refresh tokens."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -35,6 +36,10 @@ SELECT count(*) FROM sessions WHERE tenant_id = $1 AND ended_at IS NULL AND expi
     AND created_at > CASE kind WHEN 'web' THEN $4::timestamptz ELSE $6::timestamptz END
 """
 SEE_SESSION = "UPDATE sessions SET last_seen_at = $3 WHERE tenant_id = $1 AND id = $2"
+ADD_AMR = """
+UPDATE sessions SET amr = ARRAY(SELECT DISTINCT unnest(amr || $3::text[]))
+WHERE tenant_id = $1 AND id = $2
+"""
 INSERT_REFRESH = """
 INSERT INTO refresh_tokens (tenant_id, id, session_id, token_hash, client_hash, created_at)
 VALUES ($1, $2, $3, $4, $5, $6)
@@ -54,6 +59,11 @@ SWEEP_SESSIONS = "DELETE FROM sessions WHERE expires_at < $1 OR ended_at < $1"
 
 def _session(row: Any) -> Session | None:
     return None if row is None else Session(**row)
+
+
+async def add_amr(conn: Connection, tenant_id: UUID, session_id: UUID, amr: Sequence[str]) -> None:
+    """Note what else was proved in a session."""
+    await conn.execute(ADD_AMR, tenant_id, session_id, list(amr))
 
 
 async def insert_session(conn: Connection, session: Session, *, cookie_hash: bytes | None) -> None:
