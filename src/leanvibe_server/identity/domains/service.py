@@ -45,7 +45,9 @@ async def owns_domain_of(scope: Scope, email: str) -> bool:
 
 async def find_tenant_of(house: House, email: str) -> UUID | None:
     """The tenant that has proved the domain of an address. Every address costs the same look."""
-    return await _find_owner(house, domain_of(email))
+    # Of two, which is so for a moment at most, neither counts.
+    owners = await _find_owners(house, domain_of(email))
+    return owners.pop() if len(owners) == 1 else None
 
 
 async def add(scope: Scope, name: str) -> Domain:
@@ -100,10 +102,14 @@ async def verify(errand: Errand, domain_id: UUID) -> Domain:
             "some minutes to tell of a new record: try again later.",
             details={"field": "domain", "reason": "record_missing", "record_name": name},
         )
-    owner = await _find_owner(errand.house, domain.domain)
-    if owner not in (None, errand.tenant_id):
+    if await _find_owners(errand.house, domain.domain) - {errand.tenant_id}:
         raise _proved_elsewhere(domain)
-    return await _keep_verified(errand, domain)
+    kept = await _keep_verified(errand, domain)
+    # An index keeps one owner to a region. Two that prove it at once in two regions both lose it.
+    if await _find_owners(errand.house, domain.domain) - {errand.tenant_id}:
+        await _withdraw(errand, kept)
+        raise _proved_elsewhere(domain)
+    return kept
 
 
 async def delete(scope: Scope, domain_id: UUID) -> None:
@@ -171,18 +177,26 @@ async def _keep_verified(errand: Errand, domain: Domain) -> Domain:
         raise _proved_elsewhere(domain) from None
 
 
+async def _withdraw(errand: Errand, domain: Domain) -> None:
+    async with errand.scope() as scope:
+        await rows.note_check(scope.conn, msgspec.structs.replace(domain, verified_at=None))
+        await scope.emit(DomainLost(domain_id=domain.id, domain=domain.domain))
+
+
 async def _is_present(house: House, domain: Domain) -> bool:
     found = await house.part(NameServers).resolver.texts(record_name(domain.domain))
     wanted = record_value(domain.challenge)
     return any(secrets.compare_digest(text.strip().encode(), wanted.encode()) for text in found)
 
 
-async def _find_owner(house: House, name: str) -> UUID | None:
+async def _find_owners(house: House, name: str) -> set[UUID]:
+    """Who has proved a domain, in every region."""
+
     async def ask(conn: Connection) -> UUID | None:
         return await rows.find_owner(conn, name)
 
     answers = await ask_regions(house.database, Reason.SIGN_IN, ask)
-    return next((answer for answer in answers if answer is not None), None)
+    return {answer for answer in answers if answer is not None}
 
 
 async def _require_domain(scope: Scope, domain_id: UUID) -> Domain:
