@@ -15,6 +15,8 @@ from leanvibe_server.tenancy.tree import service as tree
 from tests.conftest import FakeClock
 from tests.given import PASSWORD, Organisation
 from tests.identity.given_people import system_scope
+from tests.identity.given_sessions import bearer, set_policy
+from tests.identity.mfa.given_factors import enrol
 from tests.tenancy.given_trees import below, closure_of, create_below, put_below, true_closure
 
 
@@ -152,6 +154,19 @@ async def test_acting_below_asks_for_a_fresh_proof_where_that_is_asked_at_home(
     role = {"name": "reader", "permissions": ["project:read"]}
     refused = await client.post("/v1/roles", json=role, headers=acting)
     assert refused.json()["details"]["reason"] == "step_up_required"
+
+
+async def test_acting_below_takes_a_second_factor_where_that_is_asked_there(
+    client: httpx.AsyncClient, house: House, acme: Organisation, clock: FakeClock
+) -> None:
+    child = await below(house, acme, "North")
+    await set_policy(house, child, mfa_required=True)
+    named = {"X-Tenant-ID": str(child.id)}
+    refused = await client.get("/v1/projects", headers=await acme.headers(client) | named)
+    assert refused.status_code == 403
+    assert refused.json()["details"]["reason"] == "second_factor_needed"
+    headers = bearer(await enrol(client, acme, clock)) | named
+    assert (await client.get("/v1/projects", headers=headers)).status_code == 200
 
 
 async def test_acting_below_is_in_both_logs_once_a_session_and_before_each_change(

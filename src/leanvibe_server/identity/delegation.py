@@ -9,11 +9,12 @@ from uuid import UUID
 
 from leanvibe_server.identity.events import OrganizationEntered
 from leanvibe_server.identity.permissions import RANKS, covers, permissions_of
-from leanvibe_server.identity.policy import check_address, policy_from
+from leanvibe_server.identity.policy import SecurityPolicy, check_address, policy_from
 from leanvibe_server.identity.refusals import wrong_tenant
 from leanvibe_server.identity.repository import gate as rows
 from leanvibe_server.identity.repository.gate import Standing
 from leanvibe_server.kernel.access import READS, ROLE_PERMISSIONS, Admission, Permission, Role
+from leanvibe_server.kernel.errors import Forbidden
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.platform import Reason, across_tenants
 from leanvibe_server.kernel.request import Credentials
@@ -71,7 +72,9 @@ class Delegation:
             below = await rows.find_below(transaction.conn, named, home)
             if below is None or credentials.named_slug not in (None, below.slug):
                 raise wrong_tenant()
-            check_address(policy_from(below.security), credentials.visit.address)
+            policy = policy_from(below.security)
+            check_address(policy, credentials.visit.address)
+            _check_second_factor(policy, standing)
             if not credentials.again:
                 await self._note(house, credentials, standing, home, named, acting)
         except BaseException:
@@ -121,3 +124,16 @@ class Delegation:
         if len(self._noted) >= REMEMBERED:
             self._noted.clear()
         self._noted.add(key)
+
+
+def _check_second_factor(policy: SecurityPolicy, standing: Standing) -> None:
+    """What an organisation asks of its own people holds for who acts for it too.
+
+    Raises: Forbidden: it asks for a second factor, and this session was opened without one.
+    """
+    if policy.mfa_required and standing.amr is not None and "mfa" not in standing.amr:
+        raise Forbidden(
+            "This organisation asks for a second factor. Set one up in your own organisation, "
+            "sign in with it, and try again.",
+            details={"reason": "second_factor_needed"},
+        )
