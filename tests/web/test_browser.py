@@ -173,6 +173,7 @@ PAGES = (
     "/settings/users",
     "/settings/roles",
     "/settings/api-keys",
+    "/account/mfa",
     "/audit",
     "/tenants",
     "/docs",

@@ -9,6 +9,7 @@ import pyotp
 from leanvibe_server.kernel.house import House
 from tests.conftest import FakeClock
 from tests.given import Organisation
+from tests.identity.given_mail import letters_to
 from tests.identity.given_sessions import set_policy
 from tests.identity.mfa.test_totp_otp import code_mailed_to
 from tests.web.conftest import Arrive, EnterAs
@@ -87,10 +88,10 @@ async def test_who_must_have_a_factor_sets_one_up_on_the_way_in(
     await visitor.sign_in(acme.people["developer"])
     await visitor.open("/login/second-factor")
     assert "Set up a second factor" in visitor.text
-    await visitor.send("/login/second-factor/setup")
+    await visitor.send("/login/second-factor/setup", {"method": "totp"})
     secret = secret_in(visitor)
     assert "data:image/png;base64," in visitor.page
-    wrong = await visitor.send("/login/second-factor/verify", {"code": "000000"})
+    wrong = await visitor.send("/login/second-factor/verify", {"method": "totp", "code": "000000"})
     assert wrong.status_code == 401
     done = await visitor.send("/login/second-factor/verify", {"code": code_of(secret, clock)})
     assert done.headers["location"] == "/"
@@ -167,3 +168,25 @@ async def test_a_step_up_sends_a_code_where_that_is_the_factor(
     fresh = await code_mailed_to(admin, address)
     right = await visitor.send("/step-up", {"method": "email", "mfa_code": fresh, "next": "/audit"})
     assert (right.status_code, right.headers["location"]) == (303, "/audit")
+
+
+async def test_on_the_way_in_only_what_the_organisation_allows_is_offered(
+    arrive: Arrive, house: House, acme: Organisation, admin: asyncpg.Connection
+) -> None:
+    await set_policy(house, acme, mfa_required=True, mfa_methods=["email", "webauthn"])
+    visitor = await arrive()
+    person = acme.people["developer"]
+    await visitor.sign_in(person)
+    await visitor.open("/login/second-factor")
+    assert "Authenticator app" not in visitor.text
+    refused = await visitor.send("/login/second-factor/setup", {"method": "totp"})
+    assert refused.status_code == 403
+    key = await visitor.send("/login/second-factor/setup", {"method": "webauthn"})
+    assert (key.status_code, 'data-webauthn="create"' in visitor.page) == (200, True)
+    none = await visitor.send("/login/second-factor/verify", {"method": "webauthn"})
+    assert none.status_code == 400
+    await visitor.send("/login/second-factor/setup", {"method": "email"})
+    letters = [text for subject, text in await letters_to(admin, person.email)]
+    code = re.findall(r"\b[0-9]{6}\b", letters[-1])[0]
+    done = await visitor.send("/login/second-factor/verify", {"method": "email", "code": code})
+    assert done.headers["location"] == "/", visitor.text

@@ -1,20 +1,23 @@
 """One's own second factors in the dashboard, and the reset of another's."""
 
-import json
 from typing import Annotated, Any
 
 from fastapi import Response
 
-from leanvibe_server.identity.mfa import factors, setup, totp
-from leanvibe_server.identity.mfa.models import SENT, TOTP, WEBAUTHN
+from leanvibe_server.identity.mfa import factors, setup
+from leanvibe_server.identity.mfa.models import TOTP, WEBAUTHN
 from leanvibe_server.identity.mfa.schemas import FactorList
 from leanvibe_server.kernel.access import Errand, Permission
-from leanvibe_server.kernel.errors import InvalidRequest
 from leanvibe_server.kernel.http import PathId
 from leanvibe_server.web.page import ErrandPage, ScopedPage, errand_page, page
 from leanvibe_server.web.routes import PageRouter
 from leanvibe_server.web.second_factor import NAMES
-from leanvibe_server.web.second_factor_pages import read_credential
+from leanvibe_server.web.second_factor_pages import (
+    again_page,
+    read_credential,
+    require_method,
+    setup_page,
+)
 
 router = PageRouter()
 
@@ -22,7 +25,8 @@ SELF = page(Permission.SELF)
 ERRAND = errand_page(Permission.SELF)
 FRESH = errand_page(Permission.SELF, fresh=True)
 RESET = errand_page(Permission.USER_UPDATE, fresh=True)
-VERIFY = "/account/mfa/verify"
+HERE = "/account/mfa"
+VERIFY = f"{HERE}/verify"
 
 
 @router.get("/account/mfa")
@@ -37,26 +41,13 @@ async def begin(opened: Annotated[ErrandPage, FRESH]) -> Response:
     """Begin to set up a factor: shows what to scan, where a code went, or asks a key."""
     form, method = opened.form, opened.form.text("method")
     with opened.refusing("settings/mfa.html", **await _frame(opened)):
-        if method not in NAMES:
-            raise InvalidRequest("There is no such second factor.")
+        require_method(method)
         who = await setup.enter(opened.errand, None)
         begun = await setup.begin(
             who, method, phone=form.optional("phone"), name=form.optional("name")
         )
-    shown: dict[str, Any] = {"codes": begun.codes, "confirm_path": VERIFY}
-    if method == TOTP:
-        shown |= {
-            "secret": begun.secret,
-            "qr": totp.qr_code(begun.secret, account=who.user.email),
-        }
-        return opened.show("auth/mfa_setup.html", **shown)
-    options = "" if begun.options is None else json.dumps(begun.options)
-    shown |= {
-        "method": method,
-        "sent_to": begun.factor.label if method in SENT else "",
-        "options": options,
-    }
-    return opened.show("auth/mfa_confirm.html", **shown)
+    template, values = setup_page(begun, who.user, confirm_path=VERIFY, cancel_path=HERE)
+    return opened.show(template, **values)
 
 
 @router.post(VERIFY)
@@ -64,23 +55,15 @@ async def confirm(opened: Annotated[ErrandPage, ERRAND]) -> Response:
     """Have a factor count from now on."""
     form = opened.form
     method = form.text("method") or TOTP
-    values = await _frame(opened)
-    template = "settings/mfa.html"
-    if method == TOTP:
-        template = "auth/mfa_setup.html"
-        values = {"secret": "", "qr": "", "codes": None, "confirm_path": VERIFY}
-    elif method in SENT:
-        template = "auth/mfa_confirm.html"
-        values = {
-            "codes": None, "confirm_path": VERIFY, "method": method, "sent_to": "", "options": "",
-        }  # fmt: skip
+    template, values = again_page(method, confirm_path=VERIFY, cancel_path=HERE)
+    if method == WEBAUTHN:
+        template, values = "settings/mfa.html", await _frame(opened)
     with opened.refusing(template, **values):
-        if method not in NAMES:
-            raise InvalidRequest("There is no such second factor.")
+        require_method(method)
         who = await setup.enter(opened.errand, None)
         credential = read_credential(form.text("credential")) if method == WEBAUTHN else None
         await setup.confirm(who, method, code=form.text("code"), credential=credential)
-    return opened.go("/account/mfa", toast="factor-added")
+    return opened.go(HERE, toast="factor-added")
 
 
 @router.post("/account/mfa/backup-codes")

@@ -9,9 +9,11 @@ from fastapi.responses import JSONResponse
 from leanvibe_server.identity.login import device_token_of
 from leanvibe_server.identity.mfa import challenges, passkeys, setup, totp
 from leanvibe_server.identity.mfa.challenges import Asked, Waiting
-from leanvibe_server.identity.mfa.models import SENT, TOTP
+from leanvibe_server.identity.mfa.models import METHODS, SENT, TOTP, WEBAUTHN
 from leanvibe_server.identity.mfa.service import Answer
+from leanvibe_server.identity.mfa.setup import Begun
 from leanvibe_server.identity.models import User
+from leanvibe_server.identity.policy import policy_of
 from leanvibe_server.identity.sessions import WEB, OpenedSession
 from leanvibe_server.kernel.errors import AppError, InvalidRequest, MfaRequired
 from leanvibe_server.web.forms import Faults
@@ -30,6 +32,7 @@ router = PageRouter()
 
 ANYONE = open_page()
 MAX_CREDENTIAL = 20_000
+VERIFY = f"{PATH}/verify"
 
 
 @router.get(PATH)
@@ -37,7 +40,7 @@ async def show(opened: Annotated[Page, ANYONE]) -> Response:
     """Ask for the second factor, or have one set up."""
     _, waiting = await _require(opened)
     if waiting.challenge.enrolling:
-        return opened.show("auth/mfa_begin.html")
+        return opened.show("auth/mfa_begin.html", **await _offered(opened, waiting))
     wanted = opened.request.query_params.get("method", "")
     return opened.show("auth/second_factor.html", **await _values(waiting, wanted, None))
 
@@ -58,31 +61,73 @@ async def answer(opened: Annotated[Page, ANYONE]) -> Response:
 
 @router.post(f"{PATH}/setup")
 async def begin_setup(opened: Annotated[Page, ANYONE]) -> Response:
-    """Set up an authenticator app, where the organisation asks for a factor."""
+    """Begin to set up a factor, where the organisation asks for one."""
     _, waiting = await _require(opened)
-    with opened.refusing("auth/mfa_begin.html"):
+    form = opened.form
+    with opened.refusing("auth/mfa_begin.html", **await _offered(opened, waiting)):
+        method = require_method(form.text("method"))
         who = await setup.enter(opened.visit, waiting.token, kind=WEB)
-        begun = await setup.begin(who, TOTP, phone=None, name=None)
-    return opened.show(
-        "auth/mfa_setup.html",
-        secret=begun.secret,
-        qr=totp.qr_code(begun.secret, account=who.user.email),
-        codes=begun.codes,
-        confirm_path=f"{PATH}/verify",
-    )
+        begun = await setup.begin(who, method, phone=form.optional("phone"), name=None)
+    template, values = setup_page(begun, who.user, confirm_path=VERIFY, cancel_path=PATH)
+    return opened.show(template, **values)
 
 
-@router.post(f"{PATH}/verify")
+@router.post(VERIFY)
 async def finish_setup(opened: Annotated[Page, ANYONE]) -> Response:
-    """Confirm the app, and go on to the dashboard."""
+    """Confirm the factor, and go on to the dashboard."""
     ticket, waiting = await _require(opened)
-    again = {"secret": "", "qr": "", "codes": None, "confirm_path": f"{PATH}/verify"}
-    with opened.refusing("auth/mfa_setup.html", **again):
+    form = opened.form
+    method = form.text("method") or TOTP
+    if method == WEBAUTHN:
+        template, values = "auth/mfa_begin.html", await _offered(opened, waiting)
+    else:
+        template, values = again_page(method, confirm_path=VERIFY, cancel_path=PATH)
+    with opened.refusing(template, **values):
+        require_method(method)
         who = await setup.enter(opened.visit, waiting.token, kind=WEB)
-        done = await setup.confirm(who, TOTP, code=opened.form.text("code"), credential=None)
+        credential = read_credential(form.text("credential")) if method == WEBAUTHN else None
+        done = await setup.confirm(who, method, code=form.text("code"), credential=credential)
     if done is None:
         raise SignInNeeded("Sign in again.")
     return _enter(opened, ticket, done)
+
+
+def require_method(name: str) -> str:
+    """A factor that can be set up. Raises: InvalidRequest: there is none of that name."""
+    if name not in METHODS:
+        raise InvalidRequest("There is no such second factor.")
+    return name
+
+
+def setup_page(
+    begun: Begun, user: User, *, confirm_path: str, cancel_path: str
+) -> tuple[str, dict[str, Any]]:
+    """The page on which a factor that was begun is confirmed, and its values."""
+    method = begun.factor.method
+    template, values = again_page(method, confirm_path=confirm_path, cancel_path=cancel_path)
+    values |= {"codes": begun.codes}
+    if method == TOTP:
+        drawn = totp.qr_code(begun.secret, account=user.email)
+        return template, values | {"secret": begun.secret, "qr": drawn}
+    if method in SENT:
+        return template, values | {"sent_to": begun.factor.label}
+    return template, values | {"options": json.dumps(begun.options or {})}
+
+
+def again_page(method: str, *, confirm_path: str, cancel_path: str) -> tuple[str, dict[str, Any]]:
+    """As `setup_page`, after a wrong code: what was shown once is not shown again."""
+    values = {"codes": None, "confirm_path": confirm_path, "cancel_path": cancel_path}
+    if method == TOTP:
+        return "auth/mfa_setup.html", values | {"secret": "", "qr": ""}
+    return "auth/mfa_confirm.html", values | {"method": method, "sent_to": "", "options": ""}
+
+
+async def _offered(opened: Page, waiting: Waiting) -> dict[str, Any]:
+    """What the organisation lets a newcomer choose from."""
+    async with waiting.errand.scope() as scope:
+        allowed = (await policy_of(scope)).mfa_methods
+    sends = opened.visit.house.settings.sends_sms != "none"
+    return {"offered": [name for name in METHODS if name in allowed and (name != "sms" or sends)]}
 
 
 @router.post("/login/passkey/options")
