@@ -31,8 +31,8 @@ def describe_service(caller: Provisioner, wanted: str | None = None) -> Reply:
                 {
                     "type": "oauthbearertoken",
                     "name": "Bearer token",
-                    "description": "A SCIM token of the organisation, or an API key with the "
-                    "scope scim:manage, in the Authorization header",
+                    "description": "A SCIM token of the organisation, or an API key of an "
+                    "admin with the scope scim:manage, in the Authorization header",
                     "specUri": "https://www.rfc-editor.org/info/rfc6750",
                     "primary": True,
                 }
