@@ -56,8 +56,12 @@ TABLES = (
         "saml_sessions",
         SIGN_IN,
         ("name at the identity provider",),
-        person="(provider_id, name_id) IN (SELECT provider_id, subject FROM federated_identities f"
-        " WHERE f.tenant_id = $1 AND f.user_id = {person})",
+        # By the sessions too: a provider may know a person by an attribute and not by the NameID,
+        # and an account that was unlinked is no identity any more.
+        person="((provider_id, name_id) IN (SELECT provider_id, subject FROM federated_identities f"
+        " WHERE f.tenant_id = $1 AND f.user_id = {person}) OR (provider_id, remote_session) IN"
+        " (SELECT provider_id, remote_session FROM sessions s WHERE s.tenant_id = $1"
+        " AND s.user_id = {person}))",
         erasure="delete",
     ),
     TableData(

@@ -1,6 +1,7 @@
 """Sign-ins by SAML over HTTP: from the redirect to a session."""
 
 import time
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -313,3 +314,23 @@ async def test_a_provider_that_takes_posts_only_gets_a_form(
     assert "form-action https://idp.example" in page.headers["content-security-policy"]
     elsewhere = flow.departure.url.replace(acme.tenant.slug, "nobody")
     assert (await client.get(elsewhere)).status_code == 404
+
+
+async def test_an_erasure_removes_the_nameid_of_who_is_known_by_an_attribute(
+    client: httpx.AsyncClient, acme: Organisation, admin: asyncpg.Connection
+) -> None:
+    corp = await connect(client, acme, settings={"subject_attribute": "uid"})
+    flow = await corp.set_off()
+    facts = flow.facts()
+    facts = replace(facts, attributes=facts.attributes | {"uid": ["staff-17"]})
+    answer = await deliver(client, flow, signed_response(facts))
+    assert answer.status_code == 200, answer.text
+    kept = "SELECT count(*) FROM saml_sessions WHERE tenant_id = $1"
+    assert await admin.fetchval(kept, acme.id) == 1
+    erased = await client.post(
+        "/v1/privacy/erasures",
+        json={"user_id": answer.json()["user"]["id"]},
+        headers=await acme.headers(client),
+    )
+    assert erased.status_code == 201, erased.text
+    assert await admin.fetchval(kept, acme.id) == 0
