@@ -25,6 +25,7 @@ async def test_the_account_shows_who_one_is_and_where_one_is_signed_in(
     assert visitor.text.count("127.0.0.1") == 2
     assert "this one" in visitor.text
     assert 'href="/account"' in visitor.page
+    assert 'href="/account/links"' in visitor.page
 
 
 async def test_another_device_is_signed_out_from_the_account(
