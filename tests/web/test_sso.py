@@ -12,6 +12,7 @@ from tests.fakes.oidc_provider import Person, connect
 from tests.given import Organisation
 from tests.identity.given_people import system_scope
 from tests.identity.given_providers import verify_domain
+from tests.identity.given_sessions import set_policy
 from tests.identity.oidc_world import World, make_world, query_of
 from tests.web.conftest import Arrive, EnterAs
 from tests.web.visitors import Visitor
@@ -295,3 +296,20 @@ async def test_a_viewer_does_not_see_the_providers(enter_as: EnterAs, world: Wor
     viewer = await enter_as(world.organisation, "viewer")
     for path in ("/settings/sso", f"/settings/sso/{world.provider.id}"):
         assert (await viewer.open(path)).status_code == 403
+
+
+async def test_who_comes_back_without_a_second_factor_is_asked_for_it_before_any_session(
+    arrive: Arrive, world: World, admin: asyncpg.Connection
+) -> None:
+    await set_policy(world.organisation.house, world.organisation, mfa_required=True)
+    visitor = await arrive()
+    back = world.idp.authorize(await set_off(visitor, world, next="/tasks"))
+    answer = await come_back(visitor, back)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/login/second-factor")
+    assert (await visitor.open("/tasks")).headers["location"].startswith("/login")
+    assert not await admin.fetchval(
+        "SELECT count(*) FROM sessions WHERE tenant_id = $1", world.organisation.id
+    )
+    await visitor.open("/login/second-factor")
+    assert "Set up a second factor" in visitor.text
+    assert (await come_back(visitor, back)).status_code == 400
