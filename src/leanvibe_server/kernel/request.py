@@ -78,7 +78,7 @@ class Visit:
             visit=self,
             bearer=bearer,
             cookie=self.cookies.get(SESSION_COOKIE) if cookie else None,
-            named_tenant=self.headers.get("x-tenant-id") or acting,
+            named_tenant=self.headers.get("x-tenant-id", acting),
             named_slug=self.headers.get("x-tenant-slug"),
             break_glass_reason=self.headers.get("x-break-glass-reason"),
         )
