@@ -9,9 +9,11 @@ from pathlib import Path
 from benchmarks import (
     authenticated_read,
     jobs,
+    logins,
     many_tenants,
     middleware,
     page,
+    refreshes,
     report,
     rls_read,
     task_overhead,
@@ -22,6 +24,8 @@ from benchmarks.report import Effort, Findings
 BENCHMARKS: dict[str, Callable[[Effort], Findings]] = {
     "authenticated_read": authenticated_read.run,
     "rls_read": rls_read.run,
+    "logins": logins.run,
+    "refreshes": refreshes.run,
     "many_tenants": many_tenants.run,
     "middleware": middleware.run,
     "jobs": jobs.run,

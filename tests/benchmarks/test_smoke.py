@@ -14,7 +14,9 @@ ROOT = Path(__file__).parents[2]
 
 
 # The engine's own tests do whole tasks; its benchmark would do the same, four times.
-@pytest.mark.parametrize("name", ["authenticated_read", "rls_read", "middleware", "jobs"])
+@pytest.mark.parametrize(
+    "name", ["authenticated_read", "rls_read", "logins", "refreshes", "middleware", "jobs"]
+)
 def test_a_benchmark_runs_and_keeps_its_figures(tmp_path: Path, name: str) -> None:
     words = [sys.executable, "-m", "benchmarks", name, "--quick", "--results", str(tmp_path)]
     ran = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
