@@ -14,7 +14,7 @@ from leanvibe_server.identity.federation.models import SsoProvider
 from leanvibe_server.identity.federation.people import Assertion
 from leanvibe_server.identity.models import User
 from leanvibe_server.identity.sessions import TOKEN
-from leanvibe_server.kernel.errors import Forbidden, InvalidRequest
+from leanvibe_server.kernel.errors import Forbidden, InvalidRequest, TenantSuspended
 from leanvibe_server.kernel.house import House
 from tests.conftest import FakeClock
 from tests.given import Organisation, organisation
@@ -265,3 +265,17 @@ async def test_an_address_is_needed_of_a_newcomer_only(house: House, acme: Organ
     user = await enter(house, acme, word_of(provider))
     silent = await enter(house, acme, word_of(provider, email=None))
     assert silent.id == user.id
+
+
+async def test_a_suspended_organisation_gets_nobody_new_and_lets_in_those_it_has(
+    house: House, acme: Organisation, admin: asyncpg.Connection
+) -> None:
+    provider = await add_provider(house, acme)
+    known = word_of(provider)
+    user = await enter(house, acme, known)
+    await admin.execute("UPDATE tenants SET status = 'suspended' WHERE id = $1", acme.id)
+    assert (await enter(house, acme, known)).id == user.id
+    with pytest.raises(TenantSuspended):
+        await enter(house, acme, word_of(provider, subject="subject-2"))
+    there = "SELECT count(*) FROM federated_identities WHERE tenant_id = $1"
+    assert await admin.fetchval(there, acme.id) == 1

@@ -128,7 +128,7 @@ class Mfa(Resource[Runner]):
     @endpoint
     def remove(self, factor_id: str | UUID) -> Call[None]:
         """Remove one of one's factors."""
-        return Call(method="DELETE", path=path_of("/auth/mfa/{}", factor_id), read=reads_nothing)
+        return Call(method="DELETE", path=path_of("auth", "mfa", factor_id), read=reads_nothing)
 
     @endpoint
     def new_backup_codes(self) -> Call[BackupCodes]:
@@ -139,7 +139,7 @@ class Mfa(Resource[Runner]):
     def reset(self, user_id: str | UUID) -> Call[MfaReset]:
         """Remove every factor of a person who lost theirs, and sign them out."""
         return Call(
-            method="POST", path=path_of("/users/{}/mfa/reset", user_id), read=reads(MfaReset)
+            method="POST", path=path_of("users", user_id, "mfa", "reset"), read=reads(MfaReset)
         )
 
     @endpoint
