@@ -99,6 +99,7 @@ def _print(row: Any) -> bytes:
             "configuration": row["configuration"],
             "has_credentials": row["credentials_sealed"] is not None,
             "is_default": row["is_default"],
+            "visibility": row["visibility"],
             "created_at": row["created_at"],
             "updated_at": row["updated_at"],
         }

@@ -49,7 +49,7 @@ async def read_one(connection: asyncpg.Connection, tenant_id: UUID, project_id: 
 
 async def read_page(connection: asyncpg.Connection, tenant_id: UUID, _project_id: UUID) -> Any:
     """The newest rows of a tenant."""
-    return await connection.fetch(LIST, tenant_id, None, PAGE)
+    return await connection.fetch(LIST, tenant_id, None, PAGE, None, [], None)
 
 
 @dataclass(frozen=True)
