@@ -133,7 +133,7 @@ async def test_sec_scim_03_who_is_set_inactive_is_out_at_once(
     by_key = {"Authorization": f"Bearer {key.json()['key']}"}
     began = time.perf_counter()
     answer = await patch(idp, f"/Users/{who.id}", operation)
-    assert time.perf_counter() - began < 5
+    assert time.perf_counter() - began < 1
     assert (answer.status_code, answer.json()["active"]) == (200, False)
     for shown in (headers, by_key):
         assert (await client.get("/v1/auth/me", headers=shown)).status_code == 401
@@ -420,7 +420,7 @@ async def test_sec_scim_05_ten_thousand_members_come_and_go_exactly(
     assert {one["value"] for one in shown["members"]} == set(many[9_000:])
     assert (await patch(idp, path, {"op": "remove", "path": "members"})).status_code == 204
     assert await there() == 0
-    assert time.perf_counter() - began < 60
+    assert time.perf_counter() - began < 20
 
 
 async def test_members_must_be_people_of_the_tenant(
