@@ -1,0 +1,63 @@
+"""What programs sign in with."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from leanvibe._records import Record
+
+
+class ApiKey(Record):
+    """A key for programs; `key` is there once, in the answer to its creation."""
+
+    id: str
+    name: str
+    key: str | None = None
+    prefix: str
+    scopes: list[str]
+    user_id: str
+    created_at: datetime
+    expires_at: datetime | None = None
+    last_used_at: datetime | None = None
+    revoked_at: datetime | None = None
+    last_used_address: str | None = None
+    rate_limit_per_minute: int | None = None
+    allowed_addresses: list[str] | None = None
+    replaces: str | None = None
+
+
+class ServiceAccount(Record):
+    """An account for programs."""
+
+    id: str
+    name: str
+    description: str
+    role: str
+    status: str
+    created_at: datetime
+
+
+class OAuthClient(Record):
+    """Client credentials; `client_secret` is there once, in the answer that made it."""
+
+    id: str
+    client_id: str
+    client_secret: str | None = None
+    name: str
+    scopes: list[str]
+    service_account_id: str
+    created_at: datetime
+    revoked_at: datetime | None = None
+
+
+class ScimToken(Record):
+    """A token for a provisioning client; `token` is there once, in the answer that made it."""
+
+    id: str
+    name: str
+    token: str | None = None
+    base_url: str | None = None
+    prefix: str
+    expires_at: datetime
+    revoked_at: datetime | None = None
+    last_used_at: datetime | None = None

@@ -1,0 +1,92 @@
+"""People, what they may do, and those who are still invited."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from leanvibe._records import Record
+
+
+class User(Record):
+    """A person in a tenant."""
+
+    id: str
+    email: str
+    username: str
+    role: str
+    status: str
+    is_active: bool
+    email_verified: bool
+    tenant_id: str
+    expires_at: datetime | None = None
+    last_login_at: datetime | None = None
+    created_at: datetime
+
+
+class Role(Record):
+    """A role and what it permits. `id` is None for a role every tenant has."""
+
+    id: str | None = None
+    name: str
+    description: str
+    built_in: bool
+    permissions: list[str]
+    users_count: int
+    assignable: bool
+
+
+class RoleList(Record):
+    """Every role of the tenant."""
+
+    data: list[Role]
+
+
+class Member(Record):
+    """Somebody with a role on one project."""
+
+    user_id: str
+    email: str
+    username: str
+    role: str
+    permissions: list[str]
+    created_at: datetime
+
+
+class PendingInvitation(Record):
+    """Somebody who was invited and has not come yet."""
+
+    user_id: str
+    email: str
+    username: str
+    role: str
+    sent_at: datetime | None = None
+    expires_at: datetime | None = None
+
+
+class InvitationResult(Record):
+    """What came of one line: `status` is invited or refused, `error` says why."""
+
+    index: int
+    email: str
+    status: str
+    user_id: str | None = None
+    error: Record | None = None
+
+
+class BulkResult(Record):
+    """What came of each line, in their order."""
+
+    data: list[InvitationResult]
+    invited: int
+    refused: int
+
+
+class Group(Record):
+    """Some people of the tenant, and the role they get by it."""
+
+    id: str
+    name: str
+    description: str
+    role: str | None = None
+    members_count: int
+    created_at: datetime
