@@ -270,6 +270,26 @@ async def test_nobody_rotates_a_key_that_may_do_more_than_they(
     assert foreign.status_code == 404
 
 
+async def test_nobody_revokes_a_key_of_somebody_above(
+    client: httpx.AsyncClient, acme: Organisation
+) -> None:
+    owner, admin = await acme.headers(client), await acme.headers(client, "admin")
+    above = (await make(client, owner)).json()
+    assert (await client.delete(f"/v1/api-keys/{above['id']}", headers=admin)).status_code == 403
+    assert (await client.get("/v1/auth/me", headers=by(above["key"]))).status_code == 200
+    below = (await make(client, admin)).json()
+    assert (await client.delete(f"/v1/api-keys/{below['id']}", headers=owner)).status_code == 204
+    assert (await client.get("/v1/auth/me", headers=by(below["key"]))).status_code == 401
+
+
+async def test_a_key_ends_itself(client: httpx.AsyncClient, acme: Organisation) -> None:
+    headers = await acme.headers(client)
+    made = (await make(client, headers, scopes=["api_key:manage"])).json()
+    mine = by(made["key"])
+    assert (await client.delete(f"/v1/api-keys/{made['id']}", headers=mine)).status_code == 204
+    assert (await client.get("/v1/api-keys", headers=mine)).status_code == 401
+
+
 async def test_a_key_s_own_rate_holds_and_is_never_above_the_plan_s(
     client: httpx.AsyncClient, acme: Organisation
 ) -> None:

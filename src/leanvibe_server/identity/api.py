@@ -252,11 +252,14 @@ async def rotate_api_key(
     return await api_keys.rotate_key(scope, key_id, rotation or Rotation())
 
 
-@router.delete("/api-keys/{key_id}", status_code=204, tags=KEYS, responses=refuses(NotFound))
+@router.delete(
+    "/api-keys/{key_id}", status_code=204, tags=KEYS, responses=refuses(Forbidden, NotFound)
+)
 async def revoke_api_key(
     key_id: PathId, scope: Annotated[Scope, may(Permission.API_KEY_MANAGE)]
 ) -> None:
-    """End an API key at once."""
+    """End an API key at once. Keys of people whose role may do more than yours are not yours to
+    end: an owner ends theirs, or disables them."""
     await api_keys.revoke_key(scope, key_id)
 
 
