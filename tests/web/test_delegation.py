@@ -7,6 +7,7 @@ import httpx
 
 from leanvibe_server.kernel.house import House
 from tests.given import Organisation
+from tests.identity.given_sessions import set_policy
 from tests.tenancy.given_trees import below, put_below
 from tests.web.conftest import EnterAs
 
@@ -106,6 +107,20 @@ async def test_who_may_not_act_any_more_comes_home_and_nothing_is_done(
     await visitor.open("/")
     assert "You may not act for that organisation any more." in visitor.text
     assert "You act for" not in visitor.text
+
+
+async def test_who_lacks_what_an_organisation_asks_for_is_told_so_at_home(
+    enter_as: EnterAs, acme: Organisation, house: House
+) -> None:
+    child = await below(house, acme, "North")
+    await set_policy(house, child, sso_required=True)
+    visitor = await enter_as(acme, "admin")
+    await visitor.open("/organizations")
+    await visitor.send("/organizations/enter", {"tenant_id": str(child.id)})
+    answer = await visitor.open("/settings/tenant")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    await visitor.open("/")
+    assert "That organisation lets people in through an identity provider only." in visitor.text
 
 
 async def test_an_organisation_is_added_by_its_page(enter_as: EnterAs, acme: Organisation) -> None:

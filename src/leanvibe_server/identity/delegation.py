@@ -5,6 +5,7 @@ logs say so, once a session and day, and before each change.
 """
 
 from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 from leanvibe_server.identity.events import OrganizationEntered
@@ -13,6 +14,7 @@ from leanvibe_server.identity.policy import SecurityPolicy, check_address, polic
 from leanvibe_server.identity.refusals import wrong_tenant
 from leanvibe_server.identity.repository import gate as rows
 from leanvibe_server.identity.repository.gate import Standing
+from leanvibe_server.identity.sessions import limits_of
 from leanvibe_server.kernel.access import READS, ROLE_PERMISSIONS, Admission, Permission, Role
 from leanvibe_server.kernel.errors import Forbidden
 from leanvibe_server.kernel.house import House
@@ -23,6 +25,8 @@ from leanvibe_server.tenancy.service import enter_tenant
 
 # An administrator's rights and no owner's; and nobody there has an account that was theirs.
 AT_MOST = ROLE_PERMISSIONS[Role.ADMIN] - {Permission.SELF}
+# Among a session's methods where an identity provider vouched for its holder.
+FEDERATED = "fed"
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 REMEMBERED = 50_000
 
@@ -74,7 +78,7 @@ class Delegation:
                 raise wrong_tenant()
             policy = policy_from(below.security)
             check_address(policy, credentials.visit.address)
-            _check_second_factor(policy, standing)
+            _check_session(policy, standing, house.clock.now())
             if not credentials.again:
                 await self._note(house, credentials, standing, home, named, acting)
         except BaseException:
@@ -126,14 +130,45 @@ class Delegation:
         self._noted.add(key)
 
 
-def _check_second_factor(policy: SecurityPolicy, standing: Standing) -> None:
-    """What an organisation asks of its own people holds for who acts for it too.
+def _check_session(policy: SecurityPolicy, standing: Standing, now: datetime) -> None:
+    """What an organisation asks of its own people's sessions holds for who acts for it too, its
+    owners' password included: they have an organisation of their own to be owners of. A key
+    passes, as one of its own does.
 
-    Raises: Forbidden: it asks for a second factor, and this session was opened without one.
+    Raises: Forbidden: this session was opened without a second factor, or around an identity
+        provider, where it asks for that; or it is older, or rested longer, than allowed there.
     """
-    if policy.mfa_required and standing.amr is not None and "mfa" not in standing.amr:
-        raise Forbidden(
+    if standing.amr is None:
+        return
+    if policy.mfa_required and "mfa" not in standing.amr:
+        raise _kept_out(
+            "second_factor_needed",
             "This organisation asks for a second factor. Set one up in your own organisation, "
             "sign in with it, and try again.",
-            details={"reason": "second_factor_needed"},
         )
+    if policy.sso_required and FEDERATED not in standing.amr:
+        raise _kept_out(
+            "sso_required",
+            "This organisation lets people in through an identity provider only. Sign in to your "
+            "own through its provider, and try again.",
+        )
+    if not _is_young_enough(policy, standing, now):
+        raise _kept_out(
+            "session_too_old",
+            "This organisation asks for shorter sessions than yours. Sign in anew, and try again.",
+        )
+
+
+def _is_young_enough(policy: SecurityPolicy, standing: Standing, now: datetime) -> bool:
+    limits = limits_of(standing.kind, policy)
+    born, seen = standing.created_at, standing.seen_at
+    return (
+        born is not None
+        and seen is not None
+        and now < born + limits.absolute
+        and now < seen + limits.idle
+    )
+
+
+def _kept_out(reason: str, message: str) -> Forbidden:
+    return Forbidden(message, details={"reason": reason})

@@ -230,7 +230,8 @@ async def _admit(
     except Forbidden as error:
         if acting is None:
             raise
-        raise Answered(_come_home(visit), keeps_writes=False) from error
+        reason = str(error.details.get("reason", ""))
+        raise Answered(_come_home(visit, reason), keeps_writes=False) from error
     visit.transaction = admission.transaction
     scope = scope_of(visit.house, admission, visit.request_id, wanted=wanted)
     shell = {
@@ -251,13 +252,22 @@ def _shown_to(scope: Scope) -> frozenset[str]:
     return held if scope.home_tenant_id is None else held | {Permission.SELF}
 
 
-def _come_home(visit: Visit) -> RedirectResponse:
+# What an organisation asks for that somebody who would act for it lacks.
+KEPT_OUT = {
+    "second_factor_needed": "organisation-asks-second-factor",
+    "sso_required": "organisation-asks-provider",
+    "session_too_old": "organisation-asks-new-session",
+    "address_not_allowed": "organisation-asks-address",
+}
+
+
+def _come_home(visit: Visit, reason: str) -> RedirectResponse:
     """Back to one's own organisation: nothing of what was asked is done there instead."""
     response = RedirectResponse("/", status_code=303)
     response.delete_cookie(ACTING_COOKIE)
     response.set_cookie(
-        TOAST_COOKIE, "organisation-lost", max_age=30, httponly=True, samesite="lax",
-        secure=visit.secure,
+        TOAST_COOKIE, KEPT_OUT.get(reason, "organisation-lost"), max_age=30, httponly=True,
+        samesite="lax", secure=visit.secure,
     )  # fmt: skip
     return response
 

@@ -28,6 +28,17 @@ TOASTS = {
     "organisation-created": "The organisation is added. Its owner gets an invitation.",
     "organisation-entered": "You act for another organisation now.",
     "organisation-left": "You are back in your own organisation.",
+    "organisation-asks-second-factor": (
+        "That organisation asks for a second factor. Set one up, sign in with it, and try again."
+    ),
+    "organisation-asks-provider": (
+        "That organisation lets people in through an identity provider only. Sign in through "
+        "your own, and try again."
+    ),
+    "organisation-asks-new-session": (
+        "That organisation asks for shorter sessions. Sign in anew, and try again."
+    ),
+    "organisation-asks-address": "That organisation does not allow your network address.",
     "organisation-lost": "You may not act for that organisation any more.",
     "project-deleted": "The project is deleted.",
     "task-created": "The task is queued.",
