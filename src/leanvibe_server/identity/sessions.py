@@ -9,11 +9,13 @@ import msgspec
 
 from leanvibe_server.entitlements.plans import plan_of
 from leanvibe_server.identity import opaque
+from leanvibe_server.identity.account.links import EMAIL, RESET
 from leanvibe_server.identity.events import SessionEnded, UserLoggedIn, UserLoggedOut
 from leanvibe_server.identity.models import Proof, RefreshToken, Session, User
 from leanvibe_server.identity.policy import DEFAULT, SecurityPolicy, policy_of
 from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.repository import sessions as rows
+from leanvibe_server.identity.repository.account import withdraw_links
 from leanvibe_server.identity.schemas import SessionList, SessionView, Success
 from leanvibe_server.kernel.crypto import hash_token
 from leanvibe_server.kernel.errors import Forbidden, NotFound
@@ -232,7 +234,12 @@ async def end_session(scope: Scope, session_id: UUID, reason: str) -> None:
 
 
 async def end_all(scope: Scope, user_id: UUID, *, reason: str, keep: UUID | None = None) -> int:
-    """End every session of a user but `keep`; returns how many held until now."""
+    """End every session of a user but `keep`; returns how many held until now.
+
+    With them go mailed links that one of those sessions may have asked for: who got into an
+    account must not come back by a new address or password once its owner has thrown them out.
+    """
+    await withdraw_links(scope.conn, scope.tenant_id, user_id, (EMAIL, RESET))
     ended = await rows.end_sessions_of_user(
         scope.conn, scope.tenant_id, user_id, reason=reason, now=scope.now, keep=keep
     )
