@@ -49,6 +49,7 @@ from leanvibe_server.kernel.errors import (
     NotFound,
     RateLimited,
     ServiceUnavailable,
+    TenantSuspended,
     Unauthorized,
 )
 from leanvibe_server.kernel.http import PathId, Router, bears_secret, refuses
@@ -134,7 +135,11 @@ async def end_session(session_id: PathId, scope: Annotated[Scope, may(Permission
     return await sessions.end_own(scope, session_id)
 
 
-@router.post("/auth/invitations/accept", tags=AUTH, responses=refuses(InvalidRequest, NotFound))
+@router.post(
+    "/auth/invitations/accept",
+    tags=AUTH,
+    responses=refuses(InvalidRequest, NotFound, RateLimited, TenantSuspended),
+)
 async def accept_invitation(
     acceptance: Acceptance, visit: Annotated[Visit, visitor(Reason.SIGN_UP)]
 ) -> UserView:

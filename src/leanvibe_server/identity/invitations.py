@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from leanvibe_server.identity import mails, opaque
-from leanvibe_server.identity.account import passwords
+from leanvibe_server.identity.account import links, passwords
 from leanvibe_server.identity.account.emails import join_account
 from leanvibe_server.identity.account.passwords import Yardstick
 from leanvibe_server.identity.events import InvitationAccepted, InvitationSent
@@ -11,7 +11,7 @@ from leanvibe_server.identity.models import Invitation, User
 from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.schemas import Acceptance
 from leanvibe_server.identity.sessions import end_all
-from leanvibe_server.identity.visits import begin_visit, scope_in
+from leanvibe_server.identity.visits import begin_visit, require_writable, scope_in
 from leanvibe_server.kernel.crypto import hash_token
 from leanvibe_server.kernel.errors import NotFound
 from leanvibe_server.kernel.platform import Reason
@@ -44,7 +44,8 @@ async def accept(visit: Visit, acceptance: Acceptance) -> User:
     """Set the password of the invited user, who may sign in from now on.
 
     For a user who had a password, every session ends.
-    Raises: NotFound: the link is unknown, used or expired. InvalidRequest: a weak password.
+    Raises: NotFound: the link is unknown, used or expired. RateLimited: too many such from one
+        address. InvalidRequest: a weak password. TenantSuspended: nobody new comes in.
     """
     yardstick = await _peek(visit, acceptance.token)
     password_hash = await passwords.accept(
@@ -89,19 +90,27 @@ def _hash(token: str, purpose: str) -> bytes:
 
 async def _peek(visit: Visit, token: str) -> Yardstick:
     """What the invited user's password is held against, before the price of a hash is paid for a
-    made-up link."""
+    made-up link.
+
+    Raises: NotFound. RateLimited: too many such from one address. TenantSuspended.
+    """
     tenant_id = opaque.tenant_of_token(token)
-    if tenant_id is None:
-        raise _no_link()
-    async with visit.house.database.tenant(tenant_id) as conn:
-        scope = scope_in(visit, conn, tenant_id)
-        return await passwords.yardstick_of(scope, await _require_invited(scope, token, JOIN))
+    if tenant_id is not None:
+        try:
+            async with visit.house.database.tenant(tenant_id) as conn:
+                scope = scope_in(visit, conn, tenant_id)
+                user = await _require_invited(scope, token, JOIN)
+                return await passwords.yardstick_of(scope, user)
+        except NotFound:
+            pass
+    await links.count_unknown(visit)
+    raise links.no_link()
 
 
 async def _redeem(visit: Visit, token: str, purpose: str) -> tuple[Scope, User]:
     tenant_id = opaque.tenant_of_token(token)
     if tenant_id is None:
-        raise _no_link()
+        raise links.no_link()
     scope = await begin_visit(visit, Reason.SIGN_UP, tenant_id)
     user = await _require_invited(scope, token, purpose)
     await people.withdraw_invitations(scope.conn, tenant_id, user.id)
@@ -109,15 +118,12 @@ async def _redeem(visit: Visit, token: str, purpose: str) -> tuple[Scope, User]:
 
 
 async def _require_invited(scope: Scope, token: str, purpose: str) -> User:
-    """The user a link was sent to. Raises: NotFound."""
+    """The user a link was sent to. Raises: NotFound. TenantSuspended."""
     found = await people.lock_invitation(scope.conn, scope.tenant_id, _hash(token, purpose))
     if found is None or found.accepted_at is not None or found.expires_at <= scope.now:
-        raise _no_link()
+        raise links.no_link()
     user = await people.lock_user(scope.conn, scope.tenant_id, found.user_id)
-    if user is None or user.status == "disabled":
-        raise _no_link()
+    if user is None or not links.is_open(scope, user):
+        raise links.no_link()
+    await require_writable(scope)
     return user
-
-
-def _no_link() -> NotFound:
-    return NotFound("This link is unknown, used or expired. Ask for a new one.")

@@ -17,7 +17,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from leanvibe_server.identity.models import Candidate, User
-from leanvibe_server.identity.repository import people
+from leanvibe_server.identity.repository import people, remote
 from leanvibe_server.kernel.db import Connection, Database
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.log import logger
@@ -91,6 +91,17 @@ async def note_user(scope: Scope, user: User, email_hash: bytes) -> None:
         return
     async with across_tenants(database, Reason.DIRECTORY) as conn:
         await people.note_remote(conn, user, email_hash, now=scope.now)
+
+
+async def forget_user(scope: Scope, user_id: UUID) -> bool:
+    """Strike somebody who is about to be removed from the home region's directory; True for a
+    user of another region. Should the removal fail after that, the next sweep enters them again."""
+    database = scope.house.database
+    if await database.region_of(scope.tenant_id) == database.home:
+        return False
+    async with across_tenants(database, Reason.DIRECTORY) as conn:
+        await remote.forget(conn, (scope.tenant_id, user_id))
+    return True
 
 
 async def join_account(scope: Scope, user: User, account_id: UUID, email_hash: bytes) -> None:

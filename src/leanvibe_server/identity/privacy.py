@@ -1,11 +1,12 @@
 """What identity keeps of people, and how it forgets one."""
 
+from leanvibe_server.identity import lookup
+from leanvibe_server.identity.mfa.setup import forget_keys_of
 from leanvibe_server.identity.repository import people as rows
-from leanvibe_server.identity.repository import remote
 from leanvibe_server.kernel.access import Role
 from leanvibe_server.kernel.errors import Conflict
 from leanvibe_server.kernel.personal_data import Retention, Subject, TableData
-from leanvibe_server.kernel.platform import PLATFORM_TENANT, Reason, across_tenants
+from leanvibe_server.kernel.platform import PLATFORM_TENANT
 from leanvibe_server.kernel.scope import Scope
 
 SIGN_IN = "Signing in and keeping accounts safe"
@@ -173,9 +174,9 @@ async def forget(scope: Scope, subject: Subject) -> dict[str, int]:
         raise Conflict(
             f"This is the last active {chief.value}. Make somebody else {chief.value} first."
         )
-    database = scope.house.database
-    if await database.region_of(scope.tenant_id) == database.home:
-        return {}
-    async with across_tenants(database, Reason.DIRECTORY) as conn:
-        await remote.forget(conn, (scope.tenant_id, subject.user_id))
-    return {"remote_directory": 1}
+    forgotten: dict[str, int] = {}
+    if keys := await forget_keys_of(scope, subject.user_id):
+        forgotten["webauthn_credentials"] = keys
+    if await lookup.forget_user(scope, subject.user_id):
+        forgotten["remote_directory"] = 1
+    return forgotten

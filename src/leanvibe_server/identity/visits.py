@@ -4,10 +4,12 @@ from uuid import UUID
 
 from leanvibe_server.identity.models import User
 from leanvibe_server.kernel.db import Connection
+from leanvibe_server.kernel.errors import TenantSuspended
 from leanvibe_server.kernel.idempotency import begin_idempotent
 from leanvibe_server.kernel.platform import PLATFORM_TENANT, Reason, begin_platform
 from leanvibe_server.kernel.request import Visit
 from leanvibe_server.kernel.scope import Actor, Scope
+from leanvibe_server.tenancy.service import require_tenant
 
 
 def actor_of(visit: Visit, user: User) -> Actor:
@@ -59,3 +61,14 @@ async def begin_visit(
     scope = scope_in(visit, transaction.conn, tenant_id)
     await begin_idempotent(visit, scope, visit.body)
     return scope
+
+
+async def require_writable(scope: Scope) -> None:
+    """A suspended organisation, or one that is being deleted, gets nobody new.
+
+    Raises: TenantSuspended.
+    """
+    if (await require_tenant(scope)).status != "active":
+        raise TenantSuspended(
+            "The organisation is suspended: those it has may read, but nobody new comes in."
+        )

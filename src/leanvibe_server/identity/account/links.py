@@ -51,11 +51,16 @@ async def peek(visit: Visit, token: str, purpose: str) -> User:
                 return (await _require(scope_in(visit, conn, tenant_id), token, purpose))[0]
         except NotFound:
             pass
+    await count_unknown(visit)
+    raise no_link()
+
+
+async def count_unknown(visit: Visit) -> None:
+    """Note that a link led nowhere. Raises: RateLimited: too many such from one address."""
     house = visit.house
     async with across_tenants(house.database, Reason.SIGN_IN) as conn:
         attempt = Attempt.at_link(house.vault, address=visit.address)
         await throttle.spend(conn, attempt, now=house.clock.now())
-    raise no_link()
 
 
 async def redeem(visit: Visit, token: str, purpose: str) -> tuple[Scope, User, MailLink]:

@@ -25,10 +25,10 @@ from leanvibe_server.identity.login import SignedIn
 from leanvibe_server.identity.models import Proof, User
 from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.roles.service import GUEST_DAYS
+from leanvibe_server.identity.visits import require_writable
 from leanvibe_server.kernel.access import Role
-from leanvibe_server.kernel.errors import AppError, Forbidden, InvalidRequest, TenantSuspended
+from leanvibe_server.kernel.errors import AppError, Forbidden, InvalidRequest
 from leanvibe_server.kernel.scope import Scope
-from leanvibe_server.tenancy.service import require_tenant
 
 MAX_SUBJECT = 255
 
@@ -151,7 +151,7 @@ async def _meet(scope: Scope, provider: SsoProvider, assertion: Assertion) -> Us
     vouched = assertion.email_verified and await owns_domain_of(scope, email)
     present = await people.find_user_by_email(scope.conn, scope.tenant_id, email)
     if present is None:
-        await _require_writable(scope)
+        await require_writable(scope)
         # Whoever else adds a person waits here, so a second look says for sure.
         await require_room(scope, "users", count=users.count_users)
         present = await people.find_user_by_email(scope.conn, scope.tenant_id, email)
@@ -165,17 +165,6 @@ async def _meet(scope: Scope, provider: SsoProvider, assertion: Assertion) -> Us
     user = await _open_account(scope, user, verified=True)
     await link_to(scope, user, assertion, how="domain")
     return user
-
-
-async def _require_writable(scope: Scope) -> None:
-    """A suspended organisation, or one that is being deleted, gets nobody new.
-
-    Raises: TenantSuspended.
-    """
-    if (await require_tenant(scope)).status != "active":
-        raise TenantSuspended(
-            "The organisation is suspended: those it has may read, but nobody new comes in."
-        )
 
 
 async def _add(

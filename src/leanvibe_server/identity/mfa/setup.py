@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -243,6 +244,14 @@ async def forget_keys(house: House, credential_ids: Sequence[bytes]) -> None:
     if credential_ids:
         async with across_tenants(house.database, Reason.SIGN_IN) as conn:
             await rows.forget_credentials(conn, [_mark(house, one) for one in credential_ids])
+
+
+async def forget_keys_of(scope: Scope, user_id: UUID) -> int:
+    """The keys of somebody who is about to be removed may be registered again; how many."""
+    every = await rows.list_verified(scope.conn, scope.tenant_id, user_id)
+    keys = [one.credential_id for one in every if one.credential_id is not None]
+    await forget_keys(scope.house, keys)
+    return len(keys)
 
 
 async def _claim(house: House, key: NewKey) -> bool:

@@ -3,8 +3,9 @@
 from datetime import timedelta
 from uuid import UUID
 
-from leanvibe_server.identity import mails, users
+from leanvibe_server.identity import lookup, mails, users
 from leanvibe_server.identity.events import UserUpdated
+from leanvibe_server.identity.mfa.setup import forget_keys_of
 from leanvibe_server.identity.models import User
 from leanvibe_server.identity.people import repository as rows
 from leanvibe_server.identity.people.events import (
@@ -91,6 +92,7 @@ async def withdraw_invitation(scope: Scope, user_id: UUID) -> None:
         raise Conflict("This user has accepted the invitation already, or is disabled.")
     await require_over(scope, user.role)
     await rows.delete(scope.conn, scope.tenant_id, user.id)
+    await lookup.forget_user(scope, user.id)
     await scope.emit(InvitationWithdrawn(user_id=user.id, email=user.email))
 
 
@@ -167,5 +169,7 @@ async def _lock_leaver(scope: Scope, user_id: UUID) -> User:
 
 async def _remove(scope: Scope, user: User, *, reason: str) -> None:
     await users.shut_out(scope, user, reason=reason)
+    await forget_keys_of(scope, user.id)
     await rows.delete(scope.conn, scope.tenant_id, user.id)
+    await lookup.forget_user(scope, user.id)
     await scope.emit(UserDeleted(user_id=user.id, email=user.email, role=user.role, reason=reason))
