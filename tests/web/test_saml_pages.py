@@ -5,9 +5,11 @@ from html import unescape
 from urllib.parse import urlsplit
 
 import httpx
+import pyotp
 import pytest
 
 from tests.given import Organisation
+from tests.identity.given_sessions import set_policy
 from tests.identity.saml.documents import metadata, signed_response
 from tests.identity.saml.provider import Connected, connect, posted
 from tests.web.visitors import Visitor
@@ -90,10 +92,12 @@ async def test_on_a_smaller_plan_the_page_says_so(
     assert "part of the plan Enterprise" in visitor.text
 
 
-async def arrive(client: httpx.AsyncClient, corp: Connected) -> httpx.Response:
+async def arrive(
+    client: httpx.AsyncClient, corp: Connected, next_path: str = "/"
+) -> httpx.Response:
     """A browser's whole way in, by the addresses alone."""
-    slug = corp.tenant.tenant.slug
-    off = await client.get(f"/v1/auth/sso/saml?tenant={slug}", headers=HTML)
+    query = {"tenant": corp.tenant.tenant.slug, "next": next_path}
+    off = await client.get("/v1/auth/sso/saml", params=query, headers=HTML)
     assert off.status_code == 302, off.text
     flow = await corp.set_off()
     object.__setattr__(flow.departure, "url", off.headers["location"])
@@ -132,3 +136,22 @@ async def test_a_refusal_is_a_page_for_a_browser(
         assert answer.status_code == status
         assert answer.headers["content-type"].startswith("text/html")
         assert "req_" in answer.text
+
+
+async def test_a_second_factor_is_asked_for_and_then_leads_where_one_wanted_to_go(
+    client: httpx.AsyncClient, acme: Organisation
+) -> None:
+    corp = await connect(client, acme)
+    await set_policy(acme.house, acme, mfa_required=True)
+    answer = await arrive(client, corp, next_path="/projects")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/login/second-factor")
+    visitor = Visitor(client)
+    assert (await visitor.open("/projects")).headers["location"].startswith("/login")
+    await visitor.open("/login/second-factor")
+    await visitor.send("/login/second-factor/setup", {"method": "totp"})
+    secret = re.search(r"[A-Z2-7]{32}", visitor.text)
+    assert secret is not None, visitor.text
+    code = pyotp.TOTP(secret[0]).at(acme.house.clock.now())
+    done = await visitor.send("/login/second-factor/verify", {"method": "totp", "code": code})
+    assert (done.status_code, done.headers["location"]) == (303, "/projects"), visitor.text
+    assert (await visitor.open("/projects")).status_code == 200

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 import asyncpg
 import httpx
+import pyotp
 import pytest
 
 from leanvibe_server.tenancy.service import set_security
@@ -312,4 +313,10 @@ async def test_who_comes_back_without_a_second_factor_is_asked_for_it_before_any
     )
     await visitor.open("/login/second-factor")
     assert "Set up a second factor" in visitor.text
+    await visitor.send("/login/second-factor/setup", {"method": "totp"})
+    secret = re.search(r"[A-Z2-7]{32}", visitor.text)
+    assert secret is not None, visitor.text
+    code = pyotp.TOTP(secret[0]).at(world.organisation.house.clock.now())
+    done = await visitor.send("/login/second-factor/verify", {"method": "totp", "code": code})
+    assert (done.status_code, done.headers["location"]) == (303, "/tasks")
     assert (await come_back(visitor, back)).status_code == 400

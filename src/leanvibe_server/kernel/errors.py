@@ -51,9 +51,11 @@ class Unauthorized(AppError):
 
 
 class MfaRequired(AppError):
-    """The password was right; a second factor is asked for."""
+    """The password was right; a second factor is asked for. `next_path` is where a browser that
+    came back from an identity provider wanted to go."""
 
     status, code = 401, "mfa_required"
+    next_path: str | None = None
 
 
 class BillingRequired(AppError):

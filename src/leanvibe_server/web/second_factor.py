@@ -44,7 +44,8 @@ class Ticket(msgspec.Struct, frozen=True):
 def ask_second_factor(opened: Page, error: MfaRequired) -> Response:
     """Lead the browser to the question."""
     visit = opened.visit
-    wanted = opened.form.text("next") or opened.request.query_params.get("next")
+    asked = opened.form.text("next") or opened.request.query_params.get("next")
+    wanted = error.next_path or asked
     ticket = Ticket(
         error.details["mfa_token"], opened.holder, local_path(wanted), visit.house.clock.now()
     )

@@ -3,6 +3,7 @@
 import os
 import zlib
 from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -181,9 +182,12 @@ def sign(
     return str(etree.tostring(signed).decode())
 
 
-def signed_response(facts: Facts = Facts(), *, pair: Pair = IDP) -> str:
-    """The plain good case: a response with a signed assertion."""
-    return response_text(facts, sign(assertion_text(facts), pair))
+def signed_response(
+    facts: Facts = Facts(), *, pair: Pair = IDP, edit: Callable[[str], str] = str
+) -> str:
+    """The plain good case: a response with a signed assertion, which `edit` may word otherwise
+    before it is signed."""
+    return response_text(facts, sign(edit(assertion_text(facts)), pair))
 
 
 def encrypt(

@@ -27,7 +27,7 @@ from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.roles.service import GUEST_DAYS
 from leanvibe_server.identity.visits import require_writable
 from leanvibe_server.kernel.access import Role
-from leanvibe_server.kernel.errors import AppError, Forbidden, InvalidRequest
+from leanvibe_server.kernel.errors import AppError, Forbidden, InvalidRequest, MfaRequired
 from leanvibe_server.kernel.scope import Scope
 
 MAX_SUBJECT = 255
@@ -54,10 +54,13 @@ class Assertion:
     amr: Sequence[str] = ()
 
 
-async def sign_in(scope: Scope, assertion: Assertion, *, kind: str) -> SignedIn:
+async def sign_in(
+    scope: Scope, assertion: Assertion, *, kind: str, next_path: str = "/"
+) -> SignedIn:
     """Open a session of `kind` for the person a provider vouches for.
 
-    The scope is one of the tenant, in which nobody acts yet.
+    The scope is one of the tenant, in which nobody acts yet. `next_path` is where a browser goes
+    on, also by way of a second factor.
     Raises: as `require_user`, and what the tenant's policy refuses.
     """
     user = await require_user(scope, assertion)
@@ -69,7 +72,11 @@ async def sign_in(scope: Scope, assertion: Assertion, *, kind: str) -> SignedIn:
         not_after=assertion.not_after,
     )
     actor = replace(scope.actor, kind="user", id=user.id, label=user.email, role=user.role)
-    return SignedIn(user, await arrive(replace(scope, actor=actor), user, proof, kind=kind))
+    try:
+        return SignedIn(user, await arrive(replace(scope, actor=actor), user, proof, kind=kind))
+    except MfaRequired as more:
+        more.next_path = next_path
+        raise
 
 
 async def require_user(scope: Scope, assertion: Assertion) -> User:
@@ -148,7 +155,8 @@ async def _meet(scope: Scope, provider: SsoProvider, assertion: Assertion) -> Us
             details={"reason": "email_missing"},
         )
     email = addresses.require_address(assertion.email)
-    vouched = assertion.email_verified and await owns_domain_of(scope, email)
+    vouched = _is_spelt_out(assertion.email, email) and assertion.email_verified
+    vouched = vouched and await owns_domain_of(scope, email)
     present = await people.find_user_by_email(scope.conn, scope.tenant_id, email)
     if present is None:
         await require_writable(scope)
@@ -165,6 +173,15 @@ async def _meet(scope: Scope, provider: SsoProvider, assertion: Assertion) -> Us
     user = await _open_account(scope, user, verified=True)
     await link_to(scope, user, assertion, how="domain")
     return user
+
+
+def _is_spelt_out(given: str, email: str) -> bool:
+    """Whether the provider wrote the address as it is kept, save for the case of plain letters.
+
+    Characters that only look like another's address, such as the Kelvin sign for a K, become that
+    address when it is normalised, and may open no account.
+    """
+    return given == email or given.isascii()
 
 
 async def _add(

@@ -238,5 +238,7 @@ async def _let_in(
         await link_own(scope, assertion, user_id=flow.link_user_id, session_id=flow.link_session_id)
         return Arrival(next_path=flow.next_path, signed_in=None)
     await begin_idempotent(visit, scope, visit.body)
-    signed_in = await people.sign_in(scope, assertion, kind=WEB if web else TOKEN)
+    signed_in = await people.sign_in(
+        scope, assertion, kind=WEB if web else TOKEN, next_path=flow.next_path
+    )
     return Arrival(next_path=flow.next_path, signed_in=signed_in)

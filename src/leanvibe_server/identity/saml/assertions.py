@@ -11,7 +11,7 @@ from datetime import datetime
 from leanvibe_server.identity.saml.names import BEARER, ENTITY_FORMAT, SAML, XSI
 from leanvibe_server.identity.saml.refusals import Malformed, Refused
 from leanvibe_server.identity.saml.times import is_begun, is_over, parse_time
-from leanvibe_server.identity.saml.xml import Element, at_most_one, only, tag, text_of
+from leanvibe_server.identity.saml.xml import Element, at_most_one, only, tag, text_of, trimmed
 
 MAX_ATTRIBUTES = 200
 MAX_VALUES = 2_000
@@ -25,13 +25,15 @@ _CONDITIONS = frozenset(
 @dataclass(frozen=True)
 class Expected:
     """What an assertion must be addressed to. `request_id` is None for a sign-in that the
-    identity provider began."""
+    identity provider began. `proved_since` is the earliest moment at which the person may have
+    proved who they are; None where the provider may remember them."""
 
     issuer: str
     audience: str
     recipients: Collection[str]
     request_id: str | None
     now: datetime
+    proved_since: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def judge(assertion: Element, expected: Expected) -> Statement:
     until = _check_conditions(only(assertion, SAML, "Conditions"), expected)
     subject = only(assertion, SAML, "Subject")
     confirmed_until = _check_subject(subject, expected)
-    index, ends_at, context = _read_authentication(assertion, expected.now)
+    index, ends_at, context = _read_authentication(assertion, expected)
     return Statement(
         id=require_id(assertion),
         name_id=read_name_id(subject),
@@ -175,19 +177,29 @@ def _confirm(data: Element, expected: Expected) -> datetime:
     return until
 
 
+def _check_sign_in(statement: Element, expected: Expected) -> datetime | None:
+    """When the provider's session ends, if it says so. Raises: Refused."""
+    authenticated_at = time_of(statement, "AuthnInstant")
+    if authenticated_at is None or not is_begun(authenticated_at, expected.now):
+        raise Refused("the sign-in is said to be in the future, or at no time")
+    since = expected.proved_since
+    # A request can lose the wish on its way through the browser: the answer is what counts.
+    if since is not None and is_over(authenticated_at, since):
+        raise Refused("the person did not prove themselves anew, as this provider is asked to have")
+    ends_at = time_of(statement, "SessionNotOnOrAfter")
+    if is_over(ends_at, expected.now):
+        raise Refused("the identity provider's session has ended")
+    return ends_at
+
+
 def _read_authentication(
-    assertion: Element, now: datetime
+    assertion: Element, expected: Expected
 ) -> tuple[str | None, datetime | None, str | None]:
     """The session's index, its end, and how the person signed in."""
     statements = assertion.findall(tag(SAML, "AuthnStatement"))
     if not statements:
         raise Refused("the assertion does not say that anybody signed in")
-    for statement in statements:
-        authenticated_at = time_of(statement, "AuthnInstant")
-        if authenticated_at is None or not is_begun(authenticated_at, now):
-            raise Refused("the sign-in is said to be in the future, or at no time")
-        if is_over(time_of(statement, "SessionNotOnOrAfter"), now):
-            raise Refused("the identity provider's session has ended")
+    ends = [_check_sign_in(statement, expected) for statement in statements]
     first = statements[0]
     context = at_most_one(first, SAML, "AuthnContext")
     named = None if context is None else at_most_one(context, SAML, "AuthnContextClassRef")
@@ -196,7 +208,7 @@ def _read_authentication(
         raise Malformed("the session's index is too long")
     return (
         index or None,
-        time_of(first, "SessionNotOnOrAfter"),
+        min((end for end in ends if end is not None), default=None),
         None if named is None else text_of(named),
     )
 
@@ -222,7 +234,7 @@ def _read_values(attribute: Element) -> list[str]:
     """The values that are text. Structured ones are of no use to us."""
     values = []
     for value in attribute.findall(tag(SAML, "AttributeValue")):
-        text = (value.text or "").strip()
+        text = trimmed(value.text)
         if len(text) > MAX_VALUE_LENGTH:
             raise Malformed("the value of an attribute is too long")
         if text and not len(value):

@@ -35,7 +35,7 @@ from leanvibe_server.identity.saml.sign_in import (
     note_refusal,
 )
 from leanvibe_server.identity.saml.signature import verified
-from leanvibe_server.identity.saml.times import SKEW
+from leanvibe_server.identity.saml.times import forgotten_at
 from leanvibe_server.identity.saml.xml import Element, parse, tag
 from leanvibe_server.identity.sessions import end_session
 from leanvibe_server.identity.visits import scope_in
@@ -222,7 +222,7 @@ async def _end_sessions(scope: Scope, provider: SsoProvider, wish: LogoutWish) -
 
     Raises: Refused: the request was taken before.
     """
-    expires_at = wish.usable_until + SKEW
+    expires_at = forgotten_at(wish.usable_until)
     if not await rows.see_message(
         scope.conn, scope.tenant_id, provider.id, wish.id, expires_at=expires_at
     ):

@@ -29,7 +29,7 @@ from leanvibe_server.identity.saml.protocol import cookie_name
 from leanvibe_server.identity.saml.providers import certificates_of, metadata_of, settings_of
 from leanvibe_server.identity.saml.refusals import Malformed, Refused, TooLarge
 from leanvibe_server.identity.saml.responses import Trust, open_response
-from leanvibe_server.identity.saml.times import SKEW
+from leanvibe_server.identity.saml.times import forgotten_at
 from leanvibe_server.identity.saml.xml import Element, parse, tag
 from leanvibe_server.identity.sessions import TOKEN, WEB
 from leanvibe_server.identity.visits import scope_in
@@ -216,12 +216,15 @@ def _check_browser(visit: Visit, request: SamlRequest, handle: str) -> None:
 
 
 def _judge(visit: Visit, situation: _Situation, root: Element) -> Statement:
+    request, now = situation.request, visit.house.clock.now()
+    began_at = now if request is None else request.created_at
     expected = Expected(
         issuer=situation.provider.issuer,
         audience=situation.addresses.entity_id,
         recipients=situation.addresses.recipients,
-        request_id=None if situation.request is None else situation.request.request_id,
-        now=visit.house.clock.now(),
+        request_id=None if request is None else request.request_id,
+        now=now,
+        proved_since=began_at if settings_of(situation.provider).force_authn else None,
     )
     return open_response(root, situation.trust, expected)
 
@@ -257,8 +260,10 @@ async def _let_in(
     scope: Scope, request: SamlRequest | None, person: people.Assertion, *, kind: str
 ) -> SignedIn | None:
     """A session; or for a signed-in user, who began this in a browser, a further way in."""
-    if request is None or request.link_user_id is None or request.link_session_id is None:
+    if request is None:
         return await people.sign_in(scope, person, kind=kind)
+    if request.link_user_id is None or request.link_session_id is None:
+        return await people.sign_in(scope, person, kind=kind, next_path=request.next_path)
     await link_own(scope, person, user_id=request.link_user_id, session_id=request.link_session_id)
     return None
 
@@ -278,7 +283,7 @@ async def _use_up(scope: Scope, situation: _Situation, statement: Statement) -> 
         scope.tenant_id,
         situation.provider.id,
         statement.id,
-        expires_at=statement.usable_until + SKEW,
+        expires_at=forgotten_at(statement.usable_until),
     ):
         raise Refused("the assertion was used before")
     await rows.note_session(scope.conn, _session(scope, situation, statement))

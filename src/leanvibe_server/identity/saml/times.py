@@ -10,7 +10,8 @@ from leanvibe_server.identity.saml.refusals import Malformed
 
 # How far the clock of an identity provider may be from ours, either way.
 SKEW = timedelta(seconds=60)
-_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z")
+_LAST = datetime.max.replace(tzinfo=UTC) - SKEW
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z", re.ASCII)
 
 
 def parse_time(text: str) -> datetime:
@@ -33,9 +34,15 @@ def print_time(moment: datetime) -> str:
 
 def is_begun(not_before: datetime | None, now: datetime) -> bool:
     """Whether the time has come, by a clock that may be behind."""
-    return not_before is None or now >= not_before - SKEW
+    # What a message says is never calculated with: the first or last of all years has no room.
+    return not_before is None or now + SKEW >= not_before
 
 
 def is_over(not_on_or_after: datetime | None, now: datetime) -> bool:
     """Whether the time is up, even by a clock that may be ahead."""
-    return not_on_or_after is not None and now >= not_on_or_after + SKEW
+    return not_on_or_after is not None and now - SKEW >= not_on_or_after
+
+
+def forgotten_at(usable_until: datetime) -> datetime:
+    """When a message that was taken is over by every clock, so that it need be known no more."""
+    return min(usable_until, _LAST) + SKEW

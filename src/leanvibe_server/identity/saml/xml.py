@@ -23,6 +23,7 @@ MAX_ELEMENTS = 6_000
 MAX_DEPTH = 40
 MAX_ATTRIBUTES = 40
 MAX_NAMESPACES = 40
+SPACE = " \t\r\n"
 
 _DECLARATION = re.compile(
     r"""<\?xml\s+version=(?:"1\.0"|'1\.0')(?:\s+encoding=(?:"UTF-8"|'UTF-8'))?"""
@@ -174,6 +175,12 @@ def at_most_one(parent: Element, namespace: str, name: str) -> Element | None:
     return found[0] if found else None
 
 
+def trimmed(text: str | None) -> str:
+    """A text without the space of XML around it. Other blanks of Unicode are part of a name: who
+    may choose a name with one at its end must not become who has it without."""
+    return (text or "").strip(SPACE)
+
+
 def text_of(element: Element, *, max_length: int = 1024) -> str:
     """All of an element's text, without space around it.
 
@@ -181,7 +188,7 @@ def text_of(element: Element, *, max_length: int = 1024) -> str:
     """
     if len(element):
         raise Malformed(f"{local_name(element)} holds elements where text belongs")
-    text = (element.text or "").strip()
+    text = trimmed(element.text)
     if not text or len(text) > max_length:
         raise Malformed(f"{local_name(element)} is empty or too long")
     return text
