@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 import httpx
 
@@ -14,6 +15,9 @@ from leanvibe_server.wiring import Doors
 from tests.given import Organisation
 
 PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
+ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 
 
 async def add_scim_token(owner: Organisation) -> CreatedScimToken:
@@ -40,3 +44,29 @@ async def provisioner(doors: Doors, owner: Organisation) -> AsyncIterator[httpx.
 def patch_of(*operations: dict[str, Any]) -> dict[str, Any]:
     """The body of a PATCH."""
     return {"schemas": [PATCH], "Operations": list(operations)}
+
+
+def person(**fields: Any) -> dict[str, Any]:
+    """A person as a client sends one, of a name nobody has."""
+    return {"schemas": [USER], "userName": f"{uuid4().hex}@people.example"} | fields
+
+
+async def add(idp: httpx.AsyncClient, **fields: Any) -> dict[str, Any]:
+    """Add a person."""
+    answer = await idp.post("/Users", json=person(**fields))
+    assert answer.status_code == 201, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+async def patch(idp: httpx.AsyncClient, path: str, *operations: dict[str, Any]) -> httpx.Response:
+    return await idp.patch(path, json=patch_of(*operations))
+
+
+def refused(answer: httpx.Response, status: int, scim_type: str | None = None) -> None:
+    """The answer is an error as RFC 7644 has it."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"].startswith("application/scim+json")
+    body = answer.json()
+    assert (body["schemas"], body["status"]) == ([ERROR], str(status))
+    assert body.get("scimType") == scim_type, body

@@ -4,10 +4,17 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import asyncpg
 import httpx
 
 from leanvibe_server.identity.federation.models import SsoProvider
-from tests.fakes.oidc_provider import CLIENT_ID, CLIENT_SECRET, FakeProvider, Person, connect
+from tests.fakes.oidc_provider import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    FakeProvider,
+    Person,
+    connect,
+)
 from tests.given import Organisation
 from tests.identity.given_providers import add_provider
 
@@ -60,3 +67,17 @@ async def make_world(client: httpx.AsyncClient, acme: Organisation, **fields: An
 
 def query_of(url: str) -> dict[str, str]:
     return dict(parse_qsl(urlsplit(url).query))
+
+
+async def sessions_of(admin: asyncpg.Connection, world: World) -> int:
+    count: int = await admin.fetchval(
+        "SELECT count(*) FROM sessions WHERE tenant_id = $1", world.organisation.id
+    )
+    return count
+
+
+async def refused(world: World, reason: str, person: Person | None = None) -> None:
+    """A whole sign-in that ends in a 400 with that reason, and in no session."""
+    answer = await world.sign_in(person)
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["details"]["reason"] == reason, answer.text

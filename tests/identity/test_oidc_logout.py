@@ -8,14 +8,8 @@ import pytest
 from leanvibe_server.identity.oidc import logout
 from tests.conftest import FakeClock
 from tests.fakes.oidc_provider import Person, signed, unsigned
-from tests.given import Organisation
 from tests.identity.given_providers import change_provider
-from tests.identity.oidc_world import World, make_world
-
-
-@pytest.fixture
-async def world(client: httpx.AsyncClient, acme: Organisation) -> World:
-    return await make_world(client, acme)
+from tests.identity.oidc_world import World
 
 
 async def session_of(world: World, person: Person) -> dict[str, str]:

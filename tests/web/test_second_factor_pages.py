@@ -11,7 +11,7 @@ from tests.conftest import FakeClock
 from tests.given import Organisation
 from tests.identity.given_mail import letters_to
 from tests.identity.given_sessions import set_policy
-from tests.identity.mfa.test_totp_otp import code_mailed_to
+from tests.identity.mfa.given_factors import code_mailed_to
 from tests.web.conftest import Arrive, EnterAs
 from tests.web.visitors import Visitor
 

@@ -1,8 +1,10 @@
 """People with second factors, for tests."""
 
+import re
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import httpx
 import pyotp
 
@@ -11,7 +13,11 @@ from leanvibe_server.identity.mfa.models import Factor
 from leanvibe_server.kernel.scope import SYSTEM, Scope
 from tests.conftest import FakeClock
 from tests.given import Organisation
-from tests.identity.given_sessions import bearer, sign_in
+from tests.identity.given_mail import letters_to
+from tests.identity.given_sessions import (
+    bearer,
+    sign_in,
+)
 
 
 def totp_code(secret: str, clock: FakeClock, *, steps: int = 0) -> str:
@@ -85,3 +91,21 @@ async def begin(
     answer = await knock(client, organisation, role)
     assert (answer.status_code, answer.json()["error"]) == (401, "mfa_required"), answer.text
     return dict(answer.json()["details"])
+
+
+async def code_mailed_to(admin: asyncpg.Connection, address: str) -> str:
+    for subject, text in reversed(await letters_to(admin, address)):
+        if subject == "Your LeanVibe code":
+            return re.findall(r"\b[0-9]{6}\b", text)[0]
+    raise AssertionError("no code was mailed")
+
+
+async def add_email(
+    client: httpx.AsyncClient, admin: asyncpg.Connection, organisation: Organisation, role: str
+) -> None:
+    tokens = await sign_in(client, organisation, role)
+    begun = await post(client, "/auth/mfa/setup", bearer(tokens), method="email")
+    assert begun.status_code == 200, begun.text
+    code = await code_mailed_to(admin, organisation.people[role].email)
+    done = await post(client, "/auth/mfa/verify", bearer(tokens), method="email", code=code)
+    assert done.status_code == 200, done.text
