@@ -17,10 +17,13 @@ from leanvibe_server.identity import service as identity
 from leanvibe_server.kernel.db import login_dsn
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.ids import new_id
+from leanvibe_server.kernel.regions import PLATFORM_TENANT
 from leanvibe_server.kernel.scope import SYSTEM, Scope
 from leanvibe_server.tenancy.events import TenantUpdated
 from tests.conftest import Ground
 from tests.given import PASSWORD, Organisation
+
+WHY = "ticket 4711: sign-ins fail"
 
 
 async def _write(org: Organisation, count: int = 5) -> list[UUID]:
@@ -259,7 +262,7 @@ async def _platform(client: httpx.AsyncClient, house: House, acme: Organisation)
 async def test_sec_audit_04_what_a_platform_admin_reads_is_written_to_both_logs(
     client: httpx.AsyncClient, house: House, acme: Organisation
 ) -> None:
-    platform = await _platform(client, house, acme)
+    platform = await _platform(client, house, acme) | {"X-Break-Glass-Reason": WHY}
     named = {"tenant_id": str(acme.id)}
     for path in ("/v1/admin/audit", "/v1/admin/audit/verify", "/v1/admin/audit/auth?format=csv"):
         answer = await client.get(path, headers=platform, params=named if "?" not in path else None)
@@ -267,10 +270,53 @@ async def test_sec_audit_04_what_a_platform_admin_reads_is_written_to_both_logs(
     own = await client.get("/v1/admin/audit", headers=await acme.headers(client))
     names = [entry["event_type"] for entry in own.json()["data"]]
     assert {"audit.read", "audit.verified"} <= set(names)
+    told = [entry["details"] for entry in own.json()["data"] if entry["event_type"] == "audit.read"]
+    assert told[0]["reason"] == WHY
     nobody = await client.get(
         "/v1/admin/audit", headers=platform, params={"tenant_id": str(UUID(int=9))}
     )
     assert nobody.status_code == 404
+
+
+@pytest.mark.parametrize("why", [None, "", "short", "          "])
+async def test_sec_audit_04_a_platform_admin_reads_a_tenants_log_for_a_stated_reason_only(
+    client: httpx.AsyncClient, house: House, acme: Organisation, why: str | None
+) -> None:
+    platform = await _platform(client, house, acme)
+    platform |= {} if why is None else {"X-Break-Glass-Reason": why}
+    for path in ("audit", "audit/auth", "audit/billing", "audit/verify", "audit?format=csv"):
+        named = f"{'&' if '?' in path else '?'}tenant_id={acme.id}"
+        answer = await client.get(f"/v1/admin/{path}{named}", headers=platform)
+        assert (answer.status_code, answer.json()["error"]) == (403, "forbidden"), path
+        assert "X-Break-Glass-Reason" in answer.json()["message"]
+
+
+async def test_sec_audit_04_without_a_reason_the_platforms_own_log_is_all_there_is(
+    client: httpx.AsyncClient, house: House, acme: Organisation
+) -> None:
+    await acme.headers(client)
+    platform = await _platform(client, house, acme)
+    for named in ("", f"?tenant_id={PLATFORM_TENANT}"):
+        own = await client.get(f"/v1/admin/audit{named}", headers=platform)
+        assert {entry["tenant_id"] for entry in own.json()["data"]} == {str(PLATFORM_TENANT)}
+    saved = await client.get("/v1/admin/audit?format=csv", headers=platform)
+    assert str(acme.id) not in saved.text
+
+
+async def test_sec_audit_04_who_reads_across_tenants_is_told_of_in_the_log_of_each_tenant_shown(
+    client: httpx.AsyncClient, house: House, acme: Organisation, globex: Organisation
+) -> None:
+    owners = [await org.headers(client) for org in (acme, globex)]
+    platform = await _platform(client, house, acme) | {"X-Break-Glass-Reason": WHY}
+    for params in ({"limit": "100"}, {"format": "csv"}):
+        every = await client.get("/v1/admin/audit", headers=platform, params=params)
+        assert str(acme.id) in every.text
+        assert str(globex.id) in every.text
+    for headers in owners:
+        log = (await client.get("/v1/admin/audit", headers=headers)).json()["data"]
+        told = {entry["event_type"]: entry["details"] for entry in log}
+        assert told["audit.read"]["reason"] == told["audit.exported"]["reason"] == WHY
+        assert told["audit.read"]["of_tenant_id"] is None
 
 
 async def test_a_log_leaves_as_csv_that_no_spreadsheet_runs(

@@ -110,7 +110,7 @@ async def test_the_menu_offers_only_what_the_role_may(
         assert f'href="{shown}"' in owner.page
 
 
-async def test_a_platform_admin_sees_no_projects_and_every_tenants_log(
+async def test_a_platform_admin_sees_no_projects_and_for_a_reason_every_tenants_log(
     arrive: Arrive, house: House, acme: Organisation
 ) -> None:
     email = f"admin-{new_id(house.clock.now()).hex[-10:]}@platform.example"
@@ -120,7 +120,9 @@ async def test_a_platform_admin_sees_no_projects_and_every_tenants_log(
     assert (await visitor.open("/")).status_code == 200
     assert "Platform administration" in visitor.text
     assert (await visitor.open("/projects")).status_code == 403
-    page = await visitor.open("/audit?area=tenant")
+    await visitor.open("/audit?area=tenant")
+    assert acme.tenant.slug not in visitor.text
+    page = await visitor.open("/audit?area=tenant&reason=ticket+4711+is+open")
     # Others of this run may have left later entries: turn the pages.
     while acme.tenant.slug not in visitor.text:
         older = re.search(r'href="(/audit\?[^"]*cursor=[^"]*)"', page.text)

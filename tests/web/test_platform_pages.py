@@ -134,3 +134,20 @@ async def test_an_owner_deletes_the_organisation_by_hand_and_takes_it_back(
     await owner.send("/settings/tenant/restore")
     await owner.open("/settings/tenant")
     assert "will be deleted on" not in owner.text
+
+
+async def test_an_administrator_looks_into_a_tenants_log_after_saying_why(
+    administrator: Visitor, acme: Organisation
+) -> None:
+    await administrator.open("/audit")
+    assert 'name="reason"' in administrator.page
+    named = f"/audit?tenant_id={acme.id}"
+    for unsaid in (named, f"{named}&reason=short"):
+        assert (await administrator.open(unsaid)).status_code == 403
+        assert "X-Break-Glass-Reason" in administrator.page
+    looked = await administrator.open(f"{named}&reason=ticket+4711+is+open")
+    assert looked.status_code == 200
+    assert "user.created" in administrator.page
+    assert "audit.csv?tenant_id=" in administrator.page
+    saved = await administrator.open(f"/audit.csv?tenant_id={acme.id}&reason=ticket+4711+is+open")
+    assert str(acme.id) in saved.text

@@ -20,8 +20,19 @@ from leanvibe_server.kernel.scope import Scope
 router = Router(tags=["Audit"])
 
 
+Reasoned = Annotated[
+    str | None,
+    Header(
+        alias="X-Break-Glass-Reason",
+        description="Platform admins: why they look into the logs of tenants",
+    ),
+]
+
+
 def _question(
-    tenant_id: Annotated[UUID | None, Query(description="Platform admins: one tenant")] = None,
+    tenant_id: Annotated[
+        UUID | None, Query(description="One's own; platform admins: any, with a reason")
+    ] = None,
     event_type: Annotated[
         str | None,
         Query(max_length=100, description="In full or its last word", examples=["user.login"]),
@@ -30,8 +41,11 @@ def _question(
     actor_id: Annotated[UUID | None, Query(description="Who acted")] = None,
     start_date: Annotated[date | None, Query(description="First day (UTC)")] = None,
     end_date: Annotated[date | None, Query(description="Last day (UTC)")] = None,
+    reason: Reasoned = None,
 ) -> AuditQuestion:
-    return AuditQuestion(tenant_id, event_type, actor_id, start_date, end_date, None, user_id)
+    return AuditQuestion(
+        tenant_id, event_type, actor_id, start_date, end_date, None, user_id, reason
+    )
 
 
 def _wants_csv(
@@ -73,11 +87,14 @@ async def list_billing_audit(scope: Reader, question: Question, page: PageQuery,
 @router.get("/admin/audit/verify", responses=refuses(Forbidden, NotFound))
 async def verify_audit(
     errand: Annotated[Errand, may_go_out(Permission.AUDIT_READ)],
-    tenant_id: Annotated[UUID | None, Query(description="Platform admins: one tenant")] = None,
+    tenant_id: Annotated[
+        UUID | None, Query(description="One's own; platform admins: any, with a reason")
+    ] = None,
+    reason: Reasoned = None,
 ) -> ChainVerdict:
     """Check the chain over the whole log: the first entry that was changed, removed, moved or
     slipped in is named."""
-    return ChainVerdict.of(await service.verify(errand, tenant_id))
+    return ChainVerdict.of(await service.verify(errand, tenant_id, reason))
 
 
 async def _answer(scope: Scope, question: AuditQuestion, page: PageRequest, *, csv: bool) -> Any:

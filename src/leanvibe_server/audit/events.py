@@ -18,6 +18,7 @@ class AuditRead(AuditEvent, frozen=True, kw_only=True):
     name: ClassVar[str] = "audit.read"
     of_tenant_id: UUID | None
     filters: dict[str, str]
+    reason: str
 
 
 class AuditExported(AuditEvent, frozen=True, kw_only=True):
@@ -27,6 +28,7 @@ class AuditExported(AuditEvent, frozen=True, kw_only=True):
     of_tenant_id: UUID | None
     filters: dict[str, str]
     format: str
+    reason: str | None = None
 
 
 class AuditVerified(AuditEvent, frozen=True, kw_only=True):
@@ -37,3 +39,4 @@ class AuditVerified(AuditEvent, frozen=True, kw_only=True):
     valid: bool
     entries: int
     fault: str | None
+    reason: str | None = None

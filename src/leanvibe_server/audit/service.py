@@ -7,9 +7,11 @@ from functools import partial
 from itertools import chain
 from uuid import UUID
 
+import msgspec
+
 from leanvibe_server.audit import repository
 from leanvibe_server.audit.events import AuditExported, AuditRead, AuditVerified
-from leanvibe_server.audit.export import csv_lines
+from leanvibe_server.audit.export import Fetch, csv_lines
 from leanvibe_server.audit.repository import AuditFilter
 from leanvibe_server.audit.verification import Verdict, verify_tenant
 from leanvibe_server.kernel.access import Errand, Permission
@@ -17,7 +19,7 @@ from leanvibe_server.kernel.errors import NotFound
 from leanvibe_server.kernel.events import Event, StoredEvent
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.pagination import PageRequest
-from leanvibe_server.kernel.platform import Reason, across_tenants, ask_regions
+from leanvibe_server.kernel.platform import Reason, across_tenants, ask_regions, require_reason
 from leanvibe_server.kernel.scope import Scope
 
 
@@ -32,6 +34,7 @@ class AuditQuestion:
     end_date: date | None = None
     area: str | None = None
     user_id: UUID | None = None
+    reason: str | None = None
 
     def in_area(self, area: str) -> "AuditQuestion":
         return replace(self, area=area)
@@ -39,7 +42,8 @@ class AuditQuestion:
     def told(self) -> dict[str, str]:
         """The filters in words, for the entry that says who read the log."""
         named = {name: value for name, value in asdict(self).items() if value is not None}
-        return {name: str(value) for name, value in named.items() if name != "tenant_id"}
+        apart = ("tenant_id", "reason")
+        return {name: str(value) for name, value in named.items() if name not in apart}
 
 
 async def list_entries(
@@ -47,46 +51,48 @@ async def list_entries(
 ) -> list[StoredEvent]:
     """Entries newest first, one more than the page so that the caller sees whether more follow.
 
-    A tenant's reader sees the own tenant; a platform admin every tenant, or the one named, and
-    that is written to both logs.
+    A tenant's reader sees the own tenant. A platform admin who says why sees the one named, or
+    every tenant; that is written to the platform's log and to that of each tenant shown.
 
-    Raises: NotFound: the tenant named is not the reader's.
+    Raises: NotFound: the tenant named is not the reader's. Forbidden: no reason was given.
     """
-    tenant_id = _require_own(scope, question.tenant_id)
+    tenant_id = _whose(scope, question)
     wanted = _filter(question, tenant_id)
     if tenant_id == scope.tenant_id:
         return await repository.list_entries(
             scope.conn, wanted, before=page.after, limit=page.limit + 1
         )
-    read = AuditRead(of_tenant_id=tenant_id, filters=question.told())
-    await _tell_both(scope, read, tenant_id)
-    return await _fetch_across(scope.house, wanted, page.after, page.limit + 1)
+    reason = require_reason(question.reason)
+    read = AuditRead(of_tenant_id=tenant_id, filters=question.told(), reason=reason)
+    fetch = await _beyond(scope, read, wanted)
+    return await fetch(page.after, page.limit + 1)
 
 
 async def export_csv(scope: Scope, question: AuditQuestion) -> AsyncIterator[bytes]:
     """The whole answer as lines of CSV, read in transactions of their own as it leaves.
 
-    Raises: NotFound: the tenant named is not the reader's.
+    Raises: NotFound: the tenant named is not the reader's. Forbidden: no reason was given.
     """
-    tenant_id = _require_own(scope, question.tenant_id)
+    tenant_id = _whose(scope, question)
     wanted = _filter(question, tenant_id)
     told = AuditExported(of_tenant_id=tenant_id, filters=question.told(), format="csv")
-    house = scope.house
     if tenant_id == scope.tenant_id:
         await scope.emit(told)
-        return csv_lines(partial(_fetch_own, house, scope.tenant_id, wanted))
-    await _tell_both(scope, told, tenant_id)
-    return csv_lines(partial(_fetch_across, house, wanted))
+        return csv_lines(partial(_fetch_own, scope.house, scope.tenant_id, wanted))
+    told = msgspec.structs.replace(told, reason=require_reason(question.reason))
+    return csv_lines(await _beyond(scope, told, wanted))
 
 
-async def verify(errand: Errand, tenant_id: UUID | None) -> Verdict:
+async def verify(errand: Errand, tenant_id: UUID | None, reason: str | None = None) -> Verdict:
     """Check the chain of the reader's tenant, or of the one a platform admin names.
 
-    Raises: NotFound: the tenant named is not the reader's.
+    Raises: NotFound: the tenant named is not the reader's. Forbidden: no reason was given.
     """
     wanted = errand.tenant_id if tenant_id is None else tenant_id
-    if wanted != errand.tenant_id and Permission.AUDIT_READ_ALL not in errand.caller.permissions:
-        raise NotFound("No such tenant.")
+    if wanted != errand.tenant_id:
+        if Permission.AUDIT_READ_ALL not in errand.caller.permissions:
+            raise NotFound("No such tenant.")
+        reason = require_reason(reason)
     verdict = await verify_tenant(errand.house, wanted)
     async with errand.scope() as scope:
         event = AuditVerified(
@@ -94,6 +100,7 @@ async def verify(errand: Errand, tenant_id: UUID | None) -> Verdict:
             valid=verdict.valid,
             entries=verdict.entries,
             fault=None if verdict.fault is None else verdict.fault.kind,
+            reason=reason if wanted != errand.tenant_id else None,
         )
         await scope.emit(event)
     if wanted != errand.tenant_id:
@@ -101,19 +108,33 @@ async def verify(errand: Errand, tenant_id: UUID | None) -> Verdict:
     return verdict
 
 
-def _require_own(scope: Scope, tenant_id: UUID | None) -> UUID | None:
-    """The tenant whose log is read; None stands for all, which only a platform admin reads."""
+def _whose(scope: Scope, question: AuditQuestion) -> UUID | None:
+    """The tenant whose log is read; None stands for all, which a platform admin reads who names
+    no tenant and says why."""
+    tenant_id = question.tenant_id
     if Permission.AUDIT_READ_ALL in scope.permissions:
-        return tenant_id
+        return scope.tenant_id if tenant_id is None and question.reason is None else tenant_id
     if tenant_id not in (None, scope.tenant_id):
         raise NotFound("No such tenant.")
     return scope.tenant_id
 
 
-async def _tell_both(scope: Scope, event: Event, tenant_id: UUID | None) -> None:
+async def _beyond(scope: Scope, event: AuditRead | AuditExported, wanted: AuditFilter) -> Fetch:
+    """How entries of other tenants are fetched, each tenant told before any of its own is shown."""
     await scope.emit(event)
-    if tenant_id is not None:
-        await _tell_tenant(scope, event, tenant_id)
+    told = {scope.tenant_id}
+    if wanted.tenant_id is not None:
+        await _tell_tenant(scope, event, wanted.tenant_id)
+        told.add(wanted.tenant_id)
+
+    async def fetch(before: UUID | None, limit: int) -> list[StoredEvent]:
+        entries = await _fetch_across(scope.house, wanted, before, limit)
+        for tenant_id in {entry.tenant_id for entry in entries} - told:
+            await _tell_tenant(scope, event, tenant_id)
+            told.add(tenant_id)
+        return entries
+
+    return fetch
 
 
 async def _tell_tenant(scope: Scope, event: Event, tenant_id: UUID) -> None:

@@ -13,15 +13,10 @@ from leanvibe_server.identity.repository import gate as rows
 from leanvibe_server.identity.repository.gate import Standing
 from leanvibe_server.identity.sessions import TOKEN, WEB
 from leanvibe_server.kernel.access import Admission, Role
-from leanvibe_server.kernel.errors import Forbidden
-from leanvibe_server.kernel.events import printable
 from leanvibe_server.kernel.house import House
-from leanvibe_server.kernel.platform import PLATFORM_TENANT, Reason, across_tenants
+from leanvibe_server.kernel.platform import PLATFORM_TENANT, Reason, across_tenants, require_reason
 from leanvibe_server.kernel.request import Credentials
 from leanvibe_server.kernel.scope import Actor, Scope
-
-MIN_REASON = 10
-MAX_REASON = 500
 
 
 async def enter(
@@ -33,12 +28,7 @@ async def enter(
     """
     if standing.role != Role.PLATFORM_ADMIN or standing.kind not in (TOKEN, WEB):
         raise wrong_tenant()
-    reason = (printable(credentials.break_glass_reason, MAX_REASON) or "").strip()
-    if len(reason) < MIN_REASON:
-        raise Forbidden(
-            "To look into another tenant, say why in X-Break-Glass-Reason "
-            f"({MIN_REASON} characters or more). It is written to both audit logs."
-        )
+    reason = require_reason(credentials.break_glass_reason)
     status, plan, slug = await _note(house, credentials, named, actor=actor, reason=reason)
     if credentials.named_slug not in (None, slug):
         raise wrong_tenant()

@@ -9,6 +9,8 @@ from uuid import UUID
 import asyncpg
 
 from leanvibe_server.kernel.db import Connection, Database, Transaction
+from leanvibe_server.kernel.errors import Forbidden
+from leanvibe_server.kernel.event_privacy import printable
 from leanvibe_server.kernel.log import logger
 from leanvibe_server.kernel.regions import PLATFORM_TENANT
 
@@ -18,6 +20,7 @@ __all__ = [
     "across_tenants",
     "ask_regions",
     "begin_platform",
+    "require_reason",
     "sweep_regions",
 ]
 
@@ -42,6 +45,24 @@ class Reason(StrEnum):
     WORKER = "the worker keeps the house: clean-up and clocks"
     OUTBOX = "show the mail that a development installation would have sent"
     DEMO = "make or reset the demo of a development installation"
+
+
+MIN_REASON = 10
+MAX_REASON = 500
+
+
+def require_reason(text: str | None) -> str:
+    """Why a platform admin looks into a tenant, in words fit for the audit logs of both.
+
+    Raises: Forbidden: nothing was said, or next to nothing.
+    """
+    reason = (printable(text, MAX_REASON) or "").strip()
+    if len(reason) < MIN_REASON:
+        raise Forbidden(
+            "To look into another tenant, say why in X-Break-Glass-Reason "
+            f"({MIN_REASON} characters or more). It is written to both audit logs."
+        )
+    return reason
 
 
 async def begin_platform(

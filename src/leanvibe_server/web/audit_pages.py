@@ -28,6 +28,7 @@ router = PageRouter()
 READ = page(Permission.AUDIT_READ)
 ANYONE = known_page()
 VERIFY = errand_page(Permission.AUDIT_READ)
+TEMPLATE = "settings/audit.html"
 AREAS = (
     ("", "All"),
     ("auth", "Sign-in and people"),
@@ -41,6 +42,7 @@ AREAS = (
 # Of no use to a reader of the log: what only a program follows, and what the event's name says.
 _LEFT_OUT = frozenset({"Progress percentage", "Current step", "Status", "Error"})
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+MAX_REASON = 500
 _LINK = re.compile(r"https?://[^\s<>]+")
 
 
@@ -112,19 +114,19 @@ def _parts(line: str, base_url: str) -> list[Part]:
 
 @router.get("/audit")
 async def show_audit(opened: Annotated[ScopedPage, READ]) -> Response:
-    """What happened in the tenant; a platform admin sees every tenant's."""
+    """What happened in the tenant; a platform admin who says why sees another tenant's, or all."""
     kept = _wanted(opened)
     request = page_request(opened, limit=50)
-    rows = await service.list_entries(opened.scope, _question(kept), request)
+    shown: dict[str, Any] = {"areas": AREAS, "area": kept["area"], "kept": kept}
+    with opened.refusing(TEMPLATE, entries=[], csv_path="", **shown):
+        rows = await service.list_entries(opened.scope, _question(kept), request)
     listed = page_of(rows, request, _as_it_is, lambda event: event.id)
     query = urlencode({name: text for name, text in kept.items() if text})
     return opened.show(
-        "settings/audit.html",
+        TEMPLATE,
         entries=[EntryLine.of(event) for event in listed.data],
-        areas=AREAS,
-        area=kept["area"],
-        kept=kept,
         csv_path=f"/audit.csv?{query}" if query else "/audit.csv",
+        **shown,
         **page_links(opened, listed, **kept),
     )
 
@@ -145,13 +147,16 @@ async def verify_audit(opened: Annotated[ErrandPage, VERIFY]) -> Response:
 def _wanted(opened: ScopedPage) -> dict[str, str]:
     """What the address asks for; what is no such thing asks for nothing."""
     asked = opened.request.query_params
+    beyond = opened.may(Permission.AUDIT_READ_ALL)
     area = asked.get("area", "")
     return {
         "area": area if area in dict(AREAS) else "",
         "event_type": _word(asked.get("event_type", "")),
         "start_date": _day(asked.get("start_date", "")),
         "end_date": _day(asked.get("end_date", "")),
-        "user_id": asked.get("user_id", "") if _ID.fullmatch(asked.get("user_id", "")) else "",
+        "user_id": _id(asked.get("user_id", "")),
+        "tenant_id": _id(asked.get("tenant_id", "")) if beyond else "",
+        "reason": _word(asked.get("reason", ""), MAX_REASON) if beyond else "",
     }
 
 
@@ -162,11 +167,17 @@ def _question(kept: dict[str, str]) -> AuditQuestion:
         start_date=date.fromisoformat(kept["start_date"]) if kept["start_date"] else None,
         end_date=date.fromisoformat(kept["end_date"]) if kept["end_date"] else None,
         user_id=UUID(kept["user_id"]) if kept["user_id"] else None,
+        tenant_id=UUID(kept["tenant_id"]) if kept["tenant_id"] else None,
+        reason=kept["reason"] or None,
     )
 
 
-def _word(text: str) -> str:
-    return text.strip()[:100] if text.isprintable() else ""
+def _word(text: str, longest: int = 100) -> str:
+    return text.strip()[:longest] if text.isprintable() else ""
+
+
+def _id(text: str) -> str:
+    return text if _ID.fullmatch(text) else ""
 
 
 def _day(text: str) -> str:

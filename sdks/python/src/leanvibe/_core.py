@@ -138,6 +138,7 @@ class Core:
 
     def _request(self, call: Call[T], *, bearer: str | None, key: str) -> httpx.Request:
         headers = self.headers(bearer) | {"Accept": call.accept, "Accept-Encoding": "gzip, deflate"}
+        headers |= call.headers or {}
         content = None
         if call.body is not None:
             headers["Content-Type"] = "application/json"

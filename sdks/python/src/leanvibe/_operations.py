@@ -73,6 +73,8 @@ class Call(Generic[T]):
     """Sent without credentials."""
     bearer: str | None = None
     """Sent with this token instead of the client's credentials."""
+    headers: Mapping[str, str] | None = None
+    """Sent beside those that every request has."""
     idempotency_key: str | None = None
     repeatable: bool = False
     """A POST that may be sent twice without a key."""

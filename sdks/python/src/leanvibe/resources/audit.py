@@ -22,24 +22,38 @@ class Audit(Resource[Runner]):
         start_date: str | None = None,
         limit: int | None = None,
         cursor: str | None = None,
+        reason: str | None = None,
         **filters: Any,
     ) -> Call[Page[AuditEntry]]:
-        """The entries, newest first; `area` such as `auth` narrows the log to one subject."""
+        """The entries, newest first; `area` such as `auth` narrows the log to one subject.
+
+        Platform admins give a `reason` to look into other tenants, or the one `tenant_id` names.
+        """
         query = filters | given(
             event_type=event_type, start_date=start_date, limit=limit, cursor=cursor
         )
         path = path_of("admin", "audit", *([area] if area else []))
-        return Call(method="GET", path=path, read=reads_page(AuditEntry), query=query)
+        return Call(
+            method="GET", path=path, read=reads_page(AuditEntry), query=query,
+            headers=_because(reason),
+        )  # fmt: skip
 
     list = endpoint(_list)
     iterate = pages(_list)
 
     @endpoint
-    def verify(self, /, *, tenant_id: str | None = None) -> Call[ChainVerdict]:
+    def verify(
+        self, /, *, tenant_id: str | None = None, reason: str | None = None
+    ) -> Call[ChainVerdict]:
         """Check the chain over the log: `fault` names the first entry that is not as it was."""
         return Call(
             method="GET",
             path="/admin/audit/verify",
             read=reads(ChainVerdict),
             query=given(tenant_id=tenant_id),
+            headers=_because(reason),
         )
+
+
+def _because(reason: str | None) -> dict[str, str]:
+    return {} if reason is None else {"X-Break-Glass-Reason": reason}
