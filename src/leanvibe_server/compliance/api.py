@@ -38,6 +38,7 @@ Person = Annotated[Scope, may(Permission.SELF)]
 FreshPerson = Annotated[Scope, may(Permission.SELF, fresh=True)]
 Officer = Annotated[Scope, may(Permission.PRIVACY_MANAGE)]
 FreshOfficer = Annotated[Scope, may(Permission.PRIVACY_MANAGE, fresh=True)]
+LeavingOfficer = Annotated[Scope, may(Permission.PRIVACY_MANAGE, fresh=True, leaving=True)]
 
 
 @router.post(
@@ -45,8 +46,9 @@ FreshOfficer = Annotated[Scope, may(Permission.PRIVACY_MANAGE, fresh=True)]
     status_code=201,
     responses=refuses(Forbidden, NotFound, Conflict, StepUpRequired),
 )
-async def request_export(wanted: NewExport, scope: FreshOfficer) -> ExportView:
-    """Have a ZIP written of one person's data, or of the whole organisation's."""
+async def request_export(wanted: NewExport, scope: LeavingOfficer) -> ExportView:
+    """Have a ZIP written of one person's data, or of the whole organisation's. Works also while
+    the organisation is suspended or waits to be deleted."""
     return ExportView.of(await exports.request_export(scope, wanted.user_id), scope)
 
 

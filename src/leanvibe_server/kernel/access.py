@@ -149,10 +149,14 @@ def lacking(permission: Permission | str, role: str | None) -> Forbidden:
 
 
 def check_permission(
-    admission: Admission, permission: Permission, *, on_project: bool = False
+    admission: Admission,
+    permission: Permission,
+    *,
+    on_project: bool = False,
+    goes_on: bool = False,
 ) -> None:
     """Refuse who lacks the permission. `on_project`: to hold it on some project is enough here,
-    because the service looks again at which.
+    because the service looks again at which. `goes_on`: also in a tenant that is suspended.
 
     Raises: Forbidden: the role lacks it. TenantSuspended: a write of a suspended tenant.
     """
@@ -163,7 +167,7 @@ def check_permission(
     )
     if not held:
         raise lacking(permission, admission.actor.role)
-    if admission.suspended and permission not in READS:
+    if admission.suspended and permission not in READS and not goes_on:
         raise TenantSuspended(
             "The tenant is suspended or is to be deleted: reading and billing work, changes do "
             "not. Its owner or the platform's administrator can take that back."
@@ -214,8 +218,17 @@ def scope_of(
     )
 
 
+# Requests that change nothing. What they show of a tenant is shown also while it is suspended.
+READING = frozenset({"GET", "HEAD"})
+
+
 def may(
-    permission: Permission, *, cookie: bool = False, fresh: bool = False, on_project: bool = False
+    permission: Permission,
+    *,
+    cookie: bool = False,
+    fresh: bool = False,
+    on_project: bool = False,
+    leaving: bool = False,
 ) -> Any:
     """The way into an endpoint: a Scope for callers who hold `permission`.
 
@@ -223,10 +236,19 @@ def may(
     `fresh` asks for a proof of identity of the last minutes, as a sensitive change does.
     `on_project` also lets those in who hold it on some project only: the service behind must ask
     the projects room, which looks at the one project, or leaves out what they may not see.
+    `leaving` lets it pass also in a tenant that is suspended or is to be deleted, as what its
+    people need who take their data along.
     """
 
     async def enter(request: Request) -> Scope:
-        return await _admit(request, permission, cookie=cookie, fresh=fresh, on_project=on_project)
+        return await _admit(
+            request,
+            permission,
+            cookie=cookie,
+            fresh=fresh,
+            on_project=on_project,
+            leaving=leaving,
+        )
 
     return Depends(_remember(enter, permission.value))
 
@@ -239,12 +261,14 @@ async def _admit(
     once: bool = True,
     fresh: bool = False,
     on_project: bool = False,
+    leaving: bool = False,
 ) -> Scope:
     visit = visit_of(request.scope)
     gate: Gate = request.app.state.gate
     admission = await gate.admit(visit.house, visit.credentials(cookie=cookie))
     visit.transaction = admission.transaction
-    check_permission(admission, permission, on_project=on_project)
+    goes_on = leaving or request.method in READING
+    check_permission(admission, permission, on_project=on_project, goes_on=goes_on)
     if fresh:
         check_fresh(admission, permission, visit.house.clock.now())
     scope = scope_of(visit.house, admission, visit.request_id, wanted=permission)

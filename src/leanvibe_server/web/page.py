@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from leanvibe_server.identity.login import DEVICE_COOKIE, subdomain
 from leanvibe_server.identity.sessions import LIMITS, WEB
 from leanvibe_server.kernel.access import (
+    READING,
     Admission,
     Errand,
     Gate,
@@ -273,13 +274,18 @@ def _come_home(visit: Visit, reason: str) -> RedirectResponse:
 
 
 def page(
-    permission: Permission, *, fresh: bool = False, on_project: bool = False, abroad: bool = False
+    permission: Permission,
+    *,
+    fresh: bool = False,
+    on_project: bool = False,
+    abroad: bool = False,
+    leaving: bool = False,
 ) -> Any:
     """The way into a page for people who signed in and hold `permission`.
 
     `fresh` asks for a proof of identity of the last minutes, as a sensitive change does;
-    `on_project` is as in `kernel.access.may`. `abroad` lets in whoever acts for an organisation
-    below their own, where they have no account.
+    `on_project` and `leaving` are as in `kernel.access.may`. `abroad` lets in whoever acts for an
+    organisation below their own, where they have no account.
     """
 
     async def enter(request: Request) -> ScopedPage:
@@ -287,7 +293,8 @@ def page(
         admission, scope, shell = await _admit(request, visit, wanted=permission)
         opened = await _open(request, shell)
         if not (abroad and admission.home_tenant_id is not None):
-            check_permission(admission, permission, on_project=on_project)
+            goes_on = leaving or request.method in READING
+            check_permission(admission, permission, on_project=on_project, goes_on=goes_on)
         if fresh:
             check_fresh(admission, permission, scope.now)
         return ScopedPage(**vars(opened), scope=scope)

@@ -20,6 +20,7 @@ SELF = page(Permission.SELF)
 FRESH_SELF = page(Permission.SELF, fresh=True)
 READ = page(Permission.PRIVACY_MANAGE)
 MANAGE = page(Permission.PRIVACY_MANAGE, fresh=True)
+TAKE_ALONG = page(Permission.PRIVACY_MANAGE, fresh=True, leaving=True)
 ROTATE = errand_page(Permission.SECURITY_MANAGE, fresh=True)
 HERE = "/settings/privacy"
 TEMPLATE = "settings/privacy.html"
@@ -53,7 +54,7 @@ def _local_link(opened: ScopedPage, export: Export) -> str:
 
 
 @router.post("/settings/privacy/exports")
-async def request_export(opened: Annotated[ScopedPage, MANAGE]) -> Response:
+async def request_export(opened: Annotated[ScopedPage, TAKE_ALONG]) -> Response:
     """Have an export written of one person, or of the organisation."""
     with opened.refusing(TEMPLATE, **await _frame(opened)):
         email = opened.form.optional("export_email")
