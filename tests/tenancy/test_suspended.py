@@ -1,4 +1,4 @@
-"""A tenant that is suspended or waits to be deleted: it is read, and taken along, and not changed."""
+"""A tenant that is suspended or waits to be deleted: it is read and taken along, not changed."""
 
 import re
 from collections.abc import Iterator
