@@ -35,6 +35,18 @@ async def kept_rules(scope: Scope, rules: Sequence[RoleRuleView]) -> dict[str, o
     return {"rules": [rule.model_dump() for rule in rules]}
 
 
+async def require_all_givable(scope: Scope, provider: SsoProvider) -> None:
+    """Refuse who changes what a provider is believed by, while it gives roles above their own: by
+    a provider of theirs they would come to such a role themselves.
+
+    Raises: Forbidden.
+    """
+    given = [provider.default_role, *(rule.role for rule in provider.rules)]
+    for role in dict.fromkeys(given):
+        # What is no longer a role of the tenant makes guests.
+        await require_givable(scope, await living_role(scope, role), field="role_mapping")
+
+
 async def mapped_role(
     scope: Scope,
     provider: SsoProvider,

@@ -98,6 +98,8 @@ async def change(errand: Errand, provider_id: UUID, wanted: ProviderChange) -> S
     async with errand.scope() as scope:
         current = _found(await rows.lock(scope.conn, scope.tenant_id, provider_id))
         after = await _changed(scope, current, wanted, choice, setup)
+        if setup is not None:
+            await mapping.require_all_givable(scope, after)
         updated = _found(await rows.update(scope.conn, after))
         changed = [
             name

@@ -1,0 +1,39 @@
+"""Who may change what a provider is believed by, and what they cannot make of it."""
+
+import httpx
+
+from tests.given import Organisation
+from tests.identity.saml.documents import OTHER, metadata
+from tests.identity.saml.provider import connect
+
+KEEPER = ["security:read", "security:manage", "project:read"]
+
+
+async def add_keeper(client: httpx.AsyncClient, acme: Organisation) -> dict[str, str]:
+    """Somebody of a role of the tenant's own that looks after providers and nothing else."""
+    owner = await acme.headers(client)
+    role = {"name": "sso-keeper", "permissions": KEEPER}
+    made = await client.post("/v1/roles", json=role, headers=owner)
+    assert made.status_code == 201, made.text
+    path = f"/v1/users/{acme.people['viewer'].id}"
+    changed = await client.patch(path, json={"role": "sso-keeper"}, headers=owner)
+    assert changed.status_code == 200, changed.text
+    return await acme.headers(client, "viewer")
+
+
+async def test_nobody_comes_to_a_role_above_theirs_by_a_certificate_of_their_own(
+    client: httpx.AsyncClient, acme: Organisation
+) -> None:
+    rules = [{"claim": "groups", "value": "it", "role": "admin"}]
+    corp = await connect(client, acme, role_mapping=rules, default_role="guest")
+    keeper = await add_keeper(client, acme)
+    path = f"/v1/auth/sso/providers/{corp.provider_id}"
+    own = {"settings": {"metadata_xml": metadata(pairs=(OTHER,))}}
+    refused = await client.patch(path, json=own, headers=keeper)
+    assert refused.status_code == 403, refused.text
+    aside = {"settings": {"groups_attribute": "hobbies"}}
+    assert (await client.patch(path, json=aside, headers=keeper)).status_code == 403
+    plain = await client.patch(path, json={"provider_name": "Corp login"}, headers=keeper)
+    assert plain.status_code == 200
+    within = own | {"role_mapping": [], "default_role": "sso-keeper"}
+    assert (await client.patch(path, json=within, headers=keeper)).status_code == 200
