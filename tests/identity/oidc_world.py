@@ -59,7 +59,7 @@ class World:
 
 async def make_world(client: httpx.AsyncClient, acme: Organisation, **fields: Any) -> World:
     """The organisation with a provider that a fake issuer stands behind."""
-    idp = FakeProvider(acme.house)
+    idp = FakeProvider(acme.house, issuer=str(fields.get("issuer", FakeProvider.issuer)))
     connect(acme.house, idp)
     values = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "issuer": idp.issuer} | fields
     return World(client, acme, idp, await add_provider(acme.house, acme, **values))

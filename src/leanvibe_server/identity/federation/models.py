@@ -1,12 +1,16 @@
 """Rows of identity providers and of the people linked to them."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
 
 OIDC, SAML = "oidc", "saml"
+# Whom a provider's word gives an account.
+Newcomers = Literal["anyone", "verified_domains", "nobody"]
+ANYONE: Newcomers = "anyone"
+VERIFIED_DOMAINS: Newcomers = "verified_domains"
 # The role of who set the provider up, in its configuration: by itself it opens no account above.
 CEILING = "ceiling"
 

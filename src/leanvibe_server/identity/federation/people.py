@@ -20,7 +20,13 @@ from leanvibe_server.identity.events import LoginFailed, UserUpdated
 from leanvibe_server.identity.federation import repository as rows
 from leanvibe_server.identity.federation.events import IdentityLinked
 from leanvibe_server.identity.federation.mapping import living_role, mapped_role, opens
-from leanvibe_server.identity.federation.models import FederatedIdentity, SsoProvider
+from leanvibe_server.identity.federation.models import (
+    ANYONE,
+    VERIFIED_DOMAINS,
+    FederatedIdentity,
+    Newcomers,
+    SsoProvider,
+)
 from leanvibe_server.identity.login import SignedIn
 from leanvibe_server.identity.models import Proof, User
 from leanvibe_server.identity.repository import people
@@ -39,7 +45,8 @@ class Assertion:
 
     `attributes` are further values by name, for the role mapping. `email_verified` is the
     provider's claim that it checked the address. `remote_session` is the provider's name for its
-    session, `not_after` the end it sets, `amr` the methods of RFC 8176 beside `fed`.
+    session, `not_after` the end it sets, `amr` the methods of RFC 8176 beside `fed`, and
+    `newcomers` who may get an account by it.
     """
 
     provider: SsoProvider
@@ -52,6 +59,7 @@ class Assertion:
     remote_session: str | None = None
     not_after: datetime | None = None
     amr: Sequence[str] = ()
+    newcomers: Newcomers = ANYONE
 
 
 async def sign_in(
@@ -159,6 +167,7 @@ async def _meet(scope: Scope, provider: SsoProvider, assertion: Assertion) -> Us
     vouched = vouched and await owns_domain_of(scope, email)
     present = await people.find_user_by_email(scope.conn, scope.tenant_id, email)
     if present is None:
+        await _require_admitted(scope, assertion, vouched=vouched)
         await require_writable(scope)
         # Whoever else adds a person waits here, so a second look says for sure.
         await require_room(scope, "users", count=users.count_users)
@@ -173,6 +182,19 @@ async def _meet(scope: Scope, provider: SsoProvider, assertion: Assertion) -> Us
     user = await _open_account(scope, user, verified=True)
     await link_to(scope, user, assertion, how="domain")
     return user
+
+
+async def _require_admitted(scope: Scope, assertion: Assertion, *, vouched: bool) -> None:
+    """Raises: Forbidden: the provider is not one whose word alone makes an account."""
+    wanted = assertion.newcomers
+    if wanted == ANYONE or (wanted == VERIFIED_DOMAINS and vouched):
+        return
+    await scope.emit(LoginFailed(user_id=None, reason="the provider may add no such newcomer"))
+    raise Forbidden(
+        "You have no account here yet, and this way to sign in makes none for your address. Ask "
+        "your administrator to invite you, or to verify the domain of your address.",
+        details={"reason": "newcomer_not_admitted"},
+    ).keeping_writes()
 
 
 def _is_spelt_out(given: str, email: str) -> bool:

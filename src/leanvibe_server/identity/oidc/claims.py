@@ -7,7 +7,7 @@ from leanvibe_server.identity.addresses import MAX_LENGTH
 from leanvibe_server.identity.federation.models import SsoProvider
 from leanvibe_server.identity.federation.people import Assertion
 from leanvibe_server.identity.oidc.errors import BadToken
-from leanvibe_server.identity.oidc.settings import OidcSettings
+from leanvibe_server.identity.oidc.settings import OidcSettings, newcomers_of
 
 MAX_VALUES = 2_000
 MAX_VALUE = 500
@@ -41,6 +41,7 @@ def assertion_of(
         groups=values_of(merged, settings.groups_claim),
         attributes={rule.claim: values_of(merged, rule.claim) for rule in provider.rules},
         remote_session=session if isinstance(session, str) and session else None,
+        newcomers=newcomers_of(provider, settings),
         amr=("mfa",) if settings.trust_mfa and _second_factor(signed) else (),
     )
 

@@ -5,7 +5,12 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, ValidationError
 
-from leanvibe_server.identity.federation.models import SsoProvider
+from leanvibe_server.identity.federation.models import (
+    ANYONE,
+    VERIFIED_DOMAINS,
+    Newcomers,
+    SsoProvider,
+)
 from leanvibe_server.identity.oidc.discovery import require_web_address
 from leanvibe_server.kernel.errors import InvalidRequest
 from leanvibe_server.kernel.house import House
@@ -13,6 +18,21 @@ from leanvibe_server.kernel.house import House
 Scope = Annotated[str, Field(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]{1,200}$")]
 Name = Annotated[str, Field(min_length=1, max_length=300)]
 DEFAULT_SCOPES = ["openid", "email", "profile"]
+# Here anybody gets an account, so their word alone says nothing of belonging to an organisation.
+PUBLIC_ISSUERS = frozenset(
+    {
+        "https://accounts.google.com",
+        "https://appleid.apple.com",
+        "https://gitlab.com",
+        "https://id.twitch.tv/oauth2",
+        "https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0",
+        "https://login.yahoo.com",
+        "https://slack.com",
+        "https://www.facebook.com",
+        "https://www.linkedin.com/oauth",
+        "https://www.paypal.com",
+    }
+)
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -28,12 +48,24 @@ class OidcSettings(BaseModel):
     token_endpoint_auth_method: (
         Literal["client_secret_basic", "client_secret_post", "none"] | None
     ) = None
+    newcomers: Newcomers | None = Field(
+        None, description="Who without an account gets one: anyone, verified_domains or nobody"
+    )
     trust_mfa: bool = Field(False, description="Whether the provider's second factor counts here")
 
 
 def settings_of(provider: SsoProvider) -> OidcSettings:
     """The settings a provider's row holds."""
     return OidcSettings.model_validate(provider.settings)
+
+
+def newcomers_of(provider: SsoProvider, settings: OidcSettings) -> Newcomers:
+    """Who gets an account by the provider's word: as the admin chose. Otherwise anyone, but where
+    the whole world has accounts, those of proved domains or of the one Workspace insisted on."""
+    if settings.newcomers is not None:
+        return settings.newcomers
+    public = provider.issuer in PUBLIC_ISSUERS and settings.hosted_domain is None
+    return VERIFIED_DOMAINS if public else ANYONE
 
 
 def read_settings(house: House, sent: dict[str, Any]) -> OidcSettings:
