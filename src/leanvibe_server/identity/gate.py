@@ -286,6 +286,8 @@ def _holds(standing: Standing, policy: SecurityPolicy, now: datetime) -> bool:
         ended_at=standing.ended_at,
         amr=standing.amr or (),
         now=now,
+        role=standing.role,
+        provider_id=standing.provider_id,
         policy=policy,
     )
 

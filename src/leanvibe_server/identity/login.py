@@ -162,7 +162,8 @@ async def _compare(house: House, candidates: Sequence[Candidate], password: str)
     open_ones = [c for c in candidates if c.user.may_sign_in(now)]
     hashes = {c.user.password_hash for c in open_ones} or {None}
     right = {kept for kept in hashes if await desk.verify(kept, password)}
-    return [c for c in open_ones if c.user.password_hash in right]
+    # Compared all the same: the answer must not confirm a password that opens nothing.
+    return [c for c in open_ones if c.user.password_hash in right and c.takes_password]
 
 
 async def _refuse(visit: Visit, attempt: Attempt, candidates: Sequence[Candidate]) -> AppError:

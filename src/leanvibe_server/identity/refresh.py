@@ -93,12 +93,14 @@ def successor_of(vault: Vault, secret: str) -> str:
 async def _require_open(scope: Scope, token: RefreshToken) -> tuple[User, Session]:
     session = await rows.find_session(scope.conn, scope.tenant_id, token.session_id)
     policy = await policy_of(scope)
-    if session is None or not still_holds(session, policy, scope.now):
+    if session is None:
         raise invalid_token()
-    check_address(policy, scope.actor.address)
     user = await people.find_user(scope.conn, scope.tenant_id, session.user_id)
     if user is None or not user.may_sign_in(scope.now):
         raise invalid_token()
+    if not still_holds(session, policy, scope.now, role=user.role):
+        raise invalid_token()
+    check_address(policy, scope.actor.address)
     return user, session
 
 

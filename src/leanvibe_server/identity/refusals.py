@@ -2,7 +2,10 @@
 
 from leanvibe_server.kernel.errors import Forbidden, Unauthorized
 
-INVALID_CREDENTIALS = "The e-mail or the password is wrong."
+INVALID_CREDENTIALS = (
+    "The e-mail or the password is wrong. "
+    "If your organisation uses single sign-on, sign in that way."
+)
 
 
 def no_credentials() -> Unauthorized:
@@ -22,7 +25,8 @@ def invalid_token() -> Unauthorized:
 
 
 def invalid_credentials() -> Unauthorized:
-    """One answer for an unknown e-mail, a wrong password and an account that is closed."""
+    """One answer for an unknown e-mail, a wrong password, an account that is closed, and a password
+    where single sign-on is asked for."""
     return Unauthorized(INVALID_CREDENTIALS, headers={"WWW-Authenticate": "Bearer"})
 
 

@@ -17,6 +17,7 @@ from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.repository import sessions as rows
 from leanvibe_server.identity.repository.account import withdraw_links
 from leanvibe_server.identity.schemas import SessionList, SessionView, Success
+from leanvibe_server.kernel.access import Role
 from leanvibe_server.kernel.crypto import hash_token
 from leanvibe_server.kernel.errors import Forbidden, NotFound
 from leanvibe_server.kernel.events import printable
@@ -69,22 +70,27 @@ def is_live(
     ended_at: datetime | None,
     amr: Sequence[str],
     now: datetime,
+    role: str,
+    provider_id: UUID | None,
     policy: SecurityPolicy = DEFAULT,
 ) -> bool:
     """Whether a session still holds: not ended, and neither of its times has run out.
 
     The tenant's policy is asked as it is now, so that a tighter one holds for sessions that
-    began under a looser one: where it asks for a second factor, one that was opened without ends.
+    began under a looser one: where it asks for a second factor, one that was opened without ends,
+    and where it asks for a provider's word, one that no provider opened, but an owner's.
     """
     if policy.mfa_required and "mfa" not in amr:
+        return False
+    if policy.sso_required and provider_id is None and role != Role.OWNER:
         return False
     limits = limits_of(kind, policy)
     end = min(expires_at, created_at + limits.absolute)
     return ended_at is None and now < end and now < seen_at + limits.idle
 
 
-def still_holds(session: Session, policy: SecurityPolicy, now: datetime) -> bool:
-    """`is_live` of a whole row."""
+def still_holds(session: Session, policy: SecurityPolicy, now: datetime, *, role: str) -> bool:
+    """`is_live` of a whole row, whose user has that role."""
     return is_live(
         session.kind,
         created_at=session.created_at,
@@ -93,6 +99,8 @@ def still_holds(session: Session, policy: SecurityPolicy, now: datetime) -> bool
         ended_at=session.ended_at,
         amr=session.amr,
         now=now,
+        role=role,
+        provider_id=session.provider_id,
         policy=policy,
     )
 
@@ -188,7 +196,7 @@ async def add_refresh_token(scope: Scope, session_id: UUID, secret: str) -> None
 
 async def list_own(scope: Scope) -> list[Session]:
     """The live sessions of the caller, oldest first."""
-    return await list_live(scope, _own_id(scope))
+    return await list_live(scope, _own_id(scope), role=str(scope.actor.role))
 
 
 async def describe_own(scope: Scope) -> SessionList:
@@ -262,12 +270,12 @@ async def count_live(scope: Scope) -> int:
 
 
 async def list_live(
-    scope: Scope, user_id: UUID, policy: SecurityPolicy | None = None
+    scope: Scope, user_id: UUID, policy: SecurityPolicy | None = None, *, role: str
 ) -> list[Session]:
-    """The live sessions of a user of the tenant, oldest first."""
+    """The live sessions of a user of the tenant, who has that role, oldest first."""
     policy = policy or await policy_of(scope)
     kept = await rows.list_live(scope.conn, scope.tenant_id, user_id, now=scope.now)
-    return [session for session in kept if still_holds(session, policy, scope.now)]
+    return [session for session in kept if still_holds(session, policy, scope.now, role=role)]
 
 
 async def _end_oldest(scope: Scope, user: User, policy: SecurityPolicy, *, keep: UUID) -> None:
@@ -275,7 +283,8 @@ async def _end_oldest(scope: Scope, user: User, policy: SecurityPolicy, *, keep:
     reason = "more sessions than the plan allows"
     if policy.max_sessions is not None and policy.max_sessions < limit:
         limit, reason = policy.max_sessions, "more sessions than the organisation allows"
-    others = [one for one in await list_live(scope, user.id, policy) if one.id != keep]
+    live = await list_live(scope, user.id, policy, role=user.role)
+    others = [one for one in live if one.id != keep]
     for session in others[: max(0, len(others) + 1 - limit)]:
         await end_session(scope, session.id, reason=reason)
 

@@ -34,7 +34,7 @@ async def describe_sessions(scope: Scope, user_id: UUID) -> SessionList:
 
 async def sessions_of(scope: Scope, user: User) -> list[Session]:
     """The live sessions of a user, oldest first."""
-    return await list_live(scope, user.id)
+    return await list_live(scope, user.id, role=user.role)
 
 
 async def end_one(scope: Scope, user_id: UUID, session_id: UUID) -> Success:

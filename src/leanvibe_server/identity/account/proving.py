@@ -76,7 +76,7 @@ async def require_own(scope: Scope) -> Own:
     session = await session_rows.find_session(scope.conn, scope.tenant_id, session_id)
     if user is None or session is None or not user.may_sign_in(scope.now):
         raise invalid_token()
-    if not still_holds(session, await policy_of(scope), scope.now):
+    if not still_holds(session, await policy_of(scope), scope.now, role=user.role):
         raise invalid_token()
     return Own(user, session)
 

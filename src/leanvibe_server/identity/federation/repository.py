@@ -74,6 +74,13 @@ SELECT id, user_id FROM sessions
 WHERE tenant_id = $1 AND provider_id = $2 AND ended_at IS NULL
     AND ($3::uuid IS NULL OR user_id = $3) AND ($4::text IS NULL OR remote_session = $4)
 """
+# Of the same, those that wait for a second factor.
+END_WAITING = """
+DELETE FROM mfa_challenges
+WHERE tenant_id = $1 AND proof ->> 'provider_id' = $2::text
+    AND ($3::uuid IS NULL OR user_id = $3)
+    AND ($4::text IS NULL OR proof ->> 'remote_session' = $4)
+"""
 ACTIVATE = f"""
 UPDATE users SET status = 'active', updated_at = $3,
     email_verified_at = CASE WHEN $4 THEN coalesce(email_verified_at, $3)
@@ -250,6 +257,18 @@ async def list_sessions(
     """The sessions that were opened by a provider's word and have not ended."""
     rows = await conn.fetch(SESSIONS_OF_PROVIDER, tenant_id, provider_id, user_id, remote_session)
     return [row["id"] for row in rows]
+
+
+async def end_waiting(
+    conn: Connection,
+    tenant_id: UUID,
+    provider_id: UUID,
+    *,
+    user_id: UUID | None = None,
+    remote_session: str | None = None,
+) -> None:
+    """Forget the sign-ins by a provider's word that wait for a second factor."""
+    await conn.execute(END_WAITING, tenant_id, str(provider_id), user_id, remote_session)
 
 
 async def activate(

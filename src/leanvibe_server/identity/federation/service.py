@@ -177,7 +177,14 @@ async def end_sessions(
     remote_session: str | None = None,
 ) -> int:
     """End the sessions a provider opened: all, those of one user, or those of one session at the
-    provider. Returns how many."""
+    provider; sign-ins that wait for a second factor too. Returns how many sessions."""
+    await rows.end_waiting(
+        scope.conn,
+        scope.tenant_id,
+        provider_id,
+        user_id=user_id,
+        remote_session=remote_session,
+    )
     found = await rows.list_sessions(
         scope.conn,
         scope.tenant_id,

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from leanvibe_server.entitlements.plans import plan_of
 from leanvibe_server.identity import opaque
 from leanvibe_server.identity.arrival import arrive
 from leanvibe_server.identity.mfa import repository as rows
@@ -168,7 +169,8 @@ def no_longer() -> Unauthorized:
 
 
 async def _is_enabled(scope: Scope, proof: Proof) -> bool:
-    if proof.provider_id is None:
+    """Whether the provider is on, held so until the end, and its protocol is still in the plan."""
+    if proof.provider_id is None or proof.method not in plan_of(scope.plan).features:
         return False
     found = await rows.find_provider_settings(scope.conn, scope.tenant_id, proof.provider_id)
     return found is not None

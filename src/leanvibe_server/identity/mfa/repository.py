@@ -185,7 +185,7 @@ ON CONFLICT DO NOTHING RETURNING credential_hash
 """
 FORGET_CREDENTIALS = "DELETE FROM webauthn_credentials WHERE credential_hash = ANY ($1)"
 PROVIDER_SETTINGS = """
-SELECT configuration FROM sso_providers WHERE tenant_id = $1 AND id = $2 AND enabled
+SELECT configuration FROM sso_providers WHERE tenant_id = $1 AND id = $2 AND enabled FOR SHARE
 """
 
 

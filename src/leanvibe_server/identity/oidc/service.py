@@ -76,7 +76,6 @@ class _Journey:
     provider: SsoProvider
     secret: str | None
     alone: bool
-    plan: str
 
 
 async def finish(visit: Visit, answer: Answer) -> Arrival:
@@ -100,7 +99,9 @@ async def finish(visit: Visit, answer: Answer) -> Arrival:
     except InvalidRequest as refusal:
         raise await _note(visit, journey, str(refusal.details.get("reason")), refusal) from None
     async with visit.house.database.tenant(tenant_id) as conn:
-        scope = replace(_begin(visit, conn, tenant_id), plan=journey.plan)
+        scope = _begin(visit, conn, tenant_id)
+        # As it is now: the plan may have changed while the provider was asked.
+        scope = replace(scope, plan=(await require_tenant(scope)).plan)
         return await _let_in(visit, scope, journey.flow, assertion, web=answer.web)
 
 
@@ -143,7 +144,6 @@ async def _use_up(scope: Scope, answer: Answer) -> _Journey:
         provider=provider,
         secret=await providers.open_secret(scope, provider),
         alone=not others,
-        plan=tenant.plan,
     )
 
 
@@ -234,6 +234,9 @@ async def _note(visit: Visit, journey: _Journey, reason: str, refusal: AppError)
 async def _let_in(
     visit: Visit, scope: Scope, flow: Flow, assertion: Assertion, *, web: bool
 ) -> Arrival:
+    if await people.require_enabled(scope, assertion.provider) != assertion.provider:
+        # Checked against what no longer holds: another client, other rules, another secret.
+        raise errors.stale()
     if flow.link_user_id is not None and flow.link_session_id is not None:
         await link_own(scope, assertion, user_id=flow.link_user_id, session_id=flow.link_session_id)
         return Arrival(next_path=flow.next_path, signed_in=None)

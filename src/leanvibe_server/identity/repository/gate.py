@@ -17,7 +17,7 @@ class Standing(msgspec.Struct, frozen=True):
     last use, its expiry and its revocation. `role_permissions` are those of a role the tenant made
     itself; `project_roles` are the roles on projects, made ones with their permissions.
     `rate_limit` (calls a minute) and `networks` (CIDR blocks) narrow the credential itself. `amr`
-    is how a session was proved.
+    is how a session was proved, `provider_id` by whose word.
     """
 
     user_id: UUID
@@ -43,6 +43,7 @@ class Standing(msgspec.Struct, frozen=True):
     rate_limit: int | None
     networks: Sequence[str] | None
     amr: Sequence[str] | None
+    provider_id: UUID | None
 
 
 class Below(msgspec.Struct, frozen=True):
@@ -68,14 +69,18 @@ _GRANTS = """
 _ROLE = """
 LEFT JOIN roles r ON r.tenant_id = u.tenant_id AND r.name = u.role
 """
+# A session that a provider opened is over with the provider, whatever was going on meanwhile.
 _SESSION = (
     _PERSON
     + """
-    s.id, s.kind, s.last_seen_at, s.expires_at, s.ended_at, NULL::text[], NULL::text,
+    s.id, s.kind, s.last_seen_at, s.expires_at,
+    CASE WHEN s.provider_id IS NULL OR EXISTS (SELECT 1 FROM sso_providers
+        WHERE tenant_id = s.tenant_id AND id = s.provider_id AND enabled)
+    THEN s.ended_at ELSE coalesce(s.ended_at, s.created_at) END, NULL::text[], NULL::text,
     s.authenticated_at, t.security, s.created_at,
 """
     + _GRANTS
-    + """, NULL::int, NULL::text[], s.amr
+    + """, NULL::int, NULL::text[], s.amr, s.provider_id
 FROM sessions s
 JOIN users u ON u.tenant_id = s.tenant_id AND u.id = s.user_id
 JOIN tenants t ON t.id = s.tenant_id
@@ -91,7 +96,7 @@ BY_API_KEY = (
     NULL::timestamptz, t.security, k.created_at,
 """
     + _GRANTS
-    + """, k.rate_limit_per_minute, k.allowed_networks, NULL::text[]
+    + """, k.rate_limit_per_minute, k.allowed_networks, NULL::text[], NULL::uuid
 FROM api_keys k
 JOIN users u ON u.tenant_id = k.tenant_id AND u.id = k.user_id
 JOIN tenants t ON t.id = k.tenant_id
@@ -110,7 +115,7 @@ BY_CLIENT_TOKEN = (
     NULL::timestamptz, t.security, k.created_at,
 """
     + _GRANTS
-    + """, NULL::int, NULL::text[], NULL::text[]
+    + """, NULL::int, NULL::text[], NULL::text[], NULL::uuid
 FROM oauth_tokens k
 JOIN oauth_clients c ON c.tenant_id = k.tenant_id AND c.id = k.client_id
 JOIN users u ON u.tenant_id = c.tenant_id AND u.id = c.service_account_id
@@ -126,7 +131,7 @@ BY_PROVISIONER = """
 SELECT k.id, 'scim', 'scim', 'active', NULL::timestamptz, t.slug, t.status, t.plan,
     k.id, 'scim', k.last_used_at, k.expires_at, k.revoked_at, '{scim:manage}'::text[], k.name,
     NULL::timestamptz, t.security, k.created_at, '{scim:manage}'::text[], NULL::jsonb,
-    NULL::int, NULL::text[], NULL::text[]
+    NULL::int, NULL::text[], NULL::text[], NULL::uuid
 FROM scim_tokens k JOIN tenants t ON t.id = k.tenant_id
 WHERE k.tenant_id = $1 AND k.token_hash = $2
 """

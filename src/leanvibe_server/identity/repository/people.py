@@ -56,6 +56,7 @@ _CANDIDATE = (
     "SELECT "
     + ", ".join(f"u.{name.strip()}" for name in USER_COLUMNS.split(","))
     + ", t.slug AS tenant_slug, t.display_name AS tenant_name, t.plan"
+    + ", coalesce((t.security ->> 'sso_required')::boolean, false) AS sso_required"
     + """
 FROM directory d
 JOIN users u ON u.tenant_id = d.tenant_id AND u.id = d.user_id
@@ -113,6 +114,7 @@ def _candidate(row: Any) -> Candidate:
         tenant_slug=facts.pop("tenant_slug"),
         tenant_name=facts.pop("tenant_name"),
         plan=facts.pop("plan"),
+        sso_required=facts.pop("sso_required"),
         user=User(**facts),
     )
 
