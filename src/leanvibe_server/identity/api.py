@@ -159,7 +159,7 @@ async def verify_email(
     "/users",
     status_code=201,
     tags=PEOPLE,
-    responses=refuses(InvalidRequest, Forbidden, Conflict, QuotaExceeded),
+    responses=refuses(InvalidRequest, Forbidden, Conflict, QuotaExceeded, RateLimited),
 )
 async def create_user(
     new: NewUser,
@@ -175,12 +175,6 @@ async def create_user(
     Without a password they are invited by e-mail.
     """
     return UserView.of(await signup.register(caller, new))
-
-
-@router.get("/users/{user_id}", tags=PEOPLE, responses=refuses(Unauthorized, NotFound))
-async def get_user(user_id: PathId, scope: Annotated[Scope, may(Permission.USER_READ)]) -> UserView:
-    """One person of your tenant."""
-    return UserView.of(await users.require_user(scope, user_id))
 
 
 @router.patch(
@@ -200,7 +194,9 @@ async def change_user(
 
 
 @router.post(
-    "/users/{user_id}/invitation", tags=PEOPLE, responses=refuses(Forbidden, NotFound, Conflict)
+    "/users/{user_id}/invitation",
+    tags=PEOPLE,
+    responses=refuses(Forbidden, NotFound, Conflict, RateLimited),
 )
 async def invite_again(
     user_id: PathId, scope: Annotated[Scope, may(Permission.USER_CREATE)]

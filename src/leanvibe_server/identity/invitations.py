@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from leanvibe_server.identity import mails, opaque
+from leanvibe_server.identity import mails, opaque, throttle
 from leanvibe_server.identity.account import links, passwords
 from leanvibe_server.identity.account.emails import join_account
 from leanvibe_server.identity.account.passwords import Yardstick
@@ -11,10 +11,11 @@ from leanvibe_server.identity.models import Invitation, User
 from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.schemas import Acceptance
 from leanvibe_server.identity.sessions import end_all
+from leanvibe_server.identity.throttle import Attempt
 from leanvibe_server.identity.visits import begin_visit, require_writable, scope_in
 from leanvibe_server.kernel.crypto import hash_token
 from leanvibe_server.kernel.errors import NotFound
-from leanvibe_server.kernel.platform import Reason
+from leanvibe_server.kernel.platform import Reason, across_tenants
 from leanvibe_server.kernel.request import Visit
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.tenancy.service import require_tenant
@@ -38,6 +39,19 @@ async def invite(scope: Scope, user: User, *, days: int = VALID_FOR.days) -> str
     )
     await scope.emit(InvitationSent(user_id=user.id, expires_at=scope.now + valid_for))
     return token
+
+
+async def require_patience(scope: Scope, email: str) -> None:
+    """Refuse to mail one address invitation upon invitation.
+
+    Raises: RateLimited.
+    """
+    if scope.actor.kind == "system":
+        return
+    house = scope.house
+    attempt = Attempt.at_invitation(house.vault, email=email, tenant_id=scope.tenant_id)
+    async with across_tenants(house.database, Reason.SIGN_IN) as conn:
+        await throttle.spend(conn, attempt, now=scope.now)
 
 
 async def accept(visit: Visit, acceptance: Acceptance) -> User:
@@ -99,7 +113,7 @@ async def _peek(visit: Visit, token: str) -> Yardstick:
         try:
             async with visit.house.database.tenant(tenant_id) as conn:
                 scope = scope_in(visit, conn, tenant_id)
-                user = await _require_invited(scope, token, JOIN)
+                user, _ = await _require_invited(scope, token, JOIN)
                 return await passwords.yardstick_of(scope, user)
         except NotFound:
             pass
@@ -112,13 +126,14 @@ async def _redeem(visit: Visit, token: str, purpose: str) -> tuple[Scope, User]:
     if tenant_id is None:
         raise links.no_link()
     scope = await begin_visit(visit, Reason.SIGN_UP, tenant_id)
-    user = await _require_invited(scope, token, purpose)
+    user, found = await _require_invited(scope, token, purpose)
+    await people.accept_invitation(scope.conn, tenant_id, found.id, now=scope.now)
     await people.withdraw_invitations(scope.conn, tenant_id, user.id)
     return scope, user
 
 
-async def _require_invited(scope: Scope, token: str, purpose: str) -> User:
-    """The user a link was sent to. Raises: NotFound. TenantSuspended."""
+async def _require_invited(scope: Scope, token: str, purpose: str) -> tuple[User, Invitation]:
+    """The user a link was sent to, and the link. Raises: NotFound. TenantSuspended."""
     found = await people.lock_invitation(scope.conn, scope.tenant_id, _hash(token, purpose))
     if found is None or found.accepted_at is not None or found.expires_at <= scope.now:
         raise links.no_link()
@@ -126,4 +141,4 @@ async def _require_invited(scope: Scope, token: str, purpose: str) -> User:
     if user is None or not links.is_open(scope, user):
         raise links.no_link()
     await require_writable(scope)
-    return user
+    return user, found

@@ -11,6 +11,7 @@ Cookies".
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from leanvibe_server.identity.repository import sign_in as rows
 from leanvibe_server.kernel.crypto import Vault
@@ -101,6 +102,17 @@ class Attempt:
                 (_key(vault, "mail asked for", f"address:{address}"), MAIL_ADDRESS),
             ),
             what="requests for mail",
+        )
+
+    @classmethod
+    def at_invitation(cls, vault: Vault, *, email: str, tenant_id: UUID) -> "Attempt":
+        """An invitation to an address, by one organisation and by all together."""
+        return cls(
+            (
+                (_key(vault, "invitation", f"account:{tenant_id}:{email}"), MAIL),
+                (_key(vault, "invitation", f"address:{email}"), MAIL_ADDRESS),
+            ),
+            what="invitations to this address",
         )
 
     @classmethod

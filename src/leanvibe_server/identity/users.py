@@ -25,6 +25,7 @@ async def add_user(scope: Scope, new: NewUser) -> User:
     """Add a person to the tenant: with a password at once, without one by invitation.
 
     Raises: QuotaExceeded, Forbidden: a role above one's own. Conflict: the address is taken here.
+        RateLimited: the address was invited too often.
     """
     role = await require_grantable(scope, new.role)
     email = addresses.require_address(new.email)
@@ -43,6 +44,8 @@ async def add_user(scope: Scope, new: NewUser) -> User:
         if not _may_know(scope):
             return _new_user(scope, email, new.username, password_hash, role, expires_at=end)
         raise Conflict("Somebody with this e-mail is here already.", details={"field": "email"})
+    if password_hash is None:
+        await invitations.require_patience(scope, email)
     user = await insert_user(
         scope,
         email=email,
@@ -197,11 +200,15 @@ async def change_user(scope: Scope, user_id: UUID, change: UserChange) -> User:
 
 
 async def invite_again(scope: Scope, user_id: UUID) -> User:
-    """Send a fresh invitation to somebody who has not accepted one yet."""
+    """Send a fresh invitation to somebody who has not accepted one yet.
+
+    Raises: NotFound, Forbidden: above one's own role. Conflict: it was accepted. RateLimited.
+    """
     user = await require_user(scope, user_id)
     await require_over(scope, user.role)
     if user.status != "invited":
         raise Conflict("This user has accepted an invitation already, or is disabled.")
+    await invitations.require_patience(scope, user.email)
     await rows.withdraw_invitations(scope.conn, scope.tenant_id, user.id)
     await invitations.invite(scope, user)
     return user

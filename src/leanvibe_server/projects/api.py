@@ -13,6 +13,7 @@ from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.projects import members, reach, service
 from leanvibe_server.projects.schemas import (
     MemberRole,
+    MembershipView,
     MemberView,
     NewProject,
     ProjectChange,
@@ -74,6 +75,14 @@ async def check_project(
 ) -> Reach:
     """Try to reach the project's repository with its credentials, and say how far that went."""
     return await reach.check_repository(errand, project_id)
+
+
+@router.get("/users/{user_id}/projects", tags=["Users"], responses=refuses(Forbidden, NotFound))
+async def list_projects_of_user(
+    user_id: PathId, page: PageQuery, scope: Annotated[Scope, may(Permission.USER_READ)]
+) -> Page[MembershipView]:
+    """The roles a person has on projects, beside the one in the tenant; of projects you may see."""
+    return await members.list_memberships(scope, user_id, page)
 
 
 Sharer = Annotated[Scope, may(Permission.PROJECT_SHARE, on_project=True)]

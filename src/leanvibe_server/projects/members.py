@@ -3,16 +3,18 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+import msgspec
+
 from leanvibe_server.identity import service as identity
 from leanvibe_server.kernel.access import Permission, Role
 from leanvibe_server.kernel.errors import Conflict, Forbidden, InvalidRequest, NotFound
-from leanvibe_server.kernel.pagination import Page, PageRequest, encode_cursor
+from leanvibe_server.kernel.pagination import Page, PageRequest, encode_cursor, page_of
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.projects import repository
-from leanvibe_server.projects.access import permissions_on, require_project
+from leanvibe_server.projects.access import permissions_on, require_project, sight_of
 from leanvibe_server.projects.events import ProjectMemberRemoved, ProjectMemberSet
 from leanvibe_server.projects.models import Member, Project
-from leanvibe_server.projects.schemas import MemberView
+from leanvibe_server.projects.schemas import MembershipView, MemberView
 
 SHARE = Permission.PROJECT_SHARE
 
@@ -29,6 +31,25 @@ async def list_members(scope: Scope, project_id: UUID, page: PageRequest) -> Pag
         data=await _views(scope, shown),
         has_more=more,
         next_cursor=encode_cursor(shown[-1].user_id) if more else None,
+    )
+
+
+async def list_memberships(scope: Scope, user_id: UUID, page: PageRequest) -> Page[MembershipView]:
+    """The roles somebody has on projects, of those the caller may see. Raises: NotFound."""
+    user = await identity.require_user(scope, user_id)
+    rows = await repository.list_memberships(
+        scope.conn,
+        scope.tenant_id,
+        user.id,
+        await sight_of(scope, Permission.PROJECT_READ),
+        after=page.after,
+        limit=page.limit + 1,
+    )
+    return page_of(
+        rows,
+        page,
+        lambda row: MembershipView(**msgspec.structs.asdict(row)),
+        lambda row: row.project_id,
     )
 
 

@@ -32,6 +32,16 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime
 
 
+class Membership(msgspec.Struct, frozen=True, kw_only=True):
+    """A role somebody has on a project, with the project's name."""
+
+    project_id: UUID
+    project_name: str
+    visibility: str
+    role: str
+    created_at: datetime
+
+
 class Member(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody with a role on one project."""
 

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from leanvibe_server.kernel.db import Connection
-from leanvibe_server.projects.models import Member, Project
+from leanvibe_server.projects.models import Member, Membership, Project
 from leanvibe_server.projects.schemas import Sight
 
 COLUMNS = """tenant_id, id, name, description, tech_stack, repository_url, hosted, default_branch,
@@ -44,6 +44,13 @@ LIST_MEMBERS = f"""
 SELECT {MEMBER_COLUMNS} FROM project_members
 WHERE tenant_id = $1 AND project_id = $2 AND ($3::uuid IS NULL OR user_id > $3)
 ORDER BY user_id LIMIT $4
+"""
+LIST_MEMBERSHIPS = """
+SELECT m.project_id, p.name AS project_name, p.visibility, m.role, m.created_at
+FROM project_members m JOIN projects p ON p.tenant_id = m.tenant_id AND p.id = m.project_id
+WHERE m.tenant_id = $1 AND m.user_id = $2 AND ($3::uuid IS NULL OR m.project_id > $3)
+    AND ($5::uuid[] IS NULL OR m.project_id = ANY ($5)) AND m.project_id <> ALL ($6::uuid[])
+ORDER BY m.project_id LIMIT $4
 """
 PUT_MEMBER = f"""
 INSERT INTO project_members ({MEMBER_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6)
@@ -184,6 +191,22 @@ async def find_member(
 ) -> Member | None:
     row = await conn.fetchrow(FIND_MEMBER, tenant_id, project_id, user_id)
     return None if row is None else Member(**row)
+
+
+async def list_memberships(
+    conn: Connection,
+    tenant_id: UUID,
+    user_id: UUID,
+    sight: Sight,
+    *,
+    after: UUID | None,
+    limit: int,
+) -> list[Membership]:
+    """The roles of somebody on projects, of those in sight."""
+    rows = await conn.fetch(
+        LIST_MEMBERSHIPS, tenant_id, user_id, after, limit, sight.shown, sight.hidden
+    )
+    return [Membership(**row) for row in rows]
 
 
 async def list_members(

@@ -227,6 +227,16 @@ class MemberView(BaseModel):
     created_at: Timestamp
 
 
+class MembershipView(BaseModel):
+    """A role somebody has on a project."""
+
+    project_id: UUID
+    project_name: str
+    visibility: str
+    role: str
+    created_at: Timestamp
+
+
 class ReachProblem(BaseModel):
     """What stands between us and the repository, and what to do about it."""
 

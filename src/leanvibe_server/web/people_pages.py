@@ -174,7 +174,7 @@ async def _people(
         named, query = dict.fromkeys(named, ""), UserQuery.model_validate({})
     request = page_request(opened)
     rows = await people.list_people(opened.scope, query, request)
-    listed = page_of(rows, request, UserView.of, lambda user: user.id)
+    listed = page_of(rows, request, lambda person: person, lambda person: person.id)
     all_roles = (await list_roles(opened.scope)).data
     return {
         "users": listed.data,

@@ -6,11 +6,12 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 
 from leanvibe_server.identity.domains.schemas import Discovery, WaysIn
-from leanvibe_server.identity.federation import discovery, entry, linking, service
+from leanvibe_server.identity.federation import discovery, entry, linking, oversight, service
 from leanvibe_server.identity.federation.schemas import (
     Begin,
     LinkedIdentities,
     NewProvider,
+    PersonIdentities,
     ProviderChange,
     ProviderTest,
     ProviderView,
@@ -213,3 +214,30 @@ async def unlink_identity(
 ) -> None:
     """Sign in by that account no more. Sessions it opened end at once."""
     await linking.unlink_own(scope, identity_id)
+
+
+@router.get("/users/{user_id}/identities", tags=["Users"], responses=refuses(Forbidden, NotFound))
+async def list_identities_of_user(
+    user_id: PathId, scope: Annotated[Scope, may(Permission.USER_UPDATE)]
+) -> PersonIdentities:
+    """The accounts at identity providers by which a person of your tenant may sign in."""
+    return await oversight.list_of_person(scope, user_id)
+
+
+@router.delete(
+    "/users/{user_id}/identities/{identity_id}",
+    status_code=204,
+    tags=["Users"],
+    responses=refuses(Forbidden, StepUpRequired, NotFound),
+)
+async def unlink_identity_of_user(
+    user_id: PathId,
+    identity_id: PathId,
+    scope: Annotated[Scope, may(Permission.USER_UPDATE, fresh=True)],
+) -> None:
+    """Have a person sign in by that account no more. Sessions it opened end at once.
+
+    Not for people above your own role. Where the tenant has proved the domain of their address,
+    their next sign-in at the provider links them anew: disable the person to keep them out.
+    """
+    await oversight.unlink(scope, user_id, identity_id)

@@ -233,6 +233,7 @@ async def _open_account(scope: Scope, user: User, *, verified: bool) -> User:
         activated = await rows.activate(
             scope.conn, scope.tenant_id, user.id, verified=verified, now=scope.now
         )
+        await people.withdraw_invitations(scope.conn, scope.tenant_id, user.id)
         user = activated or user
     if not user.may_sign_in(scope.now):
         raise await _closed(scope, user)

@@ -156,6 +156,22 @@ class LinkedIdentities(BaseModel):
     data: list[LinkedIdentity]
 
 
+class PersonIdentity(LinkedIdentity):
+    """An account at an identity provider by which somebody may sign in."""
+
+    subject: str = Field(description="What the provider calls them")
+
+    @classmethod
+    def seen(cls, identity: FederatedIdentity, provider: SsoProvider) -> "PersonIdentity":
+        return cls(**LinkedIdentity.of(identity, provider).model_dump(), subject=identity.subject)
+
+
+class PersonIdentities(BaseModel):
+    """The accounts by which somebody may sign in."""
+
+    data: list[PersonIdentity]
+
+
 class Redirect(BaseModel):
     """Where to send the browser to sign in."""
 

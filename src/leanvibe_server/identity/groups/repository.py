@@ -20,6 +20,13 @@ INSERT INTO groups ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 FIND = _COUNTED + "AND id = $2"
 LOCK = f"SELECT {COLUMNS} FROM groups WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE"
 LIST = _COUNTED + "AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3"
+OF_PERSON = (
+    _COUNTED
+    + """
+    AND id IN (SELECT group_id FROM group_members WHERE tenant_id = $1 AND user_id = $2)
+    ORDER BY lower(name), id
+"""
+)
 NAME_TAKEN = """
 SELECT id FROM groups WHERE tenant_id = $1 AND lower(name) = lower($2) AND id <> $3
 """
@@ -81,7 +88,7 @@ WITH wanted AS (
     WHERE u.tenant_id = $1 AND u.id = ANY ($2::uuid[]) AND u.kind = 'person'
         AND u.role NOT IN ('owner', 'platform_admin')
     FOR NO KEY UPDATE OF u)
-UPDATE users u SET role = w.after, updated_at = $3, expires_at = CASE
+UPDATE users u SET role = w.after, updated_at = $3, end_reminded_at = NULL, expires_at = CASE
     WHEN w.after = 'guest' THEN coalesce(u.expires_at, $4)
     WHEN w.before = 'guest' THEN NULL ELSE u.expires_at END
 FROM wanted w WHERE u.tenant_id = $1 AND u.id = w.id AND w.before <> w.after
@@ -119,6 +126,11 @@ async def list_page(
     conn: Connection, tenant_id: UUID, *, after: UUID | None, limit: int
 ) -> list[Group]:
     return [Group(**row) for row in await conn.fetch(LIST, tenant_id, after, limit)]
+
+
+async def list_of_person(conn: Connection, tenant_id: UUID, user_id: UUID) -> list[Group]:
+    """The groups somebody is in, by name."""
+    return [Group(**row) for row in await conn.fetch(OF_PERSON, tenant_id, user_id)]
 
 
 async def is_name_taken(conn: Connection, tenant_id: UUID, name: str, *, but: UUID) -> bool:

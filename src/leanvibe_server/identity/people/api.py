@@ -6,17 +6,27 @@ from typing import Annotated
 from fastapi import Query
 
 from leanvibe_server.entitlements.errors import QuotaExceeded
-from leanvibe_server.identity.people import service
+from leanvibe_server.identity.people import profile, service
 from leanvibe_server.identity.people.schemas import (
     BulkInvitation,
     BulkResult,
     Handover,
+    InvitationQuery,
     PendingInvitation,
+    PersonFactors,
+    PersonGroups,
+    PersonView,
     UserQuery,
 )
 from leanvibe_server.identity.schemas import UserView
 from leanvibe_server.kernel.access import Permission, may
-from leanvibe_server.kernel.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from leanvibe_server.kernel.errors import (
+    Conflict,
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    Unauthorized,
+)
 from leanvibe_server.kernel.http import PathId, Router, refuses
 from leanvibe_server.kernel.pagination import Page, PageQuery, page_of
 from leanvibe_server.kernel.scope import Scope
@@ -30,10 +40,35 @@ async def list_users(
     page: PageQuery,
     query: Annotated[UserQuery, Query()],
     scope: Annotated[Scope, may(Permission.USER_READ)],
-) -> Page[UserView]:
-    """The people of your tenant, all or those that match."""
+) -> Page[PersonView]:
+    """The people of your tenant, all or those that match. Filters are joined by "and"."""
     rows = await service.list_people(scope, query, page)
-    return page_of(rows, page, UserView.of, lambda user: user.id)
+    return page_of(rows, page, lambda person: person, lambda person: person.id)
+
+
+@router.get("/users/{user_id}", tags=PEOPLE, responses=refuses(Unauthorized, NotFound))
+async def get_user(
+    user_id: PathId, scope: Annotated[Scope, may(Permission.USER_READ)]
+) -> PersonView:
+    """One person of your tenant."""
+    return await service.require_person(scope, user_id)
+
+
+@router.get("/users/{user_id}/mfa", tags=PEOPLE, responses=refuses(Forbidden, NotFound))
+async def list_factors_of_user(
+    user_id: PathId, scope: Annotated[Scope, may(Permission.USER_UPDATE)]
+) -> PersonFactors:
+    """The second factors a person has set up. Remove them all with
+    `POST /v1/users/{user_id}/mfa/reset` when they are lost."""
+    return await profile.describe_factors(scope, user_id)
+
+
+@router.get("/users/{user_id}/groups", tags=PEOPLE, responses=refuses(Forbidden, NotFound))
+async def list_groups_of_user(
+    user_id: PathId, scope: Annotated[Scope, may(Permission.USER_READ)]
+) -> PersonGroups:
+    """The groups a person is in, by name."""
+    return await profile.list_groups(scope, user_id)
 
 
 @router.post(
@@ -53,13 +88,17 @@ async def invite_all(
     return await service.invite_all(scope, bulk)
 
 
-@router.get("/invitations", tags=PEOPLE, responses=refuses(Forbidden))
+@router.get("/invitations", tags=PEOPLE, responses=refuses(InvalidRequest, Forbidden))
 async def list_invitations(
-    page: PageQuery, scope: Annotated[Scope, may(Permission.USER_READ)]
+    page: PageQuery,
+    query: Annotated[InvitationQuery, Query()],
+    scope: Annotated[Scope, may(Permission.USER_READ)],
 ) -> Page[PendingInvitation]:
-    """Who was invited and has not come yet. Send one again with
-    `POST /v1/users/{user_id}/invitation`."""
-    rows = await service.list_pending(scope, page)
+    """Who was invited and has not come yet, or with `state` those of whom that holds.
+
+    Send one again with `POST /v1/users/{user_id}/invitation`, take it back with DELETE.
+    """
+    rows = await service.list_invited(scope, query, page)
     return page_of(rows, page, PendingInvitation.of, lambda pending: pending.user_id)
 
 

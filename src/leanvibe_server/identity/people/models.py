@@ -7,14 +7,16 @@ import msgspec
 
 
 class Pending(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody who was invited and has not come yet. Without times, no link is out."""
+    """Somebody who was invited. `state` is pending, expired, not_sent or accepted."""
 
     user_id: UUID
     email: str
     username: str
     role: str
+    state: str
     sent_at: datetime | None
     expires_at: datetime | None
+    accepted_at: datetime | None
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):

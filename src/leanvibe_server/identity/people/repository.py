@@ -19,9 +19,12 @@ WHERE tenant_id = $1 AND kind = 'person'
   AND ($4::text IS NULL OR email ILIKE $4 OR username ILIKE $4)
   AND ($5::boolean IS NULL OR (role = 'guest' OR expires_at IS NOT NULL) = $5)
   AND ($6::timestamptz IS NULL OR last_login_at IS NULL OR last_login_at < $6)
+  AND ($7::timestamptz IS NULL OR last_login_at >= $7)
+  AND ($8::boolean IS NULL OR EXISTS (
+    SELECT FROM mfa_factors f
+    WHERE f.tenant_id = $1 AND f.user_id = users.id AND f.verified_at IS NOT NULL) = $8)
 """
 _KEYS = {
-    "created_at": "created_at",
     "email": "email",
     "username": "lower(username)",
     "last_login_at": "coalesce(last_login_at, '-infinity')",
@@ -32,10 +35,17 @@ def _sorted_by(key: str, *, down: bool) -> str:
     """The list in one order: a page begins behind the row that ended the one before."""
     beyond, direction = ("<", "DESC") if down else (">", "ASC")
     return (
-        f"{_FILTERED} AND ($7::uuid IS NULL OR ({key}, id) {beyond}"
-        f" (SELECT {key}, id FROM users WHERE tenant_id = $1 AND id = $7))"
-        f" ORDER BY {key} {direction}, id {direction} LIMIT $8"
+        f"{_FILTERED} AND ($9::uuid IS NULL OR ({key}, id) {beyond}"
+        f" (SELECT {key}, id FROM users WHERE tenant_id = $1 AND id = $9))"
+        f" ORDER BY {key} {direction}, id {direction} LIMIT $10"
     )
+
+
+def _as_made(*, down: bool) -> str:
+    """The list by age. Ids grow with time, so a page begins well even behind somebody who was
+    removed meanwhile."""
+    beyond, direction = ("<", "DESC") if down else (">", "ASC")
+    return f"{_FILTERED} AND ($9::uuid IS NULL OR id {beyond} $9) ORDER BY id {direction} LIMIT $10"
 
 
 LISTS = {
@@ -43,19 +53,33 @@ LISTS = {
     for name, key in _KEYS.items()
     for down in (False, True)
 }
-LIST_PENDING = """
-SELECT u.id AS user_id, u.email, u.username, u.role, i.created_at AS sent_at, i.expires_at
-FROM users u LEFT JOIN LATERAL (
-    SELECT created_at, expires_at FROM invitations
-    WHERE tenant_id = u.tenant_id AND user_id = u.id AND accepted_at IS NULL
-    ORDER BY created_at DESC LIMIT 1) i ON true
-WHERE u.tenant_id = $1 AND u.kind = 'person' AND u.status = 'invited'
-    AND ($2::uuid IS NULL OR u.id > $2)
-ORDER BY u.id LIMIT $3
+LISTS |= {"created_at": _as_made(down=False), "-created_at": _as_made(down=True)}
+ENROLLED = """
+SELECT DISTINCT user_id FROM mfa_factors
+WHERE tenant_id = $1 AND user_id = ANY ($2::uuid[]) AND verified_at IS NOT NULL
+"""
+LIST_INVITED = """
+SELECT * FROM (
+    SELECT u.id AS user_id, u.email, u.username, u.role, i.created_at AS sent_at, i.expires_at,
+        i.accepted_at, CASE WHEN u.status <> 'invited' THEN 'accepted'
+            WHEN i.expires_at IS NULL THEN 'not_sent'
+            WHEN i.expires_at > $4 THEN 'pending' ELSE 'expired' END AS state
+    FROM users u LEFT JOIN LATERAL (
+        SELECT created_at, expires_at, accepted_at FROM invitations
+        WHERE tenant_id = u.tenant_id AND user_id = u.id
+            AND (accepted_at IS NULL) = (u.status = 'invited')
+        ORDER BY created_at DESC LIMIT 1) i ON true
+    WHERE u.tenant_id = $1 AND u.kind = 'person'
+        AND (u.status = 'invited' OR i.accepted_at IS NOT NULL)
+        AND ($2::uuid IS NULL OR u.id > $2)) invited
+WHERE CASE WHEN $5::text IS NULL THEN state <> 'accepted' ELSE state = $5 END
+ORDER BY user_id LIMIT $3
 """
 DELETE = "DELETE FROM users WHERE tenant_id = $1 AND id = $2"
 SET_ROLE = """
-UPDATE users SET role = $3, expires_at = $4, updated_at = $5 WHERE tenant_id = $1 AND id = $2
+UPDATE users SET role = $3, expires_at = $4, updated_at = $5,
+    end_reminded_at = CASE WHEN expires_at IS NOT DISTINCT FROM $4 THEN end_reminded_at END
+WHERE tenant_id = $1 AND id = $2
 """
 _ENDING = "SELECT tenant_id, id AS user_id, email, role, expires_at FROM users"
 # Of the platform login, which looks at every tenant of a region.
@@ -85,16 +109,30 @@ async def list_page(
         containing(query.q) if query.q else None,
         query.guest,
         query.last_login_before,
+        query.last_login_after,
+        None if query.mfa is None else query.mfa == "enrolled",
         after,
         limit,
     )
     return [User(**row) for row in rows]
 
 
-async def list_pending(
-    conn: Connection, tenant_id: UUID, *, after: UUID | None, limit: int
+async def find_enrolled(conn: Connection, tenant_id: UUID, ids: Sequence[UUID]) -> set[UUID]:
+    """Those of these people who have a second factor."""
+    return {row["user_id"] for row in await conn.fetch(ENROLLED, tenant_id, list(ids))}
+
+
+async def list_invited(
+    conn: Connection,
+    tenant_id: UUID,
+    *,
+    state: str | None,
+    now: datetime,
+    after: UUID | None,
+    limit: int,
 ) -> list[Pending]:
-    return [Pending(**row) for row in await conn.fetch(LIST_PENDING, tenant_id, after, limit)]
+    rows = await conn.fetch(LIST_INVITED, tenant_id, after, limit, now, state)
+    return [Pending(**row) for row in rows]
 
 
 async def delete(conn: Connection, tenant_id: UUID, user_id: UUID) -> None:

@@ -5,8 +5,11 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from leanvibe_server.identity.groups.schemas import GroupView
+from leanvibe_server.identity.mfa.schemas import FactorView
+from leanvibe_server.identity.models import User
 from leanvibe_server.identity.people.models import Pending
-from leanvibe_server.identity.schemas import Email, Username
+from leanvibe_server.identity.schemas import Email, Username, UserView
 from leanvibe_server.kernel.schemas import Timestamp
 
 MOST_AT_ONCE = 100
@@ -14,6 +17,7 @@ Order = Literal[
     "created_at", "-created_at", "email", "-email", "username", "-username", "last_login_at",
     "-last_login_at",
 ]  # fmt: skip
+InvitationState = Literal["pending", "expired", "not_sent", "accepted"]
 Days = Annotated[int, Field(ge=1, le=30, description="How long the invitation holds")]
 
 
@@ -26,10 +30,48 @@ class UserQuery(BaseModel):
     status: Literal["active", "invited", "disabled"] | None = None
     q: str | None = Field(None, max_length=200, description="Part of e-mail or name")
     guest: bool | None = Field(None, description="Whether their access ends by itself")
+    mfa: Literal["enrolled", "none"] | None = Field(
+        None, description="Who has, or lacks, a second factor; for those who may change people"
+    )
     last_login_before: AwareDatetime | None = Field(
         None, description="Not signed in since then, or never"
     )
+    last_login_after: AwareDatetime | None = Field(None, description="Signed in since then")
     sort: Order = Field("created_at", description="With - in front the other way round")
+
+
+class PersonView(UserView):
+    """A person in the tenant, as those who look after people see them."""
+
+    mfa_enabled: bool | None = Field(
+        description="Whether they have set up a second factor; null for callers who may not "
+        "change people"
+    )
+
+    @classmethod
+    def seen(cls, user: User, *, mfa_enabled: bool | None) -> "PersonView":
+        return cls(**UserView.of(user).model_dump(), mfa_enabled=mfa_enabled)
+
+
+class PersonFactors(BaseModel):
+    """The second factors of a person."""
+
+    data: list[FactorView]
+    backup_codes_left: int
+
+
+class PersonGroups(BaseModel):
+    """The groups a person is in."""
+
+    data: list[GroupView]
+
+
+class InvitationQuery(BaseModel):
+    """Which invitations."""
+
+    state: InvitationState | None = Field(
+        None, description="Without it, of everybody who was invited and has not come yet"
+    )
 
 
 class InvitationLine(BaseModel):
@@ -75,14 +117,19 @@ class BulkResult(BaseModel):
 
 
 class PendingInvitation(BaseModel):
-    """Somebody who was invited and has not come yet."""
+    """Somebody who was invited, and what became of it."""
 
     user_id: UUID
     email: str
     username: str
     role: str
+    state: str = Field(
+        description="pending: the link holds; expired: send it again; not_sent: there is no link; "
+        "accepted: they came by it"
+    )
     sent_at: Timestamp | None
-    expires_at: Timestamp | None
+    expires_at: Timestamp | None = Field(description="When the link ends")
+    accepted_at: Timestamp | None
 
     @classmethod
     def of(cls, pending: Pending) -> "PendingInvitation":
@@ -91,8 +138,10 @@ class PendingInvitation(BaseModel):
             email=pending.email,
             username=pending.username,
             role=pending.role,
+            state=pending.state,
             sent_at=pending.sent_at,
             expires_at=pending.expires_at,
+            accepted_at=pending.accepted_at,
         )
 
 

@@ -1,5 +1,6 @@
 """Use cases of people coming and going."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -19,31 +20,78 @@ from leanvibe_server.identity.people.schemas import (
     BulkResult,
     Handover,
     InvitationLine,
+    InvitationQuery,
     InvitationResult,
     LineProblem,
+    PersonView,
     UserQuery,
 )
 from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.roles.service import GUEST_DAYS, require_grantable, require_over
 from leanvibe_server.identity.schemas import NewUser
-from leanvibe_server.kernel.access import Permission, Role
-from leanvibe_server.kernel.errors import AppError, Conflict, Forbidden, NotFound
+from leanvibe_server.kernel.access import Permission, Role, lacking
+from leanvibe_server.kernel.errors import (
+    AppError,
+    Conflict,
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+)
 from leanvibe_server.kernel.pagination import PageRequest
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.tenancy.service import require_tenant
 
+BY_AGE = ("created_at", "-created_at")
 
-async def list_people(scope: Scope, query: UserQuery, page: PageRequest) -> list[User]:
-    """The people of the tenant that match, one more than the page shows."""
-    return await rows.list_page(
+
+async def list_people(scope: Scope, query: UserQuery, page: PageRequest) -> list[PersonView]:
+    """The people of the tenant that match, one more than the page shows.
+
+    Raises: Forbidden: a question after second factors by somebody who may not change people.
+        InvalidRequest: whoever the cursor names was removed, so their place is unknown.
+    """
+    if query.mfa is not None and Permission.USER_UPDATE not in scope.permissions:
+        raise lacking(Permission.USER_UPDATE, scope.actor.role)
+    if page.after is not None and query.sort not in BY_AGE:
+        await _require_place(scope, page.after)
+    found = await rows.list_page(
         scope.conn, scope.tenant_id, query, after=page.after, limit=page.limit + 1
     )
+    return await _seen(scope, found)
 
 
-async def list_pending(scope: Scope, page: PageRequest) -> list[Pending]:
-    """Who was invited and has not come yet, one more than the page shows."""
-    return await rows.list_pending(
-        scope.conn, scope.tenant_id, after=page.after, limit=page.limit + 1
+async def require_person(scope: Scope, user_id: UUID) -> PersonView:
+    """One person of the tenant. Raises: NotFound."""
+    return (await _seen(scope, [await users.require_user(scope, user_id)]))[0]
+
+
+async def _seen(scope: Scope, found: Sequence[User]) -> list[PersonView]:
+    """People as the caller may see them: who lacks a second factor is not everybody's to know."""
+    if Permission.USER_UPDATE not in scope.permissions:
+        return [PersonView.seen(user, mfa_enabled=None) for user in found]
+    ids = [user.id for user in found]
+    enrolled = await rows.find_enrolled(scope.conn, scope.tenant_id, ids)
+    return [PersonView.seen(user, mfa_enabled=user.id in enrolled) for user in found]
+
+
+async def _require_place(scope: Scope, user_id: UUID) -> None:
+    if await people.find_user(scope.conn, scope.tenant_id, user_id) is None:
+        why = "names somebody who was removed meanwhile: begin the list anew"
+        raise InvalidRequest(
+            f"The cursor {why}.",
+            details={"field": "cursor", "validation_errors": [f"cursor: {why}"]},
+        )
+
+
+async def list_invited(scope: Scope, query: InvitationQuery, page: PageRequest) -> list[Pending]:
+    """Who was invited, one more than the page shows; without a state, those still to come."""
+    return await rows.list_invited(
+        scope.conn,
+        scope.tenant_id,
+        state=query.state,
+        now=scope.now,
+        after=page.after,
+        limit=page.limit + 1,
     )
 
 

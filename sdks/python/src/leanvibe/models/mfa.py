@@ -19,6 +19,13 @@ class Factor(Record):
     synced: bool
 
 
+class PersonFactors(Record):
+    """The second factors of a person."""
+
+    data: list[Factor]
+    backup_codes_left: int
+
+
 class FactorList(Record):
     """One's second factors, and what the organisation asks for."""
 

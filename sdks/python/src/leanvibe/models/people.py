@@ -21,6 +21,7 @@ class User(Record):
     expires_at: datetime | None = None
     last_login_at: datetime | None = None
     created_at: datetime
+    mfa_enabled: bool | None = None
 
 
 class Role(Record):
@@ -41,6 +42,22 @@ class RoleList(Record):
     data: list[Role]
 
 
+class PersonGroups(Record):
+    """The groups a person is in."""
+
+    data: list[Group]
+
+
+class Membership(Record):
+    """A role somebody has on a project."""
+
+    project_id: str
+    project_name: str
+    visibility: str
+    role: str
+    created_at: datetime
+
+
 class Member(Record):
     """Somebody with a role on one project."""
 
@@ -53,14 +70,16 @@ class Member(Record):
 
 
 class PendingInvitation(Record):
-    """Somebody who was invited and has not come yet."""
+    """Somebody who was invited: `state` is pending, expired, not_sent or accepted."""
 
     user_id: str
     email: str
     username: str
     role: str
+    state: str
     sent_at: datetime | None = None
     expires_at: datetime | None = None
+    accepted_at: datetime | None = None
 
 
 class InvitationResult(Record):

@@ -71,6 +71,18 @@ class LinkedIdentity(Record):
     email: str | None
 
 
+class PersonIdentity(LinkedIdentity):
+    """An account at a provider by which somebody may sign in; `subject` is its name there."""
+
+    subject: str
+
+
+class PersonIdentities(Record):
+    """The accounts by which somebody may sign in."""
+
+    data: list[PersonIdentity]
+
+
 class LinkedIdentities(Record):
     """The accounts by which one may sign in."""
 

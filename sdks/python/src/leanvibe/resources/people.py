@@ -9,7 +9,17 @@ from uuid import UUID
 
 from leanvibe._faces import Resource, Runner, endpoint, pages
 from leanvibe._operations import Call, given, path_of, reads, reads_nothing, reads_page
-from leanvibe.models import ApiKey, BulkResult, PendingInvitation, SessionList, User
+from leanvibe.models import (
+    ApiKey,
+    BulkResult,
+    Membership,
+    PendingInvitation,
+    PersonFactors,
+    PersonGroups,
+    PersonIdentities,
+    SessionList,
+    User,
+)
 from leanvibe.pagination import Page
 
 
@@ -58,6 +68,11 @@ class Users(Resource[Runner]):
         )
 
     @endpoint
+    def get(self, user_id: str | UUID) -> Call[User]:
+        """One person of the tenant."""
+        return Call(method="GET", path=path_of("users", user_id), read=reads(User))
+
+    @endpoint
     def update(self, /, user_id: str | UUID, **fields: Any) -> Call[User]:
         """Change name, role, status or the end of access; what is not given stays."""
         path = path_of("users", user_id)
@@ -92,14 +107,16 @@ class Users(Resource[Runner]):
         return Call(method="DELETE", path=path, read=reads_nothing)
 
     def _invitations(
-        self, *, limit: int | None = None, cursor: str | None = None
+        self, *, state: str | None = None, limit: int | None = None, cursor: str | None = None
     ) -> Call[Page[PendingInvitation]]:
-        """Who was invited and has not come yet."""
-        query = given(limit=limit, cursor=cursor)
+        """Who was invited and has not come yet; or with `state` (pending, expired, not_sent,
+        accepted) those of whom that holds."""
+        query = given(state=state, limit=limit, cursor=cursor)
         read = reads_page(PendingInvitation)
         return Call(method="GET", path="/invitations", read=read, query=query)
 
     invitations = endpoint(_invitations)
+    iterate_invitations = pages(_invitations)
 
     def _list(
         self,
@@ -108,18 +125,26 @@ class Users(Resource[Runner]):
         status: str | None = None,
         q: str | None = None,
         guest: bool | None = None,
+        mfa: str | None = None,
         last_login_before: datetime | None = None,
+        last_login_after: datetime | None = None,
         sort: str | None = None,
         limit: int | None = None,
         cursor: str | None = None,
     ) -> Call[Page[User]]:
-        """The people of the tenant, all or those that match."""
+        """The people of the tenant, all or those that match.
+
+        `guest`: whether their access ends by itself; `mfa` is enrolled or none; `sort` is
+        created_at, email, username or last_login_at, with - in front the other way round.
+        """
         query = given(
             role=role,
             status=status,
             q=q,
             guest=None if guest is None else str(guest).lower(),
+            mfa=mfa,
             last_login_before=None if last_login_before is None else last_login_before.isoformat(),
+            last_login_after=None if last_login_after is None else last_login_after.isoformat(),
             sort=sort,
             limit=limit,
             cursor=cursor,
@@ -128,6 +153,40 @@ class Users(Resource[Runner]):
 
     list = endpoint(_list)
     iterate = pages(_list)
+
+    @endpoint
+    def factors(self, user_id: str | UUID) -> Call[PersonFactors]:
+        """The second factors a person has set up; `mfa.reset` removes them."""
+        path = path_of("users", user_id, "mfa")
+        return Call(method="GET", path=path, read=reads(PersonFactors))
+
+    @endpoint
+    def identities(self, user_id: str | UUID) -> Call[PersonIdentities]:
+        """The accounts at identity providers by which a person may sign in."""
+        path = path_of("users", user_id, "identities")
+        return Call(method="GET", path=path, read=reads(PersonIdentities))
+
+    @endpoint
+    def unlink(self, user_id: str | UUID, identity_id: str | UUID) -> Call[None]:
+        """Have a person sign in by one of these accounts no more; its sessions end."""
+        path = path_of("users", user_id, "identities", identity_id)
+        return Call(method="DELETE", path=path, read=reads_nothing)
+
+    @endpoint
+    def groups(self, user_id: str | UUID) -> Call[PersonGroups]:
+        """The groups a person is in."""
+        path = path_of("users", user_id, "groups")
+        return Call(method="GET", path=path, read=reads(PersonGroups))
+
+    def _projects(
+        self, user_id: str | UUID, *, limit: int | None = None, cursor: str | None = None
+    ) -> Call[Page[Membership]]:
+        """The roles a person has on projects, of those one may see oneself."""
+        query = given(limit=limit, cursor=cursor)
+        path = path_of("users", user_id, "projects")
+        return Call(method="GET", path=path, read=reads_page(Membership), query=query)
+
+    projects = endpoint(_projects)
 
     @endpoint
     def sessions(self, user_id: str | UUID) -> Call[SessionList]:

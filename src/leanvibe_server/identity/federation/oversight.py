@@ -1,0 +1,51 @@
+"""Linked accounts of the people one looks after."""
+
+from uuid import UUID
+
+from leanvibe_server.identity.federation import repository as rows
+from leanvibe_server.identity.federation.events import IdentityUnlinked
+from leanvibe_server.identity.federation.schemas import PersonIdentities, PersonIdentity
+from leanvibe_server.identity.federation.service import end_sessions, require_provider
+from leanvibe_server.identity.repository import people
+from leanvibe_server.identity.roles.service import require_over
+from leanvibe_server.identity.users import require_user
+from leanvibe_server.kernel.errors import NotFound
+from leanvibe_server.kernel.scope import Scope
+
+
+async def list_of_person(scope: Scope, user_id: UUID) -> PersonIdentities:
+    """The accounts at providers by which somebody may sign in. Raises: NotFound."""
+    user = await require_user(scope, user_id)
+    found = await rows.list_identities(scope.conn, scope.tenant_id, user.id)
+    return PersonIdentities(
+        data=[
+            PersonIdentity.seen(identity, await require_provider(scope, identity.provider_id))
+            for identity in found
+        ]
+    )
+
+
+async def unlink(scope: Scope, user_id: UUID, identity_id: UUID) -> None:
+    """Have an account at a provider open somebody's account no more; sessions it opened end.
+
+    Unlike one's own it may be their last way in: an administrator can invite them or let them
+    link another.
+    Raises: NotFound. Forbidden: their role is above one's own.
+    """
+    user = await people.lock_user(scope.conn, scope.tenant_id, user_id)
+    if user is None or user.is_service:
+        raise NotFound("No such user.")
+    identity = await rows.find_identity(scope.conn, scope.tenant_id, identity_id)
+    if identity is None or identity.user_id != user.id:
+        raise NotFound("No such linked account.")
+    await require_over(scope, user.role)
+    await rows.delete_identity(scope.conn, scope.tenant_id, identity.id)
+    await scope.emit(
+        IdentityUnlinked(user_id=user.id, provider_id=identity.provider_id, identity_id=identity.id)
+    )
+    await end_sessions(
+        scope,
+        identity.provider_id,
+        reason="account unlinked by an administrator",
+        user_id=user.id,
+    )
