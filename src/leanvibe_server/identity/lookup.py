@@ -63,20 +63,21 @@ async def list_of_account(house: House, account_id: UUID, *, limit: int) -> Sequ
     return sorted(found, key=lambda candidate: candidate.user.id)[:limit]
 
 
-async def find_verified_account(scope: Scope, email_hash: bytes, *, but: User) -> UUID | None:
-    """The account of somebody else's row, in any region, who proved this very address first.
+async def find_owned_account(scope: Scope, email_hash: bytes, *, but: User) -> UUID | None:
+    """The account of the row, in any region, whose password the bearer of this very address set
+    first; `but` is another.
 
     The scope is one of the platform login.
     """
     database = scope.house.database
     here = await database.region_of(scope.tenant_id)
-    found = [await people.find_verified_account(scope.conn, email_hash, except_user=but)]
+    found = [await people.find_owned_account(scope.conn, email_hash, except_user=but)]
     if len(database.regions) > 1:
         async with across_tenants(database, Reason.SIGN_UP) as conn:
             regions = [database.home, *await people.list_regions_of_address(conn, email_hash)]
         for region in set(regions) - {here}:
             async with across_tenants(database, Reason.SIGN_UP, region=region) as conn:
-                found.append(await people.find_verified_account(conn, email_hash, except_user=but))
+                found.append(await people.find_owned_account(conn, email_hash, except_user=but))
     proved: list[tuple[datetime, UUID]] = [one for one in found if one is not None]
     return min(proved)[1] if proved else None
 
@@ -105,7 +106,7 @@ async def forget_user(scope: Scope, user_id: UUID) -> bool:
 
 
 async def join_account(scope: Scope, user: User, account_id: UUID, email_hash: bytes) -> None:
-    """Make a user one person with those of that account."""
+    """Make a user one person with those of that account, or with nobody by a new one."""
     await people.set_account(scope.conn, user.tenant_id, user.id, account_id)
     await note_user(scope, replace(user, account_id=account_id), email_hash)
 

@@ -22,7 +22,8 @@ MAX_TENANTS = 100
 async def switch_tenant(scope: Scope, request: SwitchRequest) -> TokenAnswer:
     """Move an API session to another tenant of the same person.
 
-    Raises: NotFound: the person has no active user there. Forbidden: an API key cannot move.
+    Raises: NotFound: the person has no active user there. Forbidden: an API key cannot move, nor
+        a session that was opened without the password.
     """
     return login.answer(scope.house, await move_session(scope, request.tenant_id, kind=TOKEN))
 
@@ -71,10 +72,19 @@ async def _require_user(scope: Scope) -> User:
 
 
 async def _proof_of(scope: Scope) -> Proof:
-    """How the session that moves was proved: what follows it keeps."""
+    """How the session that moves was proved: what follows it keeps.
+
+    Only the password is surely the person's own. What a provider says, and keys that whoever it
+    let in has added, are in the hands of this organisation, which has no say in the other.
+    """
     session = await find_session(scope.conn, scope.tenant_id, _session_id(scope))
     if session is None:
         raise NotFound("No such session.")
+    if session.provider_id is not None or "pwd" not in session.amr:
+        raise Forbidden(
+            "You signed in here without your password. Sign in to the other organisation itself.",
+            details={"reason": "password_needed"},
+        )
     return Proof(
         method="switch",
         amr=tuple(session.amr),

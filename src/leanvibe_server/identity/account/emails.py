@@ -53,7 +53,6 @@ async def verify_email(visit: Visit, verification: Verification) -> Success:
     inside = replace(scope, actor=actor_of(visit, user))
     await people.activate(scope.conn, scope.tenant_id, user.id, now=scope.now)
     await inside.emit(EmailVerified(user_id=user.id))
-    await join_account(scope, user)
     return Success(success=True)
 
 
@@ -107,8 +106,7 @@ async def change_email(visit: Visit, request: LinkToken) -> Success:
     if await people.find_user_by_email(scope.conn, scope.tenant_id, link.email) is not None:
         raise Conflict("Somebody with this address is here already.", details={"field": "email"})
     digest = addresses.directory_hash(scope.house.vault, link.email)
-    await lookup.note_user(scope, user, digest)
-    changed = await rows.set_email(
+    await rows.set_email(
         scope.conn,
         scope.tenant_id,
         user.id,
@@ -120,14 +118,25 @@ async def change_email(visit: Visit, request: LinkToken) -> Success:
     await links.withdraw(scope, user, RESET, VERIFY)
     await inside.emit(EmailChanged(user_id=user.id, old_email=user.email, new_email=link.email))
     await mails.address_changed(inside, to=user.email, now_at=link.email)
-    await join_account(scope, changed or user)
+    await leave_account(scope, user, digest)
     return Success(success=True)
 
 
+async def leave_account(scope: Scope, user: User, email_hash: bytes) -> None:
+    """With another address a user is one person with nobody elsewhere: its bearer may not be who
+    knows the password."""
+    await lookup.join_account(scope, user, scope.new_id(), email_hash)
+
+
 async def join_account(scope: Scope, user: User) -> None:
-    """Who proves an address that was proved before, in another tenant, is the same person."""
+    """Who sets a password by a link mailed to them, here and in another tenant, is one person.
+
+    A link that only proves the address is not enough: somebody else may have signed up with it,
+    or have entered it as theirs, and one careless press would let them into the other tenant.
+    Source: A. Sudhodanan and A. Paverd, "Pre-hijacked accounts", USENIX Security 2022.
+    """
     digest = addresses.directory_hash(scope.house.vault, user.email)
-    account_id = await lookup.find_verified_account(scope, digest, but=user)
+    account_id = await lookup.find_owned_account(scope, digest, but=user)
     if account_id is not None and account_id != user.account_id:
         await lookup.join_account(scope, user, account_id, digest)
 

@@ -8,6 +8,7 @@ import msgspec
 from leanvibe_server.identity import addresses, lookup, mails, throttle
 from leanvibe_server.identity import passwords as rules
 from leanvibe_server.identity.account import links
+from leanvibe_server.identity.account.emails import join_account
 from leanvibe_server.identity.account.events import PasswordChanged, PasswordResetRequested
 from leanvibe_server.identity.account.links import RESET
 from leanvibe_server.identity.account.proving import require_own, require_password
@@ -190,6 +191,7 @@ async def reset_password(visit: Visit, request: PasswordReset) -> Success:
         await revoke_keys(inside, user, reason="password reset by the address's bearer")
     await people.activate(scope.conn, scope.tenant_id, user.id, now=scope.now, password_hash=fresh)
     await people.withdraw_invitations(scope.conn, scope.tenant_id, user.id)
+    await join_account(scope, user)
     await _tell(inside, user, method="reset")
     await end_all(inside, user.id, reason="password reset")
     attempt = Attempt.by(house.vault, email=user.email, address=visit.address)

@@ -36,7 +36,7 @@ DELETE FROM mail_links WHERE tenant_id = $1 AND user_id = $2 AND purpose = ANY($
 # Only of the platform login: links of every tenant.
 SWEEP_LINKS = "DELETE FROM mail_links WHERE expires_at < $1"
 SET_EMAIL = f"""
-UPDATE users SET email = $3, email_verified_at = $4, updated_at = $4
+UPDATE users SET email = $3, email_verified_at = $4, owned_at = NULL, updated_at = $4
 WHERE tenant_id = $1 AND id = $2 RETURNING {USER_COLUMNS}
 """
 MOVE_DIRECTORY = "UPDATE directory SET email_hash = $3 WHERE tenant_id = $1 AND user_id = $2"

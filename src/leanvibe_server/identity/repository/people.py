@@ -11,8 +11,8 @@ from leanvibe_server.kernel.db import Connection
 USER_COLUMNS = """tenant_id, id, account_id, email, username, password_hash, role, status,
     email_verified_at, expires_at, last_login_at, created_at, updated_at, kind"""
 INSERT_USER = f"""
-INSERT INTO users ({USER_COLUMNS})
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+INSERT INTO users ({USER_COLUMNS}, owned_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $9)
 """
 INSERT_DIRECTORY = """
 INSERT INTO directory (tenant_id, user_id, account_id, email_hash) VALUES ($1, $2, $3, $4)
@@ -45,7 +45,7 @@ SET_LAST_LOGIN = "UPDATE users SET last_login_at = $3 WHERE tenant_id = $1 AND i
 ACTIVATE = f"""
 UPDATE users SET status = 'active', email_verified_at = coalesce(email_verified_at, $3),
     username = coalesce($4, username), password_hash = coalesce($5, password_hash),
-    updated_at = $3
+    owned_at = CASE WHEN $5::text IS NULL THEN owned_at ELSE $3 END, updated_at = $3
 WHERE tenant_id = $1 AND id = $2 RETURNING {USER_COLUMNS}
 """
 SET_ACCOUNT = """
@@ -81,11 +81,11 @@ INSERT INTO remote_directory (tenant_id, user_id, account_id, email_hash, noted_
 VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (tenant_id, user_id) DO UPDATE SET account_id = $3, email_hash = $4, noted_at = $5
 """
-VERIFIED_ACCOUNT = """
-SELECT u.email_verified_at, u.account_id FROM directory d
+OWNED_ACCOUNT = """
+SELECT u.owned_at, u.account_id FROM directory d
 JOIN users u ON u.tenant_id = d.tenant_id AND u.id = d.user_id
-WHERE d.email_hash = $1 AND u.email_verified_at IS NOT NULL AND NOT (u.tenant_id = $2 AND u.id = $3)
-ORDER BY u.email_verified_at LIMIT 1
+WHERE d.email_hash = $1 AND u.owned_at IS NOT NULL AND NOT (u.tenant_id = $2 AND u.id = $3)
+ORDER BY u.owned_at LIMIT 1
 """
 INVITATION_COLUMNS = "tenant_id, id, user_id, created_at, expires_at, accepted_at"
 INSERT_INVITATION = """
@@ -220,12 +220,13 @@ async def activate(
     username: str | None = None,
     password_hash: str | None = None,
 ) -> User | None:
-    """The user has proved the e-mail address; what is not given stays."""
+    """The user has proved the e-mail address; what is not given stays. With a password the account
+    is the bearer's: nobody else knows it."""
     return _user(await conn.fetchrow(ACTIVATE, tenant_id, user_id, now, username, password_hash))
 
 
 async def set_account(conn: Connection, tenant_id: UUID, user_id: UUID, account_id: UUID) -> None:
-    """Join a user to the account of the same person elsewhere."""
+    """Say of which person a user is one."""
     await conn.execute(SET_ACCOUNT, tenant_id, user_id, account_id)
 
 
@@ -244,13 +245,13 @@ async def list_of_account(conn: Connection, account_id: UUID, *, limit: int) -> 
     return [_candidate(row) for row in await conn.fetch(TENANTS_OF_ACCOUNT, account_id, limit)]
 
 
-async def find_verified_account(
+async def find_owned_account(
     conn: Connection, email_hash: bytes, *, except_user: User
 ) -> tuple[datetime, UUID] | None:
-    """Somebody else's row in this database that proved this very address first: when, and whose
-    account it is."""
-    row = await conn.fetchrow(VERIFIED_ACCOUNT, email_hash, except_user.tenant_id, except_user.id)
-    return None if row is None else (row["email_verified_at"], row["account_id"])
+    """The row in this database whose password the bearer of this very address set first, but for
+    one user's: when, and which account it is."""
+    row = await conn.fetchrow(OWNED_ACCOUNT, email_hash, except_user.tenant_id, except_user.id)
+    return None if row is None else (row["owned_at"], row["account_id"])
 
 
 async def list_regions_of_address(conn: Connection, email_hash: bytes) -> list[str]:

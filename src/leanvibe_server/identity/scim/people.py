@@ -11,7 +11,8 @@ from typing import Any
 from uuid import UUID
 
 from leanvibe_server.entitlements.service import require_room
-from leanvibe_server.identity import addresses, lookup, users
+from leanvibe_server.identity import addresses, users
+from leanvibe_server.identity.account.emails import leave_account
 from leanvibe_server.identity.events import UserUpdated
 from leanvibe_server.identity.groups import service as groups
 from leanvibe_server.identity.models import User
@@ -208,8 +209,8 @@ async def _set(
     )
     if email != user.email:
         digest = addresses.directory_hash(scope.house.vault, email)
-        await lookup.note_user(scope, user, digest)
         await rows.set_directory(scope.conn, user, digest)
+        await leave_account(scope, user, digest)
     if status == "disabled" and user.status != "disabled":
         await users.shut_out(scope, user, reason="user deprovisioned")
     if status != user.status or (role or user.role) != user.role:

@@ -70,6 +70,7 @@ ON CONFLICT (tenant_id, user_id) DO UPDATE SET attributes = '{}', external_id = 
 SET_USER = """
 UPDATE users SET email = $3, username = $4, status = $5, role = $6,
     email_verified_at = CASE WHEN email = $3 THEN email_verified_at END,
+    owned_at = CASE WHEN email = $3 THEN owned_at END,
     expires_at = CASE WHEN role = $6 THEN expires_at ELSE $8 END, updated_at = $7
 WHERE tenant_id = $1 AND id = $2
 """
