@@ -147,22 +147,30 @@ def _check_conditions(conditions: Element, expected: Expected) -> datetime | Non
 
 
 def _check_subject(subject: Element, expected: Expected) -> datetime:
-    """When the confirmation that holds for us ends.
+    """When the last of the bearer confirmations ends, of which one must hold for us: until then
+    the assertion could come again.
 
     Raises: Refused: with the reason of the last confirmation, when none holds.
     """
-    refusal = Refused("the assertion has no bearer confirmation")
+    refusal: Refused | None = Refused("the assertion has no bearer confirmation")
+    ends = []
     for confirmation in subject.findall(tag(SAML, "SubjectConfirmation")):
         if confirmation.get("Method") != BEARER:
             continue
+        data = only(confirmation, SAML, "SubjectConfirmationData")
+        ends.append(time_of(data, "NotOnOrAfter"))
         try:
-            return _confirm(only(confirmation, SAML, "SubjectConfirmationData"), expected)
+            _confirm(data, expected)
         except Refused as error:
-            refusal = error
-    raise refusal
+            refusal = refusal and error
+        else:
+            refusal = None
+    if refusal is not None:
+        raise refusal
+    return max(end for end in ends if end is not None)
 
 
-def _confirm(data: Element, expected: Expected) -> datetime:
+def _confirm(data: Element, expected: Expected) -> None:
     if data.get("Recipient") not in expected.recipients:
         raise Refused("the assertion is for another recipient")
     if data.get("InResponseTo") != expected.request_id:
@@ -171,10 +179,8 @@ def _confirm(data: Element, expected: Expected) -> datetime:
             if expected.request_id
             else "the assertion answers a request, but none of ours"
         )
-    until = _check_window(data, expected.now, "the subject's confirmation")
-    if until is None:
+    if _check_window(data, expected.now, "the subject's confirmation") is None:
         raise Refused("the subject's confirmation has no end")
-    return until
 
 
 def _check_sign_in(statement: Element, expected: Expected) -> datetime | None:

@@ -235,10 +235,14 @@ async def _end_sessions(scope: Scope, provider: SsoProvider, wish: LogoutWish) -
         name_format=wish.name_id.format,
         indexes=wish.session_indexes,
     )
-    for session_id in found or ():
+    live = [session_id for _, session_id in found if session_id is not None]
+    for session_id in live:
         await end_session(scope, session_id, reason="signed out at the identity provider")
-    await scope.emit(SamlLogoutReceived(provider_id=provider.id, sessions=len(found or ())))
-    return found is not None
+    # Who was asked for a second factor meanwhile is signed out as well.
+    for remote in dict.fromkeys(remote for remote, _ in found):
+        await providers.end_waiting(scope.conn, scope.tenant_id, provider.id, remote_session=remote)
+    await scope.emit(SamlLogoutReceived(provider_id=provider.id, sessions=len(live)))
+    return bool(found)
 
 
 async def _take_answer(

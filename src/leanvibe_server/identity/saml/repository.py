@@ -59,7 +59,7 @@ WHERE s.tenant_id = $1 AND s.id = $2
 """
 # A provider's name for a person is only one together with its format.
 SESSIONS_OF_PERSON = """
-SELECT s.id FROM saml_sessions m LEFT JOIN sessions s
+SELECT m.remote_session, s.id FROM saml_sessions m LEFT JOIN sessions s
     ON s.tenant_id = m.tenant_id AND s.provider_id = m.provider_id
     AND s.remote_session = m.remote_session AND s.ended_at IS NULL
 WHERE m.tenant_id = $1 AND m.provider_id = $2 AND m.name_id = $3
@@ -190,13 +190,13 @@ async def list_sessions_of(
     name_id: str,
     name_format: str | None,
     indexes: Sequence[str],
-) -> list[UUID] | None:
-    """The live sessions of one person at a provider, of these indexes or all; None when the
-    person never came with such a session."""
+) -> list[tuple[str, UUID | None]]:
+    """The sessions of one person at a provider, of these indexes or all, each with the live
+    session here, if there is one. Empty when the person never came with such a session."""
     rows = await conn.fetch(
         SESSIONS_OF_PERSON, tenant_id, provider_id, name_id, name_format, list(indexes)
     )
-    return [row["id"] for row in rows if row["id"] is not None] if rows else None
+    return [(row["remote_session"], row["id"]) for row in rows]
 
 
 async def find_provider_by_issuer(
