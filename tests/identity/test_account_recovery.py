@@ -8,9 +8,11 @@ import pytest
 
 from leanvibe_server.identity.account.passwords import SEND_RESET
 from leanvibe_server.kernel.house import House
+from tests.conftest import FakeClock
 from tests.given import Organisation
 from tests.identity.given_mail import link_to, work_off
 from tests.identity.given_sessions import bearer, sign_in
+from tests.identity.mfa.given_factors import totp_code
 
 NEW = "a fine long sentence to remember"
 
@@ -84,3 +86,26 @@ async def test_sec_password_account_09_a_changed_password_ends_links_to_set_anot
         "/v1/auth/password/reset", json={"token": token, "password": f"{NEW} twice"}
     )
     assert late.status_code == 404
+
+
+async def test_sec_password_account_09_a_squatter_s_second_factor_goes_when_the_bearer_comes(
+    client: httpx.AsyncClient, house: House, admin: asyncpg.Connection, clock: FakeClock
+) -> None:
+    email, known = f"squatted-{uuid4().hex[:10]}@people.example", "what the squatter knows"
+    made = await client.post("/v1/users", json={"email": email, "password": known})
+    assert made.status_code == 201, made.text
+    squatter = await client.post("/v1/auth/login", json={"email": email, "password": known})
+    held = bearer(squatter.json())
+    begun = await client.post("/v1/auth/mfa/setup", json={"method": "totp"}, headers=held)
+    code = totp_code(begun.json()["secret"], clock)
+    done = await client.post(
+        "/v1/auth/mfa/verify", json={"method": "totp", "code": code}, headers=held
+    )
+    assert done.status_code == 200, done.text
+    token = await reset_link(client, house, admin, email)
+    reset = await client.post("/v1/auth/password/reset", json={"token": token, "password": NEW})
+    assert reset.status_code == 200, reset.text
+    own = await client.post("/v1/auth/login", json={"email": email, "password": NEW})
+    assert own.status_code == 200, own.text
+    left = (await client.get("/v1/auth/mfa", headers=bearer(own.json()))).json()
+    assert (left["data"], left["backup_codes_left"]) == ([], 0), left

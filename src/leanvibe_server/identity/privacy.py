@@ -1,7 +1,7 @@
 """What identity keeps of people, and how it forgets one."""
 
 from leanvibe_server.identity import lookup
-from leanvibe_server.identity.mfa.setup import forget_keys_of
+from leanvibe_server.identity.mfa.registry import forget_keys_of
 from leanvibe_server.identity.repository import people as rows
 from leanvibe_server.kernel.access import Role
 from leanvibe_server.kernel.errors import Conflict

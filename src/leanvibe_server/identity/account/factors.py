@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from leanvibe_server.identity.mfa import repository as rows
+from leanvibe_server.identity.mfa.events import FactorRemoved
+from leanvibe_server.identity.mfa.registry import forget_keys_of
 from leanvibe_server.identity.mfa.service import Answer, usable_factors
 from leanvibe_server.identity.mfa.stepping import prove_own
 from leanvibe_server.identity.models import User
@@ -44,3 +47,14 @@ async def verify_code(
         second factor.
     """
     return await prove_own(errand, Answer(method, code, credential))
+
+
+async def remove_every(scope: Scope, user: User, *, reason: str) -> None:
+    """Remove all second factors of a user, with what waits for one."""
+    await forget_keys_of(scope, user.id)
+    for one in await rows.delete_every(scope.conn, scope.tenant_id, user.id):
+        if one.verified_at is not None:
+            await scope.emit(
+                FactorRemoved(user_id=user.id, factor_id=one.id, method=one.method, reason=reason)
+            )
+    await rows.withdraw_challenges(scope.conn, scope.tenant_id, user.id)

@@ -7,7 +7,7 @@ import msgspec
 
 from leanvibe_server.identity import addresses, lookup, mails, throttle
 from leanvibe_server.identity import passwords as rules
-from leanvibe_server.identity.account import links
+from leanvibe_server.identity.account import factors, links
 from leanvibe_server.identity.account.emails import join_account
 from leanvibe_server.identity.account.events import PasswordChanged, PasswordResetRequested
 from leanvibe_server.identity.account.links import RESET
@@ -188,7 +188,9 @@ async def reset_password(visit: Visit, request: PasswordReset) -> Success:
     await remember(inside, user)
     if user.email_verified_at is None:
         # Whoever held the account until now had never proved the address.
-        await revoke_keys(inside, user, reason="password reset by the address's bearer")
+        why = "password reset by the address's bearer"
+        await revoke_keys(inside, user, reason=why)
+        await factors.remove_every(inside, user, reason=why)
     await people.activate(scope.conn, scope.tenant_id, user.id, now=scope.now, password_hash=fresh)
     await people.withdraw_invitations(scope.conn, scope.tenant_id, user.id)
     await join_account(scope, user)

@@ -16,7 +16,8 @@ class FactorAdded(AuthEvent, frozen=True, kw_only=True):
 
 
 class FactorRemoved(AuthEvent, frozen=True, kw_only=True):
-    """`reason` is removed, or replaced by another of its method."""
+    """`reason` is removed, replaced by another of its method, or that the bearer of the address
+    took the account back."""
 
     name: ClassVar[str] = "mfa.factor_removed"
     user_id: UUID

@@ -12,7 +12,7 @@ from leanvibe_server.identity.mfa.events import (
     SecondFactorsReset,
 )
 from leanvibe_server.identity.mfa.models import Factor
-from leanvibe_server.identity.mfa.setup import forget_keys
+from leanvibe_server.identity.mfa.registry import forget_keys
 from leanvibe_server.identity.models import User
 from leanvibe_server.identity.policy import SecurityPolicy, policy_of
 from leanvibe_server.identity.repository import people

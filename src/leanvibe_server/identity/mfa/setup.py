@@ -4,11 +4,9 @@ Whoever is signed in and has proved themselves lately may, and so may who must h
 none: their waiting sign-in lets them do this and nothing else.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import msgspec
 
@@ -27,6 +25,7 @@ from leanvibe_server.identity.mfa import repository as rows
 from leanvibe_server.identity.mfa.challenges import Waiting
 from leanvibe_server.identity.mfa.events import BackupCodesMade, FactorAdded, FactorRemoved
 from leanvibe_server.identity.mfa.models import EMAIL, SENT, SMS, TOTP, WEBAUTHN, Factor
+from leanvibe_server.identity.mfa.registry import claim, forget_keys
 from leanvibe_server.identity.mfa.service import (
     amr_of,
     digits_of,
@@ -44,8 +43,6 @@ from leanvibe_server.identity.repository import sessions as session_rows
 from leanvibe_server.identity.sessions import TOKEN, OpenedSession, end_all
 from leanvibe_server.kernel.access import Errand
 from leanvibe_server.kernel.errors import Conflict, Forbidden, InvalidRequest
-from leanvibe_server.kernel.house import House
-from leanvibe_server.kernel.platform import Reason, across_tenants
 from leanvibe_server.kernel.request import Visit
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.kernel.sealing import seal
@@ -182,7 +179,7 @@ async def _confirm_key(who: Enrolling, pending: Factor, credential: dict[str, An
         if challenge is None or credential is None:
             raise NotProved("nothing was asked of a key, or it was answered before")
         key = webauthn.judge_registration(house, credential, challenge)
-        if not await _claim(house, key):
+        if not await claim(house, key.credential_id):
             raise NotProved("the key is registered")
     except NotProved as reason:
         await note_wrong(who.errand, who.user, WEBAUTHN, 0, str(reason))
@@ -237,36 +234,6 @@ async def _hold(scope: Scope, who: Enrolling) -> None:
         usable = await usable_factors(scope, who.user.id)
         if usable.has_any:
             raise _no_longer_pending()
-
-
-async def forget_keys(house: House, credential_ids: Sequence[bytes]) -> None:
-    """Keys that are no longer registered anywhere may be again."""
-    if credential_ids:
-        async with across_tenants(house.database, Reason.SIGN_IN) as conn:
-            await rows.forget_credentials(conn, [_mark(house, one) for one in credential_ids])
-
-
-async def forget_keys_of(scope: Scope, user_id: UUID) -> int:
-    """The keys of somebody who is about to be removed may be registered again; how many."""
-    every = await rows.list_verified(scope.conn, scope.tenant_id, user_id)
-    keys = [one.credential_id for one in every if one.credential_id is not None]
-    await forget_keys(scope.house, keys)
-    return len(keys)
-
-
-async def _claim(house: House, key: NewKey) -> bool:
-    """Note the key for the whole platform; False when somebody has it registered.
-
-    Source: WebAuthn Level 3, section 7.1, step 26.
-    """
-    async with across_tenants(house.database, Reason.SIGN_IN) as conn:
-        return await rows.register_credential(
-            conn, _mark(house, key.credential_id), now=house.clock.now()
-        )
-
-
-def _mark(house: House, credential_id: bytes) -> bytes:
-    return house.vault.keyed_hash("webauthn credential", credential_id.hex())
 
 
 async def _check_method(who: Enrolling, method: str) -> list[Factor]:

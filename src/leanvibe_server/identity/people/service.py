@@ -6,7 +6,7 @@ from uuid import UUID
 
 from leanvibe_server.identity import lookup, mails, users
 from leanvibe_server.identity.events import UserUpdated
-from leanvibe_server.identity.mfa.setup import forget_keys_of
+from leanvibe_server.identity.mfa.registry import forget_keys_of
 from leanvibe_server.identity.models import User
 from leanvibe_server.identity.people import repository as rows
 from leanvibe_server.identity.people.events import (
