@@ -3,7 +3,7 @@
 import asyncio
 import importlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from leanvibe_server.kernel.config import ConfigError, Settings
 from leanvibe_server.kernel.crypto import Undecipherable
@@ -27,6 +27,7 @@ class KmsMasterKey:
 
     key_id: str
     client: Any
+    remote: ClassVar[bool] = True
 
     @classmethod
     def of(cls, settings: Settings) -> "KmsMasterKey":

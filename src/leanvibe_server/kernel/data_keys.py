@@ -29,6 +29,7 @@ HOLD_CURRENT = f"""
 SELECT {COLUMNS} FROM data_keys
 WHERE tenant_id = $1 AND retired_at IS NULL AND destroyed_at IS NULL FOR SHARE
 """
+LIST_LIVE = f"SELECT {COLUMNS} FROM data_keys WHERE tenant_id = $1 AND destroyed_at IS NULL"
 FIND = f"SELECT {COLUMNS} FROM data_keys WHERE tenant_id = $1 AND version = $2"
 LATEST = "SELECT coalesce(max(version), 0) FROM data_keys WHERE tenant_id = $1"
 # Of several who make a tenant's key at once, one does; the others wait for it and take that.
@@ -49,6 +50,15 @@ class WrappedKey:
     created_at: datetime
     retired_at: datetime | None
     destroyed_at: datetime | None
+
+
+class KeyNotAtHand(Exception):
+    """A transaction needs a data key that only the key service can give, and no transaction waits
+    for that: it is undone, the key fetched with none open, and the work done again."""
+
+    def __init__(self, tenant_id: UUID) -> None:
+        super().__init__(f"a data key of {tenant_id} must be fetched first")
+        self.tenant_id = tenant_id
 
 
 class DataKeys:
@@ -74,22 +84,28 @@ class DataKeys:
         wrapped = await self._wrap(os.urandom(KEY_BYTES), share, binding)
         return WrappedKey(tenant_id, version, wrapped, self.master.current.name, now, None, None)
 
-    async def open(self, home: Path, key: WrappedKey, now: datetime) -> AESGCM:
+    async def open(
+        self, home: Path, key: WrappedKey, now: datetime, *, in_transaction: bool = False
+    ) -> AESGCM:
         """The cipher of a data key.
 
         Raises: MasterKeyUnavailable. Undecipherable: it was destroyed, or does not belong here.
+            KeyNotAtHand: it would have to be fetched, and a transaction is open.
         """
         if key.wrapped is None:
             raise Undecipherable("this version of the key was destroyed")
         share = _shares(home).require(key.tenant_id)
-        place = hashlib.sha256(share + key.wrapped + str((key.tenant_id, key.version)).encode())
-        found = self._opened.get(place.digest())
+        told = share + key.wrapped + str((key.tenant_id, key.version)).encode()
+        place = hashlib.sha256(told).digest()
+        found = self._opened.get(place)
         if found is not None and now < found[0]:
-            self._opened.move_to_end(place.digest())
+            self._opened.move_to_end(place)
             return AESGCM(found[1])
+        if in_transaction and self.master.is_remote(key.wrapped_by):
+            raise KeyNotAtHand(key.tenant_id)
         plain = await self._unwrap(key, share)
         logger("keys").debug("unwrapped", tenant_id=str(key.tenant_id), version=key.version)
-        self._opened[place.digest()] = (now + self._life, plain)
+        self._opened[place] = (now + self._life, plain)
         while len(self._opened) > CACHE_SIZE:
             self._opened.popitem(last=False)
         return AESGCM(plain)
@@ -139,6 +155,11 @@ async def hold_current(conn: Connection, tenant_id: UUID) -> WrappedKey | None:
 
 async def find(conn: Connection, tenant_id: UUID, version: int) -> WrappedKey | None:
     return _key(await conn.fetchrow(FIND, tenant_id, version))
+
+
+async def list_live(conn: Connection, tenant_id: UUID) -> list[WrappedKey]:
+    """Every version that still opens something."""
+    return [WrappedKey(**row) for row in await conn.fetch(LIST_LIVE, tenant_id)]
 
 
 async def latest_version(conn: Connection, tenant_id: UUID) -> int:

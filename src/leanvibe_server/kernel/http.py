@@ -1,6 +1,7 @@
 """The street side: routes that commit before they answer, and one envelope for every error."""
 
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
@@ -13,8 +14,10 @@ from fastapi.routing import APIRoute
 from pydantic import BeforeValidator, WithJsonSchema
 from starlette.exceptions import HTTPException
 
+from leanvibe_server.kernel.crypto import Undecipherable
 from leanvibe_server.kernel.errors import (
     AppError,
+    Conflict,
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
@@ -27,6 +30,7 @@ from leanvibe_server.kernel.idempotency import Replay, store_answer
 from leanvibe_server.kernel.ids import parse_id
 from leanvibe_server.kernel.log import logger
 from leanvibe_server.kernel.request import Visit, visit_of
+from leanvibe_server.kernel.sealing import with_keys
 
 # What a caller's value can cause. Other data errors, such as a tenant that is not bound, are ours.
 _UNSTORABLE = (
@@ -116,8 +120,17 @@ class HouseRoute(APIRoute):
         async def run(request: Request) -> Response:
             visit = visit_of(request.scope)
             visit.log["route"] = self.path_format
+
+            async def undo() -> bool:
+                """Undo the one transaction of this request. What a service committed by itself
+                stays, so such a request is not done twice."""
+                whole = visit.transaction is not None
+                await _end(visit, commit=False)
+                visit.idempotent = None
+                return whole
+
             try:
-                response = await handle(request)
+                response = await with_keys(visit.house, partial(handle, request), undo)
                 await _keep_answer(visit, response, secret=secret)
             except Replay as first:
                 await _end(visit, commit=False)
@@ -256,6 +269,18 @@ def add_error_handlers(app: FastAPI) -> None:
         logger("http").info("unstorable value", error=str(error))
         return error_response(
             request, InvalidRequest("A value in the request cannot be stored as it is.")
+        )
+
+    @app.exception_handler(Undecipherable)
+    async def shredded(request: Request, error: Undecipherable) -> Response:
+        logger("http").error("undecipherable", path=request.url.path, error=str(error))
+        return error_response(
+            request,
+            Conflict(
+                "This needs the organisation's encryption keys, and they were destroyed or do not "
+                "open what is kept. Enter the secret anew, or ask whoever runs this installation.",
+                details={"reason": "keys_destroyed"},
+            ),
         )
 
     @app.exception_handler(Exception)

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, cast
 from uuid import UUID
 
@@ -142,13 +143,16 @@ async def run_job(house: "House", name: str, handler: JobHandler, job: Job) -> N
 
     Raises: RetryRequested: the queue puts the job back.
     """
+    # Lazily: what seals emits events, which enqueue jobs.
+    from leanvibe_server.kernel.sealing import with_keys
+
     speak_of_home()
     payload = json.loads(job.payload or b"{}")
     if "tenant_id" not in payload:
         raise ValueError(f"job {name} names no tenant")
     work = Work(house, UUID(payload.pop("tenant_id")), job.attempts)
     try:
-        await handler(work, **payload)
+        await with_keys(house, partial(handler, work, **payload), _begin_again)
     except Exception as error:
         logger("jobs").warning("job failed", job=name, attempt=job.attempts, exc_info=error)
         if job.attempts + 1 >= MAX_ATTEMPTS:
@@ -156,6 +160,11 @@ async def run_job(house: "House", name: str, handler: JobHandler, job: Job) -> N
         raise RetryRequested(
             delay=timedelta(seconds=retry_delay_s(job.attempts)), reason=repr(error)
         ) from error
+
+
+async def _begin_again() -> bool:
+    """A job that was broken off may always be done again."""
+    return True
 
 
 async def run_worker(house: "House", jobs: Jobs, stop: asyncio.Event) -> None:

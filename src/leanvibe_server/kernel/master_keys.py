@@ -38,6 +38,11 @@ class MasterKey(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def remote(self) -> bool:
+        """Whether it is asked over the network, and so never while a transaction is open."""
+        ...
+
     async def wrap(self, key: bytes, binding: Binding) -> bytes:
         """Raises: MasterKeyUnavailable."""
         ...
@@ -58,6 +63,8 @@ class LocalMasterKey:
     def __init__(self, keys: Sequence[bytes]) -> None:
         self._keys = {hashlib.sha256(b"name of key" + key).hexdigest()[:16]: key for key in keys}
         self._first = next(iter(self._keys))
+
+    remote = False
 
     @property
     def name(self) -> str:
@@ -88,6 +95,14 @@ class MasterKeys:
     def __init__(self, current: MasterKey, *earlier: MasterKey) -> None:
         self.current = current
         self._all = (current, *earlier)
+
+    @property
+    def any_remote(self) -> bool:
+        return any(one.remote for one in self._all)
+
+    def is_remote(self, wrapped_by: str) -> bool:
+        """Whether a key wrapped under that name is unwrapped over the network."""
+        return any(one.remote for one in self._all if one.knows(wrapped_by))
 
     async def unwrap(self, wrapped: bytes, wrapped_by: str, binding: Binding) -> bytes:
         """Raises: MasterKeyUnavailable. Undecipherable: nobody here can open it."""

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from leanvibe_server.kernel.config import Settings
 from leanvibe_server.kernel.crypto import Undecipherable
@@ -29,6 +29,7 @@ class VaultMasterKey:
     token: Callable[[], str]
     client: OutboundClient
     namespace: str = ""
+    remote: ClassVar[bool] = True
 
     @classmethod
     def of(cls, settings: Settings) -> "VaultMasterKey":

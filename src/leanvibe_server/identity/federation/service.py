@@ -32,7 +32,7 @@ from leanvibe_server.kernel.errors import Conflict, Forbidden, NotFound
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.pagination import PageRequest
 from leanvibe_server.kernel.scope import Scope
-from leanvibe_server.kernel.sealing import seal, unseal
+from leanvibe_server.kernel.sealing import fetch_keys, seal, unseal
 from leanvibe_server.tenancy.service import require_tenant
 
 MAX_PROVIDERS = 50
@@ -56,6 +56,7 @@ async def create(errand: Errand, new: NewProvider) -> SsoProvider:
         rules = await mapping.kept_rules(scope, new.role_mapping)
     protocol = errand.house.part(Protocols).named(_protocol_of(new.provider_type))
     setup = await protocol.set_up(errand, new, None)
+    await fetch_keys(errand.house, errand.tenant_id, to_seal=setup.secret is not None)
     async with errand.scope() as scope:
         provider = await _row(scope, new, setup, rules)
         await rows.insert(scope.conn, provider)
@@ -95,6 +96,7 @@ async def change(errand: Errand, provider_id: UUID, wanted: ProviderChange) -> S
     if wanted.client_id or wanted.client_secret or wanted.settings is not None:
         protocol = errand.house.part(Protocols).speak(before)
         setup = await protocol.set_up(errand, _merged(before, wanted), before)
+        await fetch_keys(errand.house, errand.tenant_id, to_seal=setup.secret is not None)
     async with errand.scope() as scope:
         current = _found(await rows.lock(scope.conn, scope.tenant_id, provider_id))
         after = await _changed(scope, current, wanted, choice, setup)

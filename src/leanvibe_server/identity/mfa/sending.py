@@ -15,7 +15,7 @@ from leanvibe_server.identity.models import User
 from leanvibe_server.kernel.access import Errand
 from leanvibe_server.kernel.errors import RateLimited
 from leanvibe_server.kernel.house import House
-from leanvibe_server.kernel.sealing import seal, unseal
+from leanvibe_server.kernel.sealing import fetch_keys, unseal
 from leanvibe_server.kernel.sms import Sms, queue_sms
 
 DIGITS = 6
@@ -32,6 +32,7 @@ async def send_code(errand: Errand, user: User, factor: Factor, bound_to: UUID) 
     Raises: RateLimited: so many were sent that something is wrong.
     Source: OWASP ASVS 5.0, 6.6.2: a code is bound to the request it was made for.
     """
+    await fetch_keys(errand.house, errand.tenant_id, to_seal=factor.method != EMAIL)
     async with errand.scope() as scope:
         number = None
         if factor.method != EMAIL and factor.secret_sealed is not None:
@@ -67,12 +68,6 @@ async def check_code(errand: Errand, factor: Factor, digits: str, bound_to: UUID
         ):
             return False
         return await rows.take_sent(scope.conn, scope.tenant_id, sent.id)
-
-
-async def seal_number(errand: Errand, factor_id: UUID, number: str) -> bytes:
-    """A telephone number as it is kept."""
-    async with errand.scope() as scope:
-        return await seal(scope, number.encode(), place=(*NUMBER_PLACE, factor_id))
 
 
 async def _spend(house: House, user: User, number: str | None) -> None:

@@ -23,7 +23,7 @@ from leanvibe_server.identity.policy import SecurityPolicy, policy_of
 from leanvibe_server.kernel.access import Errand
 from leanvibe_server.kernel.errors import Forbidden, InvalidRequest, Unauthorized
 from leanvibe_server.kernel.scope import Scope
-from leanvibe_server.kernel.sealing import unseal
+from leanvibe_server.kernel.sealing import fetch_keys, unseal
 
 _SIX, _EIGHT = re.compile("[0-9]{6}"), re.compile("[0-9]{8}")
 
@@ -165,6 +165,7 @@ async def _judge(
 
 
 async def _take_totp(errand: Errand, factor: Factor, digits: str) -> None:
+    await fetch_keys(errand.house, errand.tenant_id)
     async with errand.scope() as scope:
         secret = await totp_secret(scope, factor)
         step = totp.matching_step(secret, digits, now=scope.now)

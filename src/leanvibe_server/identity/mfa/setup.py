@@ -45,7 +45,7 @@ from leanvibe_server.kernel.access import Errand
 from leanvibe_server.kernel.errors import Conflict, Forbidden, InvalidRequest
 from leanvibe_server.kernel.request import Visit
 from leanvibe_server.kernel.scope import Scope
-from leanvibe_server.kernel.sealing import seal
+from leanvibe_server.kernel.sealing import fetch_keys, seal
 
 VALID_FOR = timedelta(minutes=15)
 MAX_KEYS = 10
@@ -106,6 +106,8 @@ async def begin(who: Enrolling, method: str, *, phone: str | None, name: str | N
     number = numbers.require_number(who.errand.house.settings, phone or "") if method == SMS else ""
     secret = totp.new_secret() if method == TOTP else number
     challenge = webauthn.new_challenge() if method == WEBAUTHN else None
+    if secret:
+        await fetch_keys(who.errand.house, who.errand.tenant_id, to_seal=True)
     async with who.errand.scope() as scope:
         factor = await _new_factor(
             scope, who.user, method, secret, _label(who, method, name, number)
@@ -155,6 +157,7 @@ async def _confirm_code(who: Enrolling, pending: Factor, code: str | None) -> No
     digits = digits_of(code)
     step: int | None = None
     if pending.method == TOTP:
+        await fetch_keys(house, user.tenant_id)
         async with who.errand.scope() as scope:
             secret = await totp_secret(scope, pending)
             fits = len(digits) == totp.DIGITS and digits.isascii()

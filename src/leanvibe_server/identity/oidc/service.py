@@ -34,6 +34,7 @@ from leanvibe_server.kernel.idempotency import begin_idempotent
 from leanvibe_server.kernel.outbound import Unreachable
 from leanvibe_server.kernel.request import Visit
 from leanvibe_server.kernel.scope import Scope
+from leanvibe_server.kernel.sealing import fetch_keys
 from leanvibe_server.tenancy.service import require_tenant
 
 MAX_CODE = 4096
@@ -88,6 +89,7 @@ async def finish(visit: Visit, answer: Answer) -> Arrival:
     tenant_id = opaque.tenant_of_token(answer.state)
     if tenant_id is None:
         raise errors.stale()
+    await fetch_keys(visit.house, tenant_id)
     async with visit.house.database.tenant(tenant_id) as conn:
         journey = await _use_up(_begin(visit, conn, tenant_id), answer)
     try:

@@ -26,7 +26,7 @@ from leanvibe_server.identity.saml.models import SpKey
 from leanvibe_server.kernel.errors import Conflict, NotFound
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.scope import SYSTEM, Scope
-from leanvibe_server.kernel.sealing import seal, unseal
+from leanvibe_server.kernel.sealing import fetch_keys, seal, unseal
 
 VALID_FOR = timedelta(days=3 * 365)
 OVERLAP = timedelta(days=7)
@@ -60,8 +60,9 @@ def certificate_of(key: SpKey) -> x509.Certificate:
 
 async def ensure_keys(house: House, tenant_id: UUID) -> list[SpKey]:
     """The tenant's keys, with one in use. The first is made here, outside of a transaction,
-    because that takes a while."""
+    because that takes a while; and what opens them is fetched."""
     now = house.clock.now()
+    await fetch_keys(house, tenant_id, to_seal=True)
     async with house.database.tenant(tenant_id) as conn:
         found = await rows.list_keys(conn, tenant_id, now=now)
     if any(key.status == "current" for key in found):

@@ -43,6 +43,7 @@ from leanvibe_server.kernel.crypto import hash_token
 from leanvibe_server.kernel.errors import InvalidRequest, PayloadTooLarge
 from leanvibe_server.kernel.request import Visit
 from leanvibe_server.kernel.scope import Scope
+from leanvibe_server.kernel.sealing import fetch_keys
 from leanvibe_server.tenancy.models import Tenant
 from leanvibe_server.tenancy.service import require_tenant
 
@@ -165,6 +166,7 @@ def _parse(read: Message) -> Element:
 
 
 async def _look(visit: Visit, tenant: Tenant, issuer: str) -> _Channel:
+    await fetch_keys(visit.house, tenant.id)
     async with visit.house.database.tenant(tenant.id) as conn:
         scope = scope_in(visit, conn, tenant.id, plan=tenant.plan)
         provider = await rows.find_provider_by_issuer(conn, tenant.id, issuer)

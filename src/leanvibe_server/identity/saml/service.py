@@ -27,6 +27,7 @@ from leanvibe_server.kernel.crypto import hash_token
 from leanvibe_server.kernel.errors import InvalidRequest, NotFound, Unauthorized
 from leanvibe_server.kernel.request import SESSION_COOKIE, Visit
 from leanvibe_server.kernel.scope import Scope
+from leanvibe_server.kernel.sealing import fetch_keys
 from leanvibe_server.tenancy.models import Tenant
 from leanvibe_server.tenancy.service import require_tenant
 
@@ -99,6 +100,7 @@ async def request_form(visit: Visit, slug: str, handle: str) -> Response:
     tenant_id = opaque.tenant_of_token(handle)
     if tenant_id is None:
         raise _no_request()
+    await fetch_keys(visit.house, tenant_id)
     async with visit.house.database.tenant(tenant_id) as conn:
         scope = scope_in(visit, conn, tenant_id)
         found = await rows.find_request(conn, tenant_id, hash_token(handle))

@@ -46,6 +46,7 @@ from leanvibe_server.kernel.ids import parse_id
 from leanvibe_server.kernel.platform import PLATFORM_TENANT, Reason, across_tenants
 from leanvibe_server.kernel.request import Visit
 from leanvibe_server.kernel.scope import SYSTEM, Scope
+from leanvibe_server.kernel.sealing import fetch_keys
 from leanvibe_server.tenancy.models import Tenant
 from leanvibe_server.tenancy.service import find_tenant_by_slug, require_tenant
 
@@ -149,6 +150,7 @@ def _audience_slug(visit: Visit, root: Element) -> str | None:
 async def _look(
     visit: Visit, tenant_id: UUID, root: Element, relay_state: str | None
 ) -> _Situation:
+    await fetch_keys(visit.house, tenant_id)
     async with visit.house.database.tenant(tenant_id) as conn:
         scope = scope_in(visit, conn, tenant_id)
         tenant = await _require_known(scope)

@@ -12,7 +12,14 @@ from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.jobs import Jobs, Work
 from leanvibe_server.kernel.platform import Reason, across_tenants
 from leanvibe_server.kernel.scope import SYSTEM, Scope
-from leanvibe_server.kernel.sealing import SealedColumn, home_of, prefix_of, seal, unseal
+from leanvibe_server.kernel.sealing import (
+    SealedColumn,
+    fetch_keys,
+    home_of,
+    prefix_of,
+    seal,
+    unseal,
+)
 from leanvibe_server.tenancy.keys import repository
 from leanvibe_server.tenancy.keys.events import (
     DataKeyDestroyed,
@@ -71,6 +78,8 @@ async def rotate_of(house: House, caller: Scope) -> list[WrappedKey]:
 async def reseal(work: Work) -> None:
     """Seal every value of the tenant with its current key, a batch in each transaction."""
     resealed = unreadable = 0
+    # Fetched here, so that no rows are locked meanwhile.
+    await fetch_keys(work.house, work.tenant_id)
     version = await _current_version(work)
     for column in work.house.sealed_columns.values():
         done, failed = await _reseal_column(work, column, version)
@@ -85,12 +94,7 @@ async def reseal(work: Work) -> None:
 async def _current_version(work: Work) -> int:
     async with work.scope() as scope:
         current = await data_keys.hold_current(scope.conn, scope.tenant_id)
-    if current is None:
-        return 0
-    # Unwrapped here, so that it need not be while rows are locked.
-    home = await home_of(work.house, work.tenant_id)
-    await work.house.data_keys.open(home, current, work.house.clock.now())
-    return current.version
+    return 0 if current is None else current.version
 
 
 async def _reseal_column(work: Work, column: SealedColumn, version: int) -> tuple[int, int]:
