@@ -166,6 +166,12 @@ async def open_house(settings: Settings) -> House:
         "concurrent_tasks": engine.count_tasks_at_once,
         "storage": engine.measure_storage_mb,
     }
+    house.tallies |= {
+        "users": identity.tally_users,
+        "concurrent_sessions": identity.tally_sessions,
+        "projects": projects.tally_projects,
+        "storage": engine.tally_storage_mb,
+    }
     house.dialects["/scim/"] = scim_errors.tell
     for start in ("/v1/oauth/", "/api/v1/oauth/", "/oauth/"):
         house.dialects[start] = oauth_refusals.tell

@@ -112,6 +112,10 @@ def _step(row: Any) -> Step | None:
     return None if row is None else Step(**row)
 
 
+SNAPSHOT_BYTES_OF_EACH = """
+SELECT tenant_id, coalesce(sum(octet_length(snapshot)), 0) AS bytes FROM task_steps
+WHERE tenant_id = ANY ($1) GROUP BY tenant_id
+"""
 SNAPSHOT_BYTES = """
 SELECT coalesce(sum(octet_length(snapshot)), 0) FROM task_steps WHERE tenant_id = $1
 """
@@ -271,6 +275,12 @@ async def finish_step(
 async def stop_steps(conn: Connection, task: Task, *, status: str, now: datetime) -> None:
     """End whatever step of the task's run is under way."""
     await conn.execute(STOP_STEPS, task.tenant_id, task.id, task.run, status, now)
+
+
+async def tally_snapshots(conn: Connection, tenant_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """The bytes of all kept snapshots of each of several tenants."""
+    rows = await conn.fetch(SNAPSHOT_BYTES_OF_EACH, list(tenant_ids))
+    return {row["tenant_id"]: int(row["bytes"]) for row in rows}
 
 
 async def measure_snapshots(conn: Connection, tenant_id: UUID) -> int:

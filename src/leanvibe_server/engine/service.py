@@ -1,7 +1,7 @@
 """Use cases of tasks: submit, look at, cancel, retry."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +25,7 @@ from leanvibe_server.engine.schemas import (
 from leanvibe_server.entitlements.service import require_room
 from leanvibe_server.kernel import metrics
 from leanvibe_server.kernel.access import Permission
+from leanvibe_server.kernel.db import Connection
 from leanvibe_server.kernel.errors import InvalidRequest, NotFound
 from leanvibe_server.kernel.pagination import Page, PageRequest, page_of
 from leanvibe_server.kernel.scope import Scope
@@ -211,7 +212,20 @@ async def settle(scope: Scope, task: Task) -> Task:
 
 async def measure_storage_mb(scope: Scope) -> int:
     """What the tenant's results take, in MiB begun."""
-    return -(-await repository.measure_snapshots(scope.conn, scope.tenant_id) // 1_048_576)
+    return _mib(await repository.measure_snapshots(scope.conn, scope.tenant_id))
+
+
+async def tally_storage_mb(
+    conn: Connection, tenant_ids: Sequence[UUID], now: datetime
+) -> dict[UUID, int]:
+    """What the results of each of several tenants take, in MiB begun. Needs the platform's
+    login."""
+    sizes = await repository.tally_snapshots(conn, tenant_ids)
+    return {tenant_id: _mib(size) for tenant_id, size in sizes.items()}
+
+
+def _mib(size: int) -> int:
+    return -(-size // 1_048_576)
 
 
 async def count_tasks_at_once(scope: Scope) -> int:

@@ -11,7 +11,7 @@ from leanvibe_server.identity.schemas import CreatedTenant, NewTenant
 from leanvibe_server.identity.signup import require_open
 from leanvibe_server.identity.visits import begin_visit
 from leanvibe_server.kernel.access import Permission, Role
-from leanvibe_server.kernel.errors import Forbidden, InvalidRequest
+from leanvibe_server.kernel.errors import Conflict, Forbidden, InvalidRequest
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.platform import Reason, across_tenants
 from leanvibe_server.kernel.request import Visit
@@ -62,6 +62,11 @@ async def _found_below(caller: Scope, new: NewTenant) -> Tenant:
             },
         )
     parent = await tree.require_within(caller, new.parent_tenant_id)
+    if parent.status != "active":
+        raise Conflict(
+            "The organisation above is suspended or is being deleted: nothing new goes below it.",
+            details={"field": "parent_tenant_id"},
+        )
     if new.data_residency not in (None, parent.data_residency):
         raise invalid(
             "data_residency", f"must be {parent.data_residency}, the region of its parent"

@@ -11,7 +11,8 @@ from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.roles.service import project_permissions_of_role
 from leanvibe_server.identity.sessions import count_live as count_sessions
 from leanvibe_server.identity.sessions import end_session
-from leanvibe_server.identity.users import count_users, find_users, require_user
+from leanvibe_server.identity.sessions import tally_live as tally_sessions
+from leanvibe_server.identity.users import count_users, find_users, require_user, tally_users
 from leanvibe_server.kernel.access import Role
 from leanvibe_server.kernel.errors import Conflict
 from leanvibe_server.kernel.house import House
@@ -32,6 +33,8 @@ __all__ = [
     "open_web_session",
     "project_permissions_of_role",
     "require_user",
+    "tally_sessions",
+    "tally_users",
 ]
 
 

@@ -19,6 +19,7 @@ from leanvibe_server.identity.repository.account import withdraw_links
 from leanvibe_server.identity.schemas import SessionList, SessionView, Success
 from leanvibe_server.kernel.access import Role
 from leanvibe_server.kernel.crypto import hash_token
+from leanvibe_server.kernel.db import Connection
 from leanvibe_server.kernel.errors import Forbidden, NotFound
 from leanvibe_server.kernel.events import printable
 from leanvibe_server.kernel.scope import Actor, Scope
@@ -266,6 +267,20 @@ async def count_live(scope: Scope) -> int:
         now=now,
         web=(now - web.idle, now - web.absolute),
         token=(now - token.idle, now - token.absolute),
+    )
+
+
+async def tally_live(
+    conn: Connection, tenant_ids: Sequence[UUID], now: datetime
+) -> dict[UUID, int]:
+    """How many sessions of each of several tenants hold now. Needs the platform's login."""
+    web, token = LIMITS[WEB], LIMITS[TOKEN]
+    return await rows.tally_live(
+        conn,
+        tenant_ids,
+        now=now,
+        web=(web.idle, web.absolute),
+        token=(token.idle, token.absolute),
     )
 
 

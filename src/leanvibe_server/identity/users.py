@@ -16,6 +16,7 @@ from leanvibe_server.identity.roles.service import GUEST_DAYS, require_grantable
 from leanvibe_server.identity.schemas import NewUser, UserChange
 from leanvibe_server.identity.sessions import end_all
 from leanvibe_server.kernel.access import Permission, Role
+from leanvibe_server.kernel.db import Connection
 from leanvibe_server.kernel.errors import Conflict, InvalidRequest, NotFound
 from leanvibe_server.kernel.platform import PLATFORM_TENANT
 from leanvibe_server.kernel.scope import Scope
@@ -154,6 +155,13 @@ async def find_users(scope: Scope, user_ids: Sequence[UUID]) -> dict[UUID, User]
 async def count_users(scope: Scope) -> int:
     """How many people have a place in the tenant: all but the disabled."""
     return await rows.count_users(scope.conn, scope.tenant_id)
+
+
+async def tally_users(
+    conn: Connection, tenant_ids: Sequence[UUID], now: datetime
+) -> dict[UUID, int]:
+    """How many people have a place in each of several tenants. Needs the platform's login."""
+    return await rows.tally_users(conn, tenant_ids)
 
 
 async def change_user(scope: Scope, user_id: UUID, change: UserChange) -> User:

@@ -1,6 +1,6 @@
 """What every floor of one process shares."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,12 +10,13 @@ from leanvibe_server.kernel.clock import Clock, SystemClock
 from leanvibe_server.kernel.config import Settings
 from leanvibe_server.kernel.crypto import Vault
 from leanvibe_server.kernel.data_keys import DataKeys
-from leanvibe_server.kernel.db import Database
+from leanvibe_server.kernel.db import Connection, Database
 from leanvibe_server.kernel.events import Listeners
 from leanvibe_server.kernel.master_keys import load_master_keys
 from leanvibe_server.kernel.ratelimit import RateLimiter
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from uuid import UUID
 
     from leanvibe_server.kernel.errors import AppError
@@ -26,13 +27,16 @@ if TYPE_CHECKING:
 # envelope to the body, and its media type.
 Dialect = Callable[["AppError", dict[str, Any]], tuple[dict[str, Any], str]]
 Gauge = Callable[["Scope"], Awaitable[int]]
+# What each of several tenants has of something, counted by one statement of the platform login.
+Tally = Callable[["Connection", "Sequence[UUID]", "datetime"], Awaitable["Mapping[UUID, int]"]]
 Guard = Callable[["Scope", "UUID"], Awaitable[object]]
 Part = TypeVar("Part")
 
 
 @dataclass
 class House:
-    """The process-wide parts. `gauges` count a tenant's things for the rooms below their own;
+    """The process-wide parts. `gauges` count a tenant's things for the rooms below their own, and
+    `tallies` those of several tenants at once;
     `guards` refuse who may not know of a thing, for those who show it by its id only;
     `sealed_columns` are those a rotation of keys goes through.
 
@@ -46,6 +50,7 @@ class House:
     listeners: Listeners = field(default_factory=Listeners)
     limiter: RateLimiter = field(default_factory=RateLimiter)
     gauges: dict[str, Gauge] = field(default_factory=dict)
+    tallies: dict[str, Tally] = field(default_factory=dict)
     guards: dict[str, Guard] = field(default_factory=dict)
     parts: dict[type, Any] = field(default_factory=dict)
     dialects: dict[str, Dialect] = field(default_factory=dict)

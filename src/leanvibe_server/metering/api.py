@@ -7,9 +7,10 @@ from fastapi import Query
 from leanvibe_server.kernel.access import Permission, may
 from leanvibe_server.kernel.errors import Forbidden, InvalidRequest, Unauthorized
 from leanvibe_server.kernel.http import Router, refuses
+from leanvibe_server.kernel.pagination import PageQuery
 from leanvibe_server.kernel.scope import Scope
-from leanvibe_server.metering import service
-from leanvibe_server.metering.schemas import QuotaCheck, TenantInfo, UsageView
+from leanvibe_server.metering import rollup, service
+from leanvibe_server.metering.schemas import QuotaCheck, SubtreeUsage, TenantInfo, UsageView
 from leanvibe_server.tenancy.schemas import TenantUpdate
 
 router = Router(tags=["Tenants"])
@@ -19,6 +20,17 @@ router = Router(tags=["Tenants"])
 async def get_usage(scope: Annotated[Scope, may(Permission.USAGE_READ)]) -> UsageView:
     """What the tenant uses now, beside the limits of its plan."""
     return await service.describe_usage(scope)
+
+
+@router.get("/tenants/me/organizations/usage", responses=refuses(InvalidRequest, Forbidden))
+async def get_usage_of_organizations(
+    page: PageQuery, scope: Annotated[Scope, may(Permission.ORGANIZATION_MANAGE)]
+) -> SubtreeUsage:
+    """What your organisation and those below it use, each and in sum.
+
+    Numbers only: nothing of the projects, people or tasks below is shown here.
+    """
+    return await rollup.describe_subtree(scope, page)
 
 
 @router.get("/tenants/me/quota-check/{quota_type}", responses=refuses(InvalidRequest, Unauthorized))

@@ -59,6 +59,9 @@ ON CONFLICT (tenant_id, project_id, user_id) DO UPDATE SET role = EXCLUDED.role
 DELETE_MEMBER = """
 DELETE FROM project_members WHERE tenant_id = $1 AND project_id = $2 AND user_id = $3
 """
+TALLY = """
+SELECT tenant_id, count(*) AS number FROM projects WHERE tenant_id = ANY ($1) GROUP BY tenant_id
+"""
 COUNT = "SELECT count(*) FROM projects WHERE tenant_id = $1"
 UPDATE = """
 UPDATE projects SET name = $3, description = $4, tech_stack = $5, repository_url = $6,
@@ -140,6 +143,12 @@ async def list_page(
 async def count(conn: Connection, tenant_id: UUID) -> int:
     found: int = await conn.fetchval(COUNT, tenant_id)
     return found
+
+
+async def tally(conn: Connection, tenant_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """How many projects each of several tenants has."""
+    rows = await conn.fetch(TALLY, list(tenant_ids))
+    return {row["tenant_id"]: row["number"] for row in rows}
 
 
 async def count_unfinished_tasks(conn: Connection, tenant_id: UUID, project_id: UUID) -> int:

@@ -1,6 +1,8 @@
 """Use cases of projects: add, list, change, remove, and what git needs to reach one."""
 
 import json
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -10,6 +12,7 @@ import msgspec
 from leanvibe_server.entitlements.service import require_room
 from leanvibe_server.kernel.access import Permission, lacking
 from leanvibe_server.kernel.crypto import Undecipherable
+from leanvibe_server.kernel.db import Connection
 from leanvibe_server.kernel.errors import InvalidRequest
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.pagination import Page, PageRequest, containing, page_of
@@ -152,6 +155,13 @@ async def list_projects(
 async def count_projects(scope: Scope) -> int:
     """How many projects the tenant has, as its plan counts them."""
     return await repository.count(scope.conn, scope.tenant_id)
+
+
+async def tally_projects(
+    conn: Connection, tenant_ids: Sequence[UUID], now: datetime
+) -> dict[UUID, int]:
+    """How many projects each of several tenants has. Needs the platform's login."""
+    return await repository.tally(conn, tenant_ids)
 
 
 async def update_project(scope: Scope, project_id: UUID, change: ProjectChange) -> Project:

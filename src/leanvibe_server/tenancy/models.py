@@ -8,7 +8,8 @@ import msgspec
 
 
 class Tenant(msgspec.Struct, frozen=True, kw_only=True):
-    """One customer organisation. `plan` is the slug of what it may use."""
+    """One customer organisation. `plan` is the slug of what it may use; `suspended_by` is the
+    organisation above that suspended it, and None where the platform did."""
 
     id: UUID
     slug: str
@@ -26,6 +27,7 @@ class Tenant(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     updated_at: datetime
     deletes_at: datetime | None = None
+    suspended_by: UUID | None = None
 
     @property
     def suspended(self) -> bool:

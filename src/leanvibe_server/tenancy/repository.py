@@ -15,7 +15,7 @@ INSERT = f"""
 INSERT INTO tenants ({COLUMNS})
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 """
-READ = f"{COLUMNS}, deletes_at"
+READ = f"{COLUMNS}, deletes_at, suspended_by"
 INSERT_ONCE = f"{INSERT} ON CONFLICT (id) DO NOTHING"
 FIND = f"SELECT {READ} FROM tenants WHERE id = $1"
 FIND_BY_SLUG = f"SELECT {READ} FROM tenants WHERE slug = $1"
@@ -55,7 +55,8 @@ UPDATE tenants SET display_name = $2, configuration = $3, updated_at = $4 WHERE 
 RETURNING {READ}
 """
 UPDATE_STATUS = f"""
-UPDATE tenants SET status = $2, suspended_reason = $3, deletes_at = $4, updated_at = $5
+UPDATE tenants SET status = $2, suspended_reason = $3, deletes_at = $4, updated_at = $5,
+    suspended_by = $6
 WHERE id = $1 RETURNING {READ}
 """
 UPDATE_PLAN = f"""
@@ -246,8 +247,12 @@ async def update_status(
     reason: str | None,
     now: datetime,
     deletes_at: datetime | None = None,
+    by: UUID | None = None,
 ) -> Tenant | None:
-    return _tenant(await conn.fetchrow(UPDATE_STATUS, tenant_id, status, reason, deletes_at, now))
+    """`by` is the organisation above that suspends it; None where the platform does."""
+    return _tenant(
+        await conn.fetchrow(UPDATE_STATUS, tenant_id, status, reason, deletes_at, now, by)
+    )
 
 
 async def update_security(

@@ -296,7 +296,8 @@ async def _set_status(
     async with across_tenants(scope.house.database, Reason.TENANT_ADMIN, tenant_id) as conn:
         platform = replace(scope, conn=conn)
         tenant = await lock_tenant(platform, tenant_id)
-        if tenant.status == status:
+        # The platform's word replaces that of an organisation above.
+        if tenant.status == status and tenant.suspended_by is None:
             return tenant
         if tenant.deleting:
             raise Conflict("This tenant is being deleted. Restore it first.")
@@ -333,6 +334,7 @@ async def schedule_deletion(
         tenant.id,
         status="deleting",
         reason=tenant.suspended_reason,
+        by=tenant.suspended_by,
         deletes_at=deletes_at,
         now=scope.now,
     )
@@ -349,6 +351,7 @@ async def restore(scope: Scope, tenant: Tenant) -> Tenant:
         tenant.id,
         status="active" if tenant.suspended_reason is None else "suspended",
         reason=tenant.suspended_reason,
+        by=tenant.suspended_by,
         now=scope.now,
     )
     await scope.emit(TenantRestored(tenant_id=tenant.id))

@@ -24,6 +24,10 @@ FIND_USER_BY_EMAIL = f"SELECT {USER_COLUMNS} FROM users WHERE tenant_id = $1 AND
 COUNT_USERS = """
 SELECT count(*) FROM users WHERE tenant_id = $1 AND status <> 'disabled' AND kind = 'person'
 """
+TALLY_USERS = """
+SELECT tenant_id, count(*) AS number FROM users
+WHERE tenant_id = ANY ($1) AND status <> 'disabled' AND kind = 'person' GROUP BY tenant_id
+"""
 # Two owners who leave at once must not both find the other one still there.
 LOCK_OWNERS = """
 SELECT id FROM users WHERE tenant_id = $1 AND role = $2 AND status = 'active'
@@ -171,6 +175,12 @@ async def delete_user_by_email(conn: Connection, tenant_id: UUID, email: str) ->
 async def count_users(conn: Connection, tenant_id: UUID) -> int:
     count: int = await conn.fetchval(COUNT_USERS, tenant_id)
     return count
+
+
+async def tally_users(conn: Connection, tenant_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """How many people have a place in each of several tenants."""
+    rows = await conn.fetch(TALLY_USERS, list(tenant_ids))
+    return {row["tenant_id"]: row["number"] for row in rows}
 
 
 async def lock_active_of_role(conn: Connection, tenant_id: UUID, role: str) -> list[UUID]:

@@ -1,7 +1,7 @@
 """Statements about sessions and their refresh tokens."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -34,6 +34,18 @@ COUNT_LIVE = """
 SELECT count(*) FROM sessions WHERE tenant_id = $1 AND ended_at IS NULL AND expires_at > $2
     AND last_seen_at > CASE kind WHEN 'web' THEN $3::timestamptz ELSE $5::timestamptz END
     AND created_at > CASE kind WHEN 'web' THEN $4::timestamptz ELSE $6::timestamptz END
+"""
+# The shorter of the product's limits and each tenant's own.
+TALLY_LIVE = """
+SELECT s.tenant_id, count(*) AS number FROM sessions s JOIN tenants t ON t.id = s.tenant_id
+WHERE s.tenant_id = ANY ($1) AND s.ended_at IS NULL AND s.expires_at > $2
+    AND s.last_seen_at > $2 - least(
+        CASE s.kind WHEN 'web' THEN $3::interval ELSE $5::interval END,
+        make_interval(mins => (t.security->>'session_idle_minutes')::int))
+    AND s.created_at > $2 - least(
+        CASE s.kind WHEN 'web' THEN $4::interval ELSE $6::interval END,
+        make_interval(hours => (t.security->>'session_absolute_hours')::int))
+GROUP BY s.tenant_id
 """
 SEE_SESSION = "UPDATE sessions SET last_seen_at = $3 WHERE tenant_id = $1 AND id = $2"
 ADD_AMR = """
@@ -129,6 +141,20 @@ async def count_live(
     and have begun at the earliest."""
     count: int = await conn.fetchval(COUNT_LIVE, tenant_id, now, *web, *token)
     return count
+
+
+async def tally_live(
+    conn: Connection,
+    tenant_ids: Sequence[UUID],
+    *,
+    now: datetime,
+    web: tuple[timedelta, timedelta],
+    token: tuple[timedelta, timedelta],
+) -> dict[UUID, int]:
+    """How many sessions hold in each of several tenants; `web` and `token` say how long one of
+    that kind may rest and last at most."""
+    found = await conn.fetch(TALLY_LIVE, list(tenant_ids), now, *web, *token)
+    return {row["tenant_id"]: row["number"] for row in found}
 
 
 async def see_session(

@@ -9,8 +9,8 @@ from leanvibe_server.kernel.errors import Conflict, Forbidden, InvalidRequest, N
 from leanvibe_server.kernel.http import PathId, Router, refuses
 from leanvibe_server.kernel.pagination import Page, PageQuery, page_of
 from leanvibe_server.kernel.scope import Scope
-from leanvibe_server.tenancy.schemas import TenantView
-from leanvibe_server.tenancy.tree import service
+from leanvibe_server.tenancy.schemas import Suspension, TenantView
+from leanvibe_server.tenancy.tree import service, standing
 from leanvibe_server.tenancy.tree.schemas import NewParent, OrganizationView
 
 router = Router(tags=["Organisations"])
@@ -48,3 +48,29 @@ async def move_organization(
     Who was above it and is not any more may not act for it from the next request on.
     """
     return TenantView.of(await service.move(scope, tenant_id, new.parent_tenant_id))
+
+
+@router.post(
+    "/tenants/me/organizations/{tenant_id}/suspend",
+    responses=refuses(InvalidRequest, Forbidden, NotFound, Conflict),
+)
+async def suspend_organization(
+    tenant_id: PathId,
+    suspension: Suspension,
+    scope: Annotated[Scope, may(Permission.ORGANIZATION_MANAGE, fresh=True)],
+) -> TenantView:
+    """Stop the writes of an organisation below yours, from the next request on. Reading goes on,
+    and those below it are not touched."""
+    return TenantView.of(await standing.suspend_below(scope, tenant_id, reason=suspension.reason))
+
+
+@router.post(
+    "/tenants/me/organizations/{tenant_id}/reactivate",
+    responses=refuses(Forbidden, NotFound, Conflict),
+)
+async def reactivate_organization(
+    tenant_id: PathId, scope: Annotated[Scope, may(Permission.ORGANIZATION_MANAGE)]
+) -> TenantView:
+    """End a suspension that you, or somebody below you, gave. That of the platform, or of an
+    organisation above yours, is not yours to end."""
+    return TenantView.of(await standing.reactivate_below(scope, tenant_id))

@@ -20,3 +20,5 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     depth: int
     children: int
     created_at: datetime
+    suspended_reason: str | None
+    suspended_by: UUID | None

@@ -55,7 +55,8 @@ NAME_SUBTREE = "SELECT set_config('app.subtree', $1, true)"
 LIST = """
 WITH page AS MATERIALIZED (
     SELECT t.id, t.slug, t.organization_name, t.display_name, t.status, t.plan,
-        t.data_residency, t.parent_tenant_id, below.depth, t.created_at
+        t.data_residency, t.parent_tenant_id, below.depth, t.created_at, t.suspended_reason,
+        t.suspended_by
     FROM tenant_ancestors below JOIN tenants t ON t.id = below.tenant_id
     WHERE below.ancestor_id = $1 AND below.depth <= $3 AND t.id = ANY ($2)
         AND ($4::uuid IS NULL OR t.id > $4)
@@ -105,9 +106,14 @@ async def move(conn: Connection, tenant_id: UUID, parent_id: UUID | None, *, now
 
 async def open_subtree(conn: Connection, tenant_id: UUID, *, limit: int) -> list[UUID]:
     """Let this transaction read of the organisations below, nearest first; returns their ids."""
-    named = [row["tenant_id"] for row in await conn.fetch(BELOW, tenant_id, limit)]
+    named = await list_ids_below(conn, tenant_id, limit=limit)
     await conn.execute(NAME_SUBTREE, ",".join(map(str, named)))
     return named
+
+
+async def list_ids_below(conn: Connection, tenant_id: UUID, *, limit: int) -> list[UUID]:
+    """The organisations below one, nearest first."""
+    return [row["tenant_id"] for row in await conn.fetch(BELOW, tenant_id, limit)]
 
 
 async def close_subtree(conn: Connection) -> None:

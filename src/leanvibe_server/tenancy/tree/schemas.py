@@ -22,6 +22,10 @@ class OrganizationView(BaseModel):
     depth: int = Field(description="1 for a child, 2 for a child of a child, and so on")
     children_count: int
     created_at: Timestamp
+    suspended_reason: str | None
+    suspended_by_tenant_id: UUID | None = Field(
+        description="Which organisation above suspended it; null where the platform did"
+    )
 
     @classmethod
     def of(cls, node: Node) -> "OrganizationView":
@@ -37,6 +41,8 @@ class OrganizationView(BaseModel):
             depth=node.depth,
             children_count=node.children,
             created_at=node.created_at,
+            suspended_reason=node.suspended_reason,
+            suspended_by_tenant_id=node.suspended_by,
         )
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from leanvibe_server.kernel.access import Permission
+from leanvibe_server.kernel.db import Connection
 from leanvibe_server.kernel.errors import Conflict, Forbidden, NotFound
 from leanvibe_server.kernel.pagination import PageRequest, containing
 from leanvibe_server.kernel.platform import Reason, across_tenants
@@ -45,6 +46,14 @@ async def list_below(
             limit=page.limit + 1,
             pattern=containing(search) if search else None,
         )
+
+
+@asynccontextmanager
+async def across_subtree(scope: Scope) -> AsyncIterator[tuple[Connection, Sequence[UUID]]]:
+    """A connection of the platform in the region of the scope's organisation, for numbers that no
+    policy shows from above; and those below it, of which alone it may be asked."""
+    async with across_tenants(scope.house.database, Reason.ORGANIZATIONS, scope.tenant_id) as conn:
+        yield conn, await repository.list_ids_below(conn, scope.tenant_id, limit=MAX_BELOW)
 
 
 async def find_below(scope: Scope, tenant_id: UUID) -> Tenant | None:
@@ -131,8 +140,14 @@ async def _require_new_parent(
     """`platform` holds the lock and still bears the caller's own tenant."""
     conn, own = platform.conn, platform.tenant_id
     known = over_all or parent_id == own or await repository.is_below(conn, parent_id, own)
-    if not known or await tenants.find(conn, parent_id) is None:
+    parent = await tenants.find(conn, parent_id) if known else None
+    if parent is None:
         raise NotFound("No such parent organisation here.")
+    if parent.deleting:
+        raise Conflict(
+            "The organisation above is being deleted: nothing goes below it any more.",
+            details={"field": "parent_tenant_id"},
+        )
     if parent_id == tenant_id or await repository.is_below(conn, parent_id, tenant_id):
         raise Conflict(
             "An organisation cannot come under itself or one below it.",

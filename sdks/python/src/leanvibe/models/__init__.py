@@ -70,11 +70,14 @@ from leanvibe.models.tenants import (
     DataKey,
     DataKeys,
     Organization,
+    OrganizationUsage,
     QuotaCheck,
     SecurityPolicy,
+    SubtreeUsage,
     Tenant,
     TenantUsage,
     UpgradeOption,
+    UsageSum,
 )
 
 __all__ = [
@@ -110,6 +113,7 @@ __all__ = [
     "MfaVerified",
     "OAuthClient",
     "Organization",
+    "OrganizationUsage",
     "PasskeyOptions",
     "PendingInvitation",
     "PersonFactors",
@@ -139,6 +143,7 @@ __all__ = [
     "SsoProvider",
     "SsoProviderTest",
     "SsoRedirect",
+    "SubtreeUsage",
     "Task",
     "TaskBatch",
     "TaskCode",
@@ -150,6 +155,7 @@ __all__ = [
     "Tenant",
     "TenantUsage",
     "UpgradeOption",
+    "UsageSum",
     "User",
     "WaysIn",
 ]

@@ -29,6 +29,45 @@ class Organization(Record):
     depth: int
     children_count: int
     created_at: datetime
+    suspended_reason: str | None = None
+    suspended_by_tenant_id: str | None = None
+
+
+class UsageSum(Record):
+    """What one organisation uses, or several together."""
+
+    users_count: int
+    projects_count: int
+    api_calls_this_month: int
+    storage_used_mb: float
+    ai_requests_today: int
+    concurrent_sessions: int
+
+
+class OrganizationUsage(UsageSum):
+    """What one organisation of a tree uses; `depth` 0 is one's own."""
+
+    tenant_id: str
+    slug: str
+    display_name: str
+    parent_tenant_id: str | None = None
+    depth: int
+    status: str
+    plan: str
+    quotas: Record
+
+
+class SubtreeUsage(Record):
+    """What one's own organisation and all below it use: `total` of all, `data` one page of those
+    below."""
+
+    own: OrganizationUsage
+    total: UsageSum
+    organizations_count: int
+    data: list[OrganizationUsage]
+    has_more: bool
+    next_cursor: str | None = None
+    last_updated: datetime
 
 
 class SecurityPolicy(Record):

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from leanvibe._faces import Resource, Runner, endpoint, pages
 from leanvibe._operations import Call, given, path_of, reads, reads_nothing, reads_page
-from leanvibe.models import Member, Organization, Role, RoleList, Tenant
+from leanvibe.models import Member, Organization, Role, RoleList, SubtreeUsage, Tenant
 from leanvibe.pagination import Page
 
 
@@ -106,6 +106,25 @@ class Organizations(Resource[Runner]):
 
     list = endpoint(_list)
     iterate = pages(_list)
+
+    @endpoint
+    def usage(self, *, limit: int | None = None, cursor: str | None = None) -> Call[SubtreeUsage]:
+        """What the own organisation and those below it use, each and in sum."""
+        query = given(limit=limit, cursor=cursor)
+        path = "/tenants/me/organizations/usage"
+        return Call(method="GET", path=path, read=reads(SubtreeUsage), query=query)
+
+    @endpoint
+    def suspend(self, tenant_id: str | UUID, *, reason: str) -> Call[Tenant]:
+        """Stop the writes of an organisation below."""
+        path = path_of("tenants", "me", "organizations", tenant_id, "suspend")
+        return Call(method="POST", path=path, read=reads(Tenant), body={"reason": reason})
+
+    @endpoint
+    def reactivate(self, tenant_id: str | UUID) -> Call[Tenant]:
+        """End a suspension that was given from here or from below."""
+        path = path_of("tenants", "me", "organizations", tenant_id, "reactivate")
+        return Call(method="POST", path=path, read=reads(Tenant))
 
     @endpoint
     def move(self, tenant_id: str | UUID, *, parent_tenant_id: str | UUID) -> Call[Tenant]:
