@@ -6,6 +6,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from leanvibe_server.kernel.access import Role
 from leanvibe_server.web.hidden_chars import spelled, visible
 
 
@@ -69,6 +70,11 @@ def percent(ratio: float | Decimal | None) -> str:
     return "–" if ratio is None else f"{round(float(ratio) * 100)} %"
 
 
+def role_name(name: str | None) -> str:
+    """A role as people read it: one of the product as a word, one of the tenant's own as it is."""
+    return words(name) if name is None or name in set(Role) else name
+
+
 def words(name: str | None) -> str:
     """A machine's name as a person writes it: `test_generation` is Test generation."""
     if not name:
@@ -105,6 +111,7 @@ FILTERS: dict[str, Any] = {
     "number": number,
     "percent": percent,
     "words": words,
+    "role": role_name,
     "initials": initials,
     "breakable": breakable,
     "visible": visible,

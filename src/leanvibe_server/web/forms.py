@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
 from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
@@ -107,6 +108,23 @@ def _check_text(body: bytes) -> None:
         raise InvalidRequest(
             "The form holds a NUL character, so nothing was changed. Take it out and send it again."
         )
+
+
+def end_of_day(text: str, *, field: str) -> datetime | None:
+    """The end of a day (UTC) that was picked; None for none.
+
+    Raises: InvalidRequest: naming `field`.
+    """
+    if not text:
+        return None
+    try:
+        return datetime.combine(date.fromisoformat(text), time(23, 59, 59), tzinfo=UTC)
+    except ValueError:
+        why = "is no date such as 2026-12-31"
+        raise InvalidRequest(
+            "Please check the fields below.",
+            details={"field": field, "validation_errors": [f"{field}: {why}"]},
+        ) from None
 
 
 def fill(model: type[Model], values: Mapping[str, Any]) -> Model:

@@ -9,35 +9,34 @@ from uuid import UUID
 from fastapi import Response
 
 from leanvibe_server.identity import api_keys, users
-from leanvibe_server.identity.account import others
 from leanvibe_server.identity.people import service as people
-from leanvibe_server.identity.people.schemas import BulkInvitation, BulkResult, UserQuery
+from leanvibe_server.identity.people.schemas import (
+    BulkInvitation,
+    BulkResult,
+    InvitationQuery,
+    PendingInvitation,
+)
 from leanvibe_server.identity.roles.service import list_roles
 from leanvibe_server.identity.schemas import (
     ApiKeyView,
     NewApiKey,
     NewUser,
     Rotation,
-    UserChange,
-    UserView,
 )
 from leanvibe_server.kernel.access import Permission, Role
-from leanvibe_server.kernel.errors import InvalidRequest
 from leanvibe_server.kernel.http import PathId
-from leanvibe_server.kernel.ids import parse_id
 from leanvibe_server.kernel.pagination import page_of
-from leanvibe_server.web.formats import words
-from leanvibe_server.web.forms import fill
+from leanvibe_server.web.formats import role_name
+from leanvibe_server.web.forms import end_of_day, fill
 from leanvibe_server.web.page import ScopedPage, page
 from leanvibe_server.web.paging import page_links, page_request
+from leanvibe_server.web.people_filters import CHOICES, read_filters
 from leanvibe_server.web.routes import PageRouter
 
 router = PageRouter()
 
 READ = page(Permission.USER_READ)
 CREATE = page(Permission.USER_CREATE)
-UPDATE = page(Permission.USER_UPDATE)
-DELETE = page(Permission.USER_DELETE, fresh=True)
 KEYS = page(Permission.API_KEY_MANAGE)
 
 SCOPES = (
@@ -57,7 +56,20 @@ FRESH = {
     "rate_limit_per_minute": "",
     "allowed_addresses": "",
 }
-STATUS_CHOICES = (("active", "May sign in"), ("disabled", "Disabled"))
+NEW_PERSON = {
+    "email": "",
+    "username": "",
+    "role": Role.DEVELOPER.value,
+    "expires_at": "",
+    "invitation_days": "7",
+}
+STATES = (
+    ("", "Not come yet"),
+    ("pending", "Waiting"),
+    ("expired", "Expired"),
+    ("not_sent", "Not sent"),
+    ("accepted", "Accepted"),
+)
 
 
 @dataclass(frozen=True)
@@ -98,18 +110,17 @@ class KeyLine:
 @router.get("/settings/users")
 async def list_users(opened: Annotated[ScopedPage, READ]) -> Response:
     """The people of the tenant."""
-    values = {"email": "", "username": "", "role": Role.DEVELOPER.value}
-    return opened.show("settings/users.html", **await _people(opened), values=values)
+    return opened.show("settings/users.html", **await _people(opened), values=NEW_PERSON)
 
 
 @router.post("/settings/users")
 async def invite_user(opened: Annotated[ScopedPage, CREATE]) -> Response:
     """Add a person, who gets an invitation by mail."""
-    form = opened.form
-    typed = {name: form.text(name) for name in ("email", "username", "role")}
+    typed = {name: opened.form.text(name) for name in NEW_PERSON}
     with opened.refusing("settings/users.html", **await _people(opened), values=typed):
-        new = fill(NewUser, {**typed, "username": typed["username"] or None})
-        await users.add_user(opened.scope, new)
+        until = end_of_day(typed["expires_at"], field="expires_at")
+        new = {name: value for name, value in typed.items() if value} | {"expires_at": until}
+        await users.add_user(opened.scope, fill(NewUser, new))
     return opened.go("/settings/users", toast="user-invited")
 
 
@@ -118,11 +129,15 @@ async def invite_many(opened: Annotated[ScopedPage, CREATE]) -> Response:
     """Invite everybody of some pasted lines, each with an e-mail and, if need be, a role."""
     text = opened.form.secret("lines")
     shown = await _people(opened, lines=text)
-    values = {"email": "", "username": "", "role": opened.form.text("role")}
+    values = NEW_PERSON | {name: opened.form.text(name) for name in ("role", "invitation_days")}
     with opened.refusing("settings/users.html", **shown, values=values):
         bulk = fill(
             BulkInvitation,
-            {"invitations": _lines(text), "role": opened.form.optional("role")},
+            {
+                "invitations": _lines(text),
+                "role": opened.form.optional("role"),
+                "invitation_days": opened.form.optional("invitation_days") or 7,
+            },
         )
         result = await people.invite_all(opened.scope, bulk)
     if not result.refused:
@@ -132,25 +147,41 @@ async def invite_many(opened: Annotated[ScopedPage, CREATE]) -> Response:
     return opened.show("settings/users.html", **shown, values=values)
 
 
+@router.get("/settings/invitations")
+async def list_invitations(opened: Annotated[ScopedPage, READ]) -> Response:
+    """Who was invited, and what became of it."""
+    wanted = opened.request.query_params.get("state", "")
+    state = wanted if wanted in dict(STATES) else ""
+    request = page_request(opened)
+    query = InvitationQuery.model_validate({"state": state or None})
+    rows = await people.list_invited(opened.scope, query, request)
+    listed = page_of(rows, request, PendingInvitation.of, lambda one: one.user_id)
+    return opened.show(
+        "settings/invitations.html",
+        invitations=listed.data,
+        state=state,
+        states=STATES,
+        **page_links(opened, listed, state=state),
+    )
+
+
 @router.post("/settings/users/{user_id}/withdraw")
 async def withdraw(user_id: PathId, opened: Annotated[ScopedPage, CREATE]) -> Response:
     """Take an invitation back."""
     await people.withdraw_invitation(opened.scope, user_id)
-    return opened.go("/settings/users", toast="invitation-withdrawn")
+    return opened.go(_back(opened), toast="invitation-withdrawn")
 
 
 @router.post("/settings/users/{user_id}/invite-again")
 async def invite_again(user_id: PathId, opened: Annotated[ScopedPage, CREATE]) -> Response:
     """Send an invitation again."""
     await users.invite_again(opened.scope, user_id)
-    return opened.go("/settings/users", toast="user-invited")
+    return opened.go(_back(opened), toast="user-invited")
 
 
-@router.post("/settings/users/{user_id}/delete")
-async def delete_user(user_id: PathId, opened: Annotated[ScopedPage, DELETE]) -> Response:
-    """Remove somebody."""
-    await people.delete_user(opened.scope, user_id)
-    return opened.go("/settings/users", toast="user-deleted")
+def _back(opened: ScopedPage) -> str:
+    """The page the form was on."""
+    return "/settings/invitations" if opened.form.checked("from_invitations") else "/settings/users"
 
 
 def _lines(text: str) -> list[dict[str, str]]:
@@ -166,80 +197,30 @@ def _lines(text: str) -> list[dict[str, str]]:
 async def _people(
     opened: ScopedPage, *, lines: str = "", result: BulkResult | None = None
 ) -> dict[str, Any]:
-    asked = opened.request.query_params
-    named = {name: asked.get(name, "").strip() for name in ("q", "role", "status")}
-    try:
-        query = fill(UserQuery, {name: value for name, value in named.items() if value})
-    except InvalidRequest:
-        named, query = dict.fromkeys(named, ""), UserQuery.model_validate({})
+    filters, query = read_filters(opened)
     request = page_request(opened)
-    rows = await people.list_people(opened.scope, query, request)
-    listed = page_of(rows, request, lambda person: person, lambda person: person.id)
+    found = await people.list_people(opened.scope, query, request)
+    listed = page_of(found, request, lambda person: person, lambda person: person.id)
     all_roles = (await list_roles(opened.scope)).data
     return {
         "users": listed.data,
         "roles": await _roles(opened),
         "role_filter": [("", "Any role"), *((role.name, role.name) for role in all_roles)],
-        "filters": named,
+        "choices": CHOICES,
+        "filters": filters,
         "lines": lines,
         "result": result,
-        **page_links(opened, listed, **named),
+        **page_links(opened, listed, **filters),
     }
 
 
 async def _roles(opened: ScopedPage) -> list[tuple[str, str]]:
     """The roles this person may give."""
     return [
-        (role.name, words(role.name) if role.built_in else role.name)
+        (role.name, role_name(role.name))
         for role in (await list_roles(opened.scope)).data
         if role.assignable
     ]
-
-
-@router.get("/settings/users/{user_id}")
-async def edit_user(user_id: PathId, opened: Annotated[ScopedPage, UPDATE]) -> Response:
-    """One person's role and access, and where they are signed in."""
-    user = UserView.of(await users.require_user(opened.scope, user_id))
-    values = {**await _person(opened, user), **await _signed_in(opened, user_id)}
-    return opened.show("settings/user.html", **values)
-
-
-@router.post("/settings/users/{user_id}")
-async def update_user(user_id: PathId, opened: Annotated[ScopedPage, UPDATE]) -> Response:
-    """Change one person's role and access."""
-    user = UserView.of(await users.require_user(opened.scope, user_id))
-    typed = {"role": opened.form.text("role"), "status": opened.form.text("status")}
-    values = {**await _person(opened, user), **await _signed_in(opened, user_id), "values": typed}
-    with opened.refusing("settings/user.html", **values):
-        await users.change_user(opened.scope, user_id, fill(UserChange, typed))
-    return opened.go("/settings/users", toast="user-saved")
-
-
-@router.post("/settings/users/{user_id}/sign-out")
-async def sign_out_user(user_id: PathId, opened: Annotated[ScopedPage, UPDATE]) -> Response:
-    """Sign one person out, everywhere or on the device the form names."""
-    wanted = opened.form.text("session_id")
-    if wanted:
-        await others.end_one(opened.scope, user_id, parse_id(wanted, "session"))
-    else:
-        await others.end_every(opened.scope, user_id)
-    return opened.go(f"/settings/users/{user_id}", toast="user-signed-out")
-
-
-async def _signed_in(opened: ScopedPage, user_id: UUID) -> dict[str, Any]:
-    return {"sessions": (await others.describe_sessions(opened.scope, user_id)).data}
-
-
-async def _person(opened: ScopedPage, user: UserView) -> dict[str, Any]:
-    return {
-        "user": user,
-        "roles": await _roles(opened),
-        "status_choices": STATUS_CHOICES,
-        "values": {
-            "role": user.role,
-            "status": "disabled" if user.status == "disabled" else "active",
-        },
-    }
 
 
 @router.get("/settings/api-keys")

@@ -36,6 +36,8 @@ _OTHERS: dict[str, Look] = {
     "deleting": Look("Being deleted", "trash", "bad"),
     "revoked": Look("Revoked", "stop"),
     "expired": Look("Expired", "clock", "warn"),
+    "not_sent": Look("Not sent", "mail", "warn"),
+    "accepted": Look("Accepted", "check", "ok"),
     "sent": Look("Sent", "check", "ok"),
     "waiting": Look("Waiting", "clock"),
 }

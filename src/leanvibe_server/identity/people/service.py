@@ -163,6 +163,12 @@ async def leave(scope: Scope) -> None:
     await _remove(scope, await _lock_leaver(scope, scope.actor.id), reason="left")
 
 
+async def is_last_chief(scope: Scope) -> bool:
+    """Whether the caller is the last one in charge, who cannot leave."""
+    chief = users.chief(scope).value
+    return [scope.actor.id] == await people.list_active_of_role(scope.conn, scope.tenant_id, chief)
+
+
 async def hand_over(scope: Scope, handover: Handover) -> User:
     """Make somebody else the owner in one's own place; both are told by mail.
 

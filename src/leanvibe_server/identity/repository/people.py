@@ -28,11 +28,11 @@ TALLY_USERS = """
 SELECT tenant_id, count(*) AS number FROM users
 WHERE tenant_id = ANY ($1) AND status <> 'disabled' AND kind = 'person' GROUP BY tenant_id
 """
-# Two owners who leave at once must not both find the other one still there.
-LOCK_OWNERS = """
-SELECT id FROM users WHERE tenant_id = $1 AND role = $2 AND status = 'active'
-ORDER BY id FOR NO KEY UPDATE
+ACTIVE_OF_ROLE = """
+SELECT id FROM users WHERE tenant_id = $1 AND role = $2 AND status = 'active' ORDER BY id
 """
+# Two owners who leave at once must not both find the other one still there.
+LOCK_OWNERS = f"{ACTIVE_OF_ROLE} FOR NO KEY UPDATE"
 OWNER_ADDRESSES = """
 SELECT email FROM users WHERE tenant_id = $1 AND role = 'owner' AND status = 'active' ORDER BY id
 """
@@ -186,6 +186,11 @@ async def tally_users(conn: Connection, tenant_ids: Sequence[UUID]) -> dict[UUID
 async def lock_active_of_role(conn: Connection, tenant_id: UUID, role: str) -> list[UUID]:
     """The active users of a role, held until this transaction ends."""
     return [row["id"] for row in await conn.fetch(LOCK_OWNERS, tenant_id, role)]
+
+
+async def list_active_of_role(conn: Connection, tenant_id: UUID, role: str) -> list[UUID]:
+    """The active users of a role."""
+    return [row["id"] for row in await conn.fetch(ACTIVE_OF_ROLE, tenant_id, role)]
 
 
 async def list_owner_addresses(conn: Connection, tenant_id: UUID) -> list[str]:

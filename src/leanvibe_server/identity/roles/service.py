@@ -46,6 +46,11 @@ async def list_roles(scope: Scope) -> RoleList:
     return RoleList(data=listed)
 
 
+async def assignable_roles(scope: Scope) -> list[str]:
+    """The names of the roles the caller may give."""
+    return [role.name for role in (await list_roles(scope)).data if role.assignable]
+
+
 async def create_role(scope: Scope, new: NewRole) -> RoleView:
     """Make a role of permissions.
 
