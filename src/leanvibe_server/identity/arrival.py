@@ -6,8 +6,9 @@ Every sign-in ends here, whatever it began with, so that no way in goes around a
 from leanvibe_server.identity.events import LoginRefused
 from leanvibe_server.identity.mfa.demand import require_second_factor
 from leanvibe_server.identity.models import Proof, User
-from leanvibe_server.identity.policy import SecurityPolicy, check_address, policy_of
+from leanvibe_server.identity.policy import check_address, policy_from
 from leanvibe_server.identity.refusals import invalid_credentials
+from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.sessions import OpenedSession, open_session
 from leanvibe_server.identity.sso_only import check_method, note_bypass
 from leanvibe_server.kernel.errors import AppError, Forbidden
@@ -23,23 +24,17 @@ async def arrive(scope: Scope, user: User, proof: Proof, *, kind: str) -> Opened
     """
     if user.is_service or not user.may_sign_in(scope.now):
         raise invalid_credentials()
-    policy = await policy_of(scope)
+    security, has_factors = await people.require_terms(scope.conn, scope.tenant_id, user.id)
+    policy = policy_from(security)
     try:
-        await _check_policy(scope, policy, user, proof, kind=kind)
+        check_address(policy, scope.actor.address)
+        check_method(policy, user, proof)
+        if has_factors or policy.mfa_required:
+            await require_second_factor(scope, policy, user, proof, kind=kind)
     except Forbidden as refusal:
         raise await _note_refusal(scope, user, proof, refusal) from None
     await note_bypass(scope, policy, user, proof)
     return await open_session(scope, user, proof, kind=kind, policy=policy)
-
-
-async def _check_policy(
-    scope: Scope, policy: SecurityPolicy, user: User, proof: Proof, *, kind: str
-) -> None:
-    """What the tenant asks of everybody who comes in, in this order: the address, the method,
-    the second factor."""
-    check_address(policy, scope.actor.address)
-    check_method(policy, user, proof)
-    await require_second_factor(scope, policy, user, proof, kind=kind)
 
 
 async def _note_refusal(scope: Scope, user: User, proof: Proof, refusal: AppError) -> AppError:

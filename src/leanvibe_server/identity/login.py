@@ -27,7 +27,7 @@ from leanvibe_server.kernel.db import Connection
 from leanvibe_server.kernel.errors import AppError, InvalidRequest, MfaRequired, Unauthorized
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.idempotency import begin_idempotent
-from leanvibe_server.kernel.platform import PLATFORM_TENANT, Reason, across_tenants
+from leanvibe_server.kernel.platform import PLATFORM_TENANT, Reason, across_tenants, autocommit
 from leanvibe_server.kernel.request import Visit
 
 # Each one costs a comparison; the oldest come first, so that newcomers push nobody out.
@@ -148,12 +148,10 @@ def _attempt(visit: Visit, request: LoginRequest, email: str, named: str | None)
 
 async def _look_up(visit: Visit, attempt: Attempt, email: str) -> Sequence[Candidate]:
     house = visit.house
-
-    async def guard(conn: Connection) -> None:
+    async with autocommit(house.database, Reason.SIGN_IN) as conn:
         await throttle.check(conn, attempt, now=house.clock.now())
-
     digest = addresses.directory_hash(house.vault, email)
-    return await lookup.list_candidates(house, digest, limit=MAX_CANDIDATES, guard=guard)
+    return await lookup.list_candidates(house, digest, limit=MAX_CANDIDATES)
 
 
 async def _compare(house: House, candidates: Sequence[Candidate], password: str) -> list[Candidate]:
@@ -200,9 +198,8 @@ async def _note_failure(
 
 
 async def _forgive(house: House, attempt: Attempt) -> None:
-    async with across_tenants(house.database, Reason.SIGN_IN) as conn:
-        await throttle.check(conn, attempt, now=house.clock.now())
-        await throttle.forgive(conn, attempt)
+    async with autocommit(house.database, Reason.SIGN_IN) as conn:
+        await throttle.forgive_unless_waiting(conn, attempt, now=house.clock.now())
 
 
 async def _open(visit: Visit, found: Candidate, password: str, *, kind: str) -> SignedIn:

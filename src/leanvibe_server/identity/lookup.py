@@ -10,7 +10,7 @@ answer takes as long for a stranger as for somebody, and nobody learns from it w
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -21,30 +21,21 @@ from leanvibe_server.identity.repository import people, remote
 from leanvibe_server.kernel.db import Connection, Database
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.log import logger
-from leanvibe_server.kernel.platform import Reason, across_tenants
+from leanvibe_server.kernel.platform import Reason, across_tenants, autocommit
 from leanvibe_server.kernel.scope import Scope
-
-Guard = Callable[[Connection], Awaitable[None]]
 
 # The longest a look-up that leads nowhere may hold up an answer.
 PRETENCE_S = 1.0
 
 
-async def list_candidates(
-    house: House, email_hash: bytes, *, limit: int, guard: Guard | None = None
-) -> Sequence[Candidate]:
-    """The users of an address in every tenant, oldest first.
-
-    `guard` is asked first, in the same transaction of the home region, and may refuse.
-    """
+async def list_candidates(house: House, email_hash: bytes, *, limit: int) -> Sequence[Candidate]:
+    """The users of an address in every tenant, oldest first."""
     several = len(house.database.regions) > 1
-    async with across_tenants(house.database, Reason.SIGN_IN) as conn:
-        if guard is not None:
-            await guard(conn)
+    async with autocommit(house.database, Reason.SIGN_IN) as conn:
         found = list(await people.list_candidates(conn, email_hash, limit=limit))
         regions = await people.list_regions_of_address(conn, email_hash) if several else []
     for region in regions:
-        async with across_tenants(house.database, Reason.SIGN_IN, region=region) as conn:
+        async with autocommit(house.database, Reason.SIGN_IN, region=region) as conn:
             found += await people.list_candidates(conn, email_hash, limit=limit)
     if several and not regions:
         await pretend(house.database, email_hash)
@@ -123,7 +114,7 @@ async def pretend(database: Database, email_hash: bytes) -> None:
     try:
         async with (
             asyncio.timeout(PRETENCE_S),
-            across_tenants(database, Reason.SIGN_IN, region=region) as conn,
+            autocommit(database, Reason.SIGN_IN, region=region) as conn,
         ):
             await people.list_candidates(conn, email_hash, limit=1)
     except Exception as error:

@@ -13,7 +13,6 @@ from leanvibe_server.identity.account.links import EMAIL, RESET
 from leanvibe_server.identity.events import SessionEnded, UserLoggedIn, UserLoggedOut
 from leanvibe_server.identity.models import Proof, RefreshToken, Session, User
 from leanvibe_server.identity.policy import DEFAULT, SecurityPolicy, policy_of
-from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.repository import sessions as rows
 from leanvibe_server.identity.repository.account import withdraw_links
 from leanvibe_server.identity.schemas import SessionList, SessionView, Success
@@ -134,12 +133,17 @@ async def open_session(
         provider_id=proof.provider_id,
         remote_session=proof.remote_session,
     )
-    cookie_hash = hash_token(secret) if kind == WEB else None
-    await rows.insert_session(scope.conn, session, cookie_hash=cookie_hash)
-    if kind == TOKEN:
-        await add_refresh_token(scope, session.id, secret)
-    await _end_oldest(scope, user, policy, keep=session.id)
-    await people.set_last_login(scope.conn, scope.tenant_id, user.id, now=now)
+    limit, reason = _limit(scope, policy)
+    full = await rows.open_session(
+        scope.conn,
+        session,
+        cookie_hash=hash_token(secret) if kind == WEB else None,
+        token=_refresh_token(scope, session.id) if kind == TOKEN else None,
+        token_hash=hash_token(secret) if kind == TOKEN else None,
+        limit=limit,
+    )
+    if full:
+        await _end_oldest(scope, user, policy, limit=limit, reason=reason, keep=session.id)
     await scope.emit(
         UserLoggedIn(user_id=user.id, email=user.email, session_id=session.id, method=proof.method)
     )
@@ -183,15 +187,21 @@ def client_hash(actor: Actor) -> bytes:
 
 async def add_refresh_token(scope: Scope, session_id: UUID, secret: str) -> None:
     """Keep the hash of a session's next refresh token."""
-    token = RefreshToken(
+    await rows.insert_refresh_token(
+        scope.conn,
+        scope.tenant_id,
+        _refresh_token(scope, session_id),
+        token_hash=hash_token(secret),
+    )
+
+
+def _refresh_token(scope: Scope, session_id: UUID) -> RefreshToken:
+    return RefreshToken(
         id=scope.new_id(),
         session_id=session_id,
         client_hash=client_hash(scope.actor),
         created_at=scope.now,
         used_at=None,
-    )
-    await rows.insert_refresh_token(
-        scope.conn, scope.tenant_id, token, token_hash=hash_token(secret)
     )
 
 
@@ -293,11 +303,17 @@ async def list_live(
     return [session for session in kept if still_holds(session, policy, scope.now, role=role)]
 
 
-async def _end_oldest(scope: Scope, user: User, policy: SecurityPolicy, *, keep: UUID) -> None:
+def _limit(scope: Scope, policy: SecurityPolicy) -> tuple[int, str]:
+    """How many sessions a person may have at once, and why one more than that ends the oldest."""
     limit = plan_of(scope.plan).limits.max_concurrent_sessions
-    reason = "more sessions than the plan allows"
     if policy.max_sessions is not None and policy.max_sessions < limit:
-        limit, reason = policy.max_sessions, "more sessions than the organisation allows"
+        return policy.max_sessions, "more sessions than the organisation allows"
+    return limit, "more sessions than the plan allows"
+
+
+async def _end_oldest(
+    scope: Scope, user: User, policy: SecurityPolicy, *, limit: int, reason: str, keep: UUID
+) -> None:
     live = await list_live(scope, user.id, policy, role=user.role)
     others = [one for one in live if one.id != keep]
     for session in others[: max(0, len(others) + 1 - limit)]:

@@ -9,10 +9,12 @@ Cookies".
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from leanvibe_server.identity.models import Throttle
 from leanvibe_server.identity.repository import sign_in as rows
 from leanvibe_server.kernel.crypto import Vault
 from leanvibe_server.kernel.db import Connection
@@ -132,7 +134,14 @@ async def check(conn: Connection, attempt: Attempt, *, now: datetime) -> None:
 
     Raises: RateLimited.
     """
-    throttles = await rows.list_throttles(conn, [key for key, _ in attempt.counts])
+    _refuse(await rows.list_throttles(conn, _keys(attempt)), attempt, now=now)
+
+
+def _keys(attempt: Attempt) -> list[bytes]:
+    return [key for key, _ in attempt.counts]
+
+
+def _refuse(throttles: Sequence[Throttle], attempt: Attempt, *, now: datetime) -> None:
     until = {t.key: t.blocked_until for t in throttles if t.blocked_until is not None}
     latest = max(until.values(), default=now)
     if latest <= now:
@@ -180,3 +189,13 @@ async def forgive(conn: Connection, attempt: Attempt) -> None:
     """The account's owner has signed in. Address and organisation keep their counts: others may
     be behind them."""
     await rows.clear_throttle(conn, attempt.account)
+
+
+async def forgive_unless_waiting(conn: Connection, attempt: Attempt, *, now: datetime) -> None:
+    """`check` and `forgive` in one statement: a right guess among many that were made side by
+    side is refused with them once a wait is on.
+
+    Raises: RateLimited.
+    """
+    waits = await rows.clear_unless_waiting(conn, attempt.account, _keys(attempt), now=now)
+    _refuse(waits, attempt, now=now)

@@ -38,6 +38,7 @@ class Vault:
         if len(master_key) != KEY_BYTES:
             raise ConfigError("MASTER_KEY must be 32 bytes in base64: `openssl rand -base64 32`.")
         self._master = master_key
+        self._hash_keys: dict[str, bytes] = {}
 
     def derive(self, purpose: str) -> bytes:
         """32 bytes that serve `purpose` and nothing else."""
@@ -48,8 +49,14 @@ class Vault:
         return self.derive(f"database login {role}").hex()
 
     def keyed_hash(self, purpose: str, text: str) -> bytes:
-        """A hash nobody without the master key can compute or look up."""
-        return hmac.digest(self.derive(purpose), text.encode(), "sha256")
+        """A hash nobody without the master key can compute or look up.
+
+        Every sign-in asks for several: the keys of the few purposes there are stay at hand.
+        """
+        key = self._hash_keys.get(purpose)
+        if key is None:
+            key = self._hash_keys[purpose] = self.derive(purpose)
+        return hmac.digest(key, text.encode(), "sha256")
 
     def seal(self, plaintext: bytes, *, tenant_id: UUID, place: tuple[str, str, UUID]) -> bytes:
         """Encrypt one field. `place` is (table, column, row id)."""

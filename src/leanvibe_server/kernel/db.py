@@ -90,6 +90,8 @@ class RegionPools:
 
     app: Pool
     platform: Pool
+    # Behind a pooler, which lends a server's connection for one transaction.
+    pooled: bool = False
 
     async def close(self) -> None:
         await self.app.close()
@@ -246,7 +248,7 @@ async def _open_region(settings: Settings, region: str, vault: Vault) -> RegionP
         login_dsn(url, "platform", vault), max(2, size // 2), pooled=pooled, eager=at_home,
         init=prepare_connection,
     )  # fmt: skip
-    return RegionPools(app, platform)
+    return RegionPools(app, platform, pooled)
 
 
 async def _open_pool(

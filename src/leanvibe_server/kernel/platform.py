@@ -19,6 +19,7 @@ __all__ = [
     "Reason",
     "across_tenants",
     "ask_regions",
+    "autocommit",
     "begin_platform",
     "require_reason",
     "sweep_regions",
@@ -89,6 +90,25 @@ async def across_tenants(
     transaction = await begin_platform(database, reason, tenant_id, region=region)
     async with transaction:
         yield transaction.conn
+
+
+@asynccontextmanager
+async def autocommit(
+    database: Database, reason: Reason, *, region: str | None = None
+) -> AsyncIterator[Connection]:
+    """A platform connection on which each statement is a transaction of its own, for paths whose
+    every statement stands alone: it saves the round trips of BEGIN and COMMIT.
+
+    A pooler needs the transaction, to keep a statement's messages on one connection.
+    """
+    pools = database.pools_in(region or database.home)
+    if pools.pooled:
+        async with across_tenants(database, reason, region=region or database.home) as conn:
+            yield conn
+        return
+    logger("platform").debug("crossing", reason=reason.name, autocommit=True)
+    async with pools.platform.acquire(timeout=10) as conn:
+        yield conn
 
 
 async def ask_regions(

@@ -30,7 +30,6 @@ from leanvibe_server.identity.sessions import end_all
 from leanvibe_server.identity.throttle import Attempt
 from leanvibe_server.identity.visits import actor_of, scope_in
 from leanvibe_server.kernel.access import Errand
-from leanvibe_server.kernel.db import Connection
 from leanvibe_server.kernel.errors import Conflict
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.jobs import Work, enqueue
@@ -138,12 +137,10 @@ async def forget_password(visit: Visit, request: Forgotten) -> Accepted:
     house = visit.house
     email = addresses.normalise(request.email)
     attempt = Attempt.at_mail(house.vault, email=email, address=visit.address)
-
-    async def guard(conn: Connection) -> None:
+    async with across_tenants(house.database, Reason.SIGN_IN) as conn:
         await throttle.spend(conn, attempt, now=house.clock.now())
-
     digest = addresses.directory_hash(house.vault, email)
-    found = await lookup.list_candidates(house, digest, limit=MAX_MAILED, guard=guard)
+    found = await lookup.list_candidates(house, digest, limit=MAX_MAILED)
     named = None if request.tenant_id is None else request.tenant_id.strip().lower()
     chosen = [
         (one.user.tenant_id, one.user.id)

@@ -20,6 +20,13 @@ INSERT INTO directory (tenant_id, user_id, account_id, email_hash) VALUES ($1, $
 FIND_USER = f"SELECT {USER_COLUMNS} FROM users WHERE tenant_id = $1 AND id = $2"
 FIND_USERS = f"SELECT {USER_COLUMNS} FROM users WHERE tenant_id = $1 AND id = ANY ($2)"
 LOCK_USER = f"{FIND_USER} FOR NO KEY UPDATE"
+# What a sign-in must know of the tenant and the person, once the person's row is locked.
+FIND_TERMS = """
+SELECT t.security, EXISTS (
+    SELECT FROM mfa_factors
+    WHERE tenant_id = $1 AND user_id = $2 AND verified_at IS NOT NULL) AS has_factors
+FROM tenants t WHERE t.id = $1
+"""
 FIND_USER_BY_EMAIL = f"SELECT {USER_COLUMNS} FROM users WHERE tenant_id = $1 AND email = $2"
 COUNT_USERS = """
 SELECT count(*) FROM users WHERE tenant_id = $1 AND status <> 'disabled' AND kind = 'person'
@@ -45,7 +52,6 @@ WHERE tenant_id = $1 AND id = $2 RETURNING {USER_COLUMNS}
 REPLACE_HASH = """
 UPDATE users SET password_hash = $3, updated_at = $4 WHERE tenant_id = $1 AND id = $2
 """
-SET_LAST_LOGIN = "UPDATE users SET last_login_at = $3 WHERE tenant_id = $1 AND id = $2"
 ACTIVATE = f"""
 UPDATE users SET status = 'active', email_verified_at = coalesce(email_verified_at, $3),
     username = coalesce($4, username), password_hash = coalesce($5, password_hash),
@@ -150,6 +156,16 @@ async def insert_row(conn: Connection, user: User) -> None:
     )
 
 
+async def require_terms(
+    conn: Connection, tenant_id: UUID, user_id: UUID
+) -> tuple[dict[str, Any], bool]:
+    """The security settings of the tenant, and whether the person has set up a second factor."""
+    row = await conn.fetchrow(FIND_TERMS, tenant_id, user_id)
+    if row is None:
+        raise LookupError(f"no tenant {tenant_id}")
+    return row["security"], row["has_factors"]
+
+
 async def find_user(conn: Connection, tenant_id: UUID, user_id: UUID) -> User | None:
     return _user(await conn.fetchrow(FIND_USER, tenant_id, user_id))
 
@@ -218,12 +234,6 @@ async def set_password(
     conn: Connection, tenant_id: UUID, user_id: UUID, *, password_hash: str, now: datetime
 ) -> None:
     await conn.execute(REPLACE_HASH, tenant_id, user_id, password_hash, now)
-
-
-async def set_last_login(
-    conn: Connection, tenant_id: UUID, user_id: UUID, *, now: datetime
-) -> None:
-    await conn.execute(SET_LAST_LOGIN, tenant_id, user_id, now)
 
 
 async def activate(

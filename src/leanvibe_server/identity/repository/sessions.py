@@ -15,6 +15,20 @@ INSERT INTO sessions (tenant_id, id, user_id, kind, cookie_hash, address, user_a
     last_seen_at, expires_at, amr, authenticated_at, provider_id, remote_session)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $14, $9, $10, $11, $12, $13)
 """
+# In one statement: the session, its first refresh token where it has one, the time at the user,
+# and whether `$18` sessions or more were open before.
+OPEN_SESSION = f"""
+WITH opened AS ({INSERT_SESSION}), renewable AS (
+    INSERT INTO refresh_tokens (tenant_id, id, session_id, token_hash, client_hash, created_at)
+    SELECT $1, $15, $2, $16, $17, $8 WHERE $15::uuid IS NOT NULL
+), seen AS (
+    UPDATE users SET last_login_at = $8 WHERE tenant_id = $1 AND id = $3
+)
+SELECT EXISTS (
+    SELECT FROM sessions
+    WHERE tenant_id = $1 AND user_id = $3 AND ended_at IS NULL AND expires_at > $8
+    OFFSET $18 - 1)
+"""
 FIND_SESSION = f"SELECT {SESSION_COLUMNS} FROM sessions WHERE tenant_id = $1 AND id = $2"
 END_SESSION = """
 UPDATE sessions SET ended_at = $3, ended_reason = $4
@@ -78,9 +92,8 @@ async def add_amr(conn: Connection, tenant_id: UUID, session_id: UUID, amr: Sequ
     await conn.execute(ADD_AMR, tenant_id, session_id, list(amr))
 
 
-async def insert_session(conn: Connection, session: Session, *, cookie_hash: bytes | None) -> None:
-    await conn.execute(
-        INSERT_SESSION,
+def _values(session: Session, cookie_hash: bytes | None) -> tuple[Any, ...]:
+    return (
         session.tenant_id,
         session.id,
         session.user_id,
@@ -96,6 +109,28 @@ async def insert_session(conn: Connection, session: Session, *, cookie_hash: byt
         session.remote_session,
         session.last_seen_at,
     )
+
+
+async def insert_session(conn: Connection, session: Session, *, cookie_hash: bytes | None) -> None:
+    await conn.execute(INSERT_SESSION, *_values(session, cookie_hash))
+
+
+async def open_session(
+    conn: Connection,
+    session: Session,
+    *,
+    cookie_hash: bytes | None,
+    token: RefreshToken | None,
+    token_hash: bytes | None,
+    limit: int,
+) -> bool:
+    """Begin a session and note it as the user's last login; returns whether the user had as many
+    as `limit` open before, counting those that have rested too long."""
+    refresh = (None, None) if token is None else (token.id, token.client_hash)
+    full: bool = await conn.fetchval(
+        OPEN_SESSION, *_values(session, cookie_hash), refresh[0], token_hash, refresh[1], limit
+    )
+    return full
 
 
 async def find_session(conn: Connection, tenant_id: UUID, session_id: UUID) -> Session | None:

@@ -22,6 +22,13 @@ RETURNING failures
 """
 BLOCK = "UPDATE login_failures SET blocked_until = $2 WHERE key = $1"
 CLEAR_THROTTLE = "DELETE FROM login_failures WHERE key = $1"
+CLEAR_UNLESS_WAITING = """
+WITH waits AS (
+    SELECT key, failures, last_failed_at, blocked_until FROM login_failures
+    WHERE key = ANY($2) AND blocked_until > $3
+), cleared AS (DELETE FROM login_failures WHERE key = $1 AND NOT EXISTS (SELECT FROM waits))
+SELECT key, failures, last_failed_at, blocked_until FROM waits
+"""
 SWEEP_THROTTLES = "DELETE FROM login_failures WHERE last_failed_at < $1"
 BIND = "SELECT set_config('app.tenant_id', $1, true)"
 LOCK_KEYS = "SELECT pg_advisory_xact_lock(hashtextextended('signing keys', 0))"
@@ -61,6 +68,13 @@ async def block(conn: Connection, key: bytes, until: datetime) -> None:
 
 async def clear_throttle(conn: Connection, key: bytes) -> None:
     await conn.execute(CLEAR_THROTTLE, key)
+
+
+async def clear_unless_waiting(
+    conn: Connection, key: bytes, every: Sequence[bytes], *, now: datetime
+) -> list[Throttle]:
+    """Forget the failures of one key, unless one of `every` has to wait: those are returned."""
+    return [Throttle(**row) for row in await conn.fetch(CLEAR_UNLESS_WAITING, key, every, now)]
 
 
 async def sweep_throttles(conn: Connection, *, before: datetime) -> None:
