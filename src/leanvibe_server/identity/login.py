@@ -147,11 +147,18 @@ def _attempt(visit: Visit, request: LoginRequest, email: str, named: str | None)
 
 
 async def _look_up(visit: Visit, attempt: Attempt, email: str) -> Sequence[Candidate]:
-    house = visit.house
-    async with autocommit(house.database, Reason.SIGN_IN) as conn:
-        await throttle.check(conn, attempt, now=house.clock.now())
+    """The users of an address, unless the attempt has to wait."""
+    house, now = visit.house, visit.house.clock.now()
+
+    async def ask(conn: Connection, email_hash: bytes, *, limit: int) -> Sequence[Candidate]:
+        found, waits = await people.list_candidates_and_waits(
+            conn, email_hash, attempt.keys, limit=limit, now=now
+        )
+        throttle.refuse_waiting(waits, attempt, now=now)
+        return found
+
     digest = addresses.directory_hash(house.vault, email)
-    return await lookup.list_candidates(house, digest, limit=MAX_CANDIDATES)
+    return await lookup.list_candidates(house, digest, limit=MAX_CANDIDATES, ask=ask)
 
 
 async def _compare(house: House, candidates: Sequence[Candidate], password: str) -> list[Candidate]:
@@ -207,16 +214,17 @@ async def _open(visit: Visit, found: Candidate, password: str, *, kind: str) -> 
     fresh_hash = await _rehash(house, found.user, password)
     tenant_id, user_id = found.user.tenant_id, found.user.id
     async with house.database.tenant(tenant_id) as conn:
-        user = await people.lock_user(conn, tenant_id, user_id)
-        if user is None or not user.may_sign_in(house.clock.now()):
+        locked = await people.lock_with_terms(conn, tenant_id, user_id)
+        if locked is None or not locked[0].may_sign_in(house.clock.now()):
             raise invalid_credentials()
+        user, terms = locked
         scope = scope_in(visit, conn, tenant_id, actor=actor_of(visit, user), plan=found.plan)
         await begin_idempotent(visit, scope, visit.body)
         if fresh_hash is not None and user.password_hash == found.user.password_hash:
             await people.set_password(
                 conn, tenant_id, user_id, password_hash=fresh_hash, now=scope.now
             )
-        return SignedIn(user, await arrive(scope, user, PASSWORD, kind=kind))
+        return SignedIn(user, await arrive(scope, user, PASSWORD, kind=kind, terms=terms))
 
 
 async def _rehash(house: House, user: User, password: str) -> str | None:

@@ -12,6 +12,7 @@ answer takes as long for a stranger as for somebody, and nobody learns from it w
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Protocol
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -24,15 +25,27 @@ from leanvibe_server.kernel.log import logger
 from leanvibe_server.kernel.platform import Reason, across_tenants, autocommit
 from leanvibe_server.kernel.scope import Scope
 
+
+class Ask(Protocol):
+    """One statement that finds the users of an address in one region."""
+
+    async def __call__(
+        self, conn: Connection, email_hash: bytes, *, limit: int
+    ) -> Sequence[Candidate]: ...
+
+
 # The longest a look-up that leads nowhere may hold up an answer.
 PRETENCE_S = 1.0
 
 
-async def list_candidates(house: House, email_hash: bytes, *, limit: int) -> Sequence[Candidate]:
-    """The users of an address in every tenant, oldest first."""
+async def list_candidates(
+    house: House, email_hash: bytes, *, limit: int, ask: Ask = people.list_candidates
+) -> Sequence[Candidate]:
+    """The users of an address in every tenant, oldest first. `ask` is how the home region is
+    asked, and may refuse."""
     several = len(house.database.regions) > 1
     async with autocommit(house.database, Reason.SIGN_IN) as conn:
-        found = list(await people.list_candidates(conn, email_hash, limit=limit))
+        found = list(await ask(conn, email_hash, limit=limit))
         regions = await people.list_regions_of_address(conn, email_hash) if several else []
     for region in regions:
         async with autocommit(house.database, Reason.SIGN_IN, region=region) as conn:

@@ -1,6 +1,7 @@
 """Rows of the identity room."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -54,6 +55,14 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     def takes_password(self) -> bool:
         """Whether a password opens anything: where single sign-on is asked for, an owner's."""
         return not self.sso_required or self.user.role == "owner"
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """What a sign-in must know before it opens a session: the security settings of the tenant,
+    and whether the person has set up a second factor."""
+
+    security: dict[str, Any]
+    has_factors: bool
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,15 +161,6 @@ class SigningKey(msgspec.Struct, frozen=True, kw_only=True):
     public_jwk: dict[str, str]
     created_at: datetime
     retires_at: datetime | None
-
-
-class Throttle(msgspec.Struct, frozen=True, kw_only=True):
-    """Failed sign-ins in a row for one account or address."""
-
-    key: bytes
-    failures: int
-    last_failed_at: datetime
-    blocked_until: datetime | None
 
 
 class MailLink(msgspec.Struct, frozen=True, kw_only=True):

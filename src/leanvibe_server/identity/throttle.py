@@ -9,12 +9,11 @@ Cookies".
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from leanvibe_server.identity.models import Throttle
 from leanvibe_server.identity.repository import sign_in as rows
 from leanvibe_server.kernel.crypto import Vault
 from leanvibe_server.kernel.db import Connection
@@ -71,6 +70,10 @@ class Attempt:
     def account(self) -> bytes:
         """The hash that stands for the account, or for a known device of it."""
         return self.counts[0][0]
+
+    @property
+    def keys(self) -> list[bytes]:
+        return [key for key, _ in self.counts]
 
     @classmethod
     def by(
@@ -134,18 +137,17 @@ async def check(conn: Connection, attempt: Attempt, *, now: datetime) -> None:
 
     Raises: RateLimited.
     """
-    _refuse(await rows.list_throttles(conn, _keys(attempt)), attempt, now=now)
+    refuse_waiting(await rows.list_waits(conn, attempt.keys, now=now), attempt, now=now)
 
 
-def _keys(attempt: Attempt) -> list[bytes]:
-    return [key for key, _ in attempt.counts]
+def refuse_waiting(until: Mapping[bytes, datetime], attempt: Attempt, *, now: datetime) -> None:
+    """Refuse where something the attempt counts against must wait `until` some time.
 
-
-def _refuse(throttles: Sequence[Throttle], attempt: Attempt, *, now: datetime) -> None:
-    until = {t.key: t.blocked_until for t in throttles if t.blocked_until is not None}
-    latest = max(until.values(), default=now)
-    if latest <= now:
+    Raises: RateLimited.
+    """
+    if not until:
         return
+    latest = max(until.values())
     seconds = math.ceil((latest - now).total_seconds())
     limit = min(patience.free for key, patience in attempt.counts if until.get(key) == latest)
     raise RateLimited(
@@ -197,5 +199,5 @@ async def forgive_unless_waiting(conn: Connection, attempt: Attempt, *, now: dat
 
     Raises: RateLimited.
     """
-    waits = await rows.clear_unless_waiting(conn, attempt.account, _keys(attempt), now=now)
-    _refuse(waits, attempt, now=now)
+    waits = await rows.clear_unless_waiting(conn, attempt.account, attempt.keys, now=now)
+    refuse_waiting(waits, attempt, now=now)

@@ -5,8 +5,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from leanvibe_server.identity.models import Candidate, Invitation, User
+from leanvibe_server.identity.models import Candidate, Invitation, Terms, User
 from leanvibe_server.kernel.db import Connection
+
+
+def _columns_of(alias: str, columns: str) -> str:
+    return ", ".join(f"{alias}.{name.strip()}" for name in columns.split(","))
+
 
 USER_COLUMNS = """tenant_id, id, account_id, email, username, password_hash, role, status,
     email_verified_at, expires_at, last_login_at, created_at, updated_at, kind"""
@@ -20,12 +25,16 @@ INSERT INTO directory (tenant_id, user_id, account_id, email_hash) VALUES ($1, $
 FIND_USER = f"SELECT {USER_COLUMNS} FROM users WHERE tenant_id = $1 AND id = $2"
 FIND_USERS = f"SELECT {USER_COLUMNS} FROM users WHERE tenant_id = $1 AND id = ANY ($2)"
 LOCK_USER = f"{FIND_USER} FOR NO KEY UPDATE"
-# What a sign-in must know of the tenant and the person, once the person's row is locked.
-FIND_TERMS = """
-SELECT t.security, EXISTS (
+# What a sign-in must know of the tenant and the person, whose row is locked.
+_TERMS = """t.security, EXISTS (
     SELECT FROM mfa_factors
     WHERE tenant_id = $1 AND user_id = $2 AND verified_at IS NOT NULL) AS has_factors
-FROM tenants t WHERE t.id = $1
+"""
+FIND_TERMS = f"SELECT {_TERMS} FROM tenants t WHERE t.id = $1"
+LOCK_WITH_TERMS = f"""
+SELECT {_columns_of("u", USER_COLUMNS)}, {_TERMS}
+FROM users u JOIN tenants t ON t.id = u.tenant_id
+WHERE u.tenant_id = $1 AND u.id = $2 FOR NO KEY UPDATE OF u
 """
 FIND_USER_BY_EMAIL = f"SELECT {USER_COLUMNS} FROM users WHERE tenant_id = $1 AND email = $2"
 COUNT_USERS = """
@@ -62,19 +71,23 @@ SET_ACCOUNT = """
 WITH linked AS (UPDATE users SET account_id = $3 WHERE tenant_id = $1 AND id = $2)
 UPDATE directory SET account_id = $3 WHERE tenant_id = $1 AND user_id = $2
 """
-_CANDIDATE = (
-    "SELECT "
-    + ", ".join(f"u.{name.strip()}" for name in USER_COLUMNS.split(","))
-    + ", t.slug AS tenant_slug, t.display_name AS tenant_name, t.plan"
-    + ", coalesce((t.security ->> 'sso_required')::boolean, false) AS sso_required"
-    + """
+_CANDIDATE = f"""
+SELECT {_columns_of("u", USER_COLUMNS)},
+    t.slug AS tenant_slug, t.display_name AS tenant_name, t.plan,
+    coalesce((t.security ->> 'sso_required')::boolean, false) AS sso_required
 FROM directory d
 JOIN users u ON u.tenant_id = d.tenant_id AND u.id = d.user_id
 JOIN tenants t ON t.id = d.tenant_id
 """
-)
 # Only of the platform login: it alone sees the directory of every tenant.
 CANDIDATES_BY_EMAIL = f"{_CANDIDATE} WHERE d.email_hash = $1 ORDER BY u.id LIMIT $2"
+# The same beside those of `$3` that must wait: one row at least, with no user where there is none.
+CANDIDATES_AND_WAITS = f"""
+SELECT waits.keys, waits.until, candidates.*
+FROM (SELECT array_agg(key) AS keys, array_agg(blocked_until) AS until
+      FROM login_failures WHERE key = ANY($3) AND blocked_until > $4) waits
+LEFT JOIN ({CANDIDATES_BY_EMAIL}) candidates ON true
+"""
 CANDIDATE_BY_ACCOUNT = f"{_CANDIDATE} WHERE d.account_id = $1 AND d.tenant_id = $2"
 TENANTS_OF_ACCOUNT = f"{_CANDIDATE} WHERE d.account_id = $1 ORDER BY u.id LIMIT $2"
 # Of the home region: who lives elsewhere. Its rows name no person.
@@ -156,14 +169,23 @@ async def insert_row(conn: Connection, user: User) -> None:
     )
 
 
-async def require_terms(
-    conn: Connection, tenant_id: UUID, user_id: UUID
-) -> tuple[dict[str, Any], bool]:
-    """The security settings of the tenant, and whether the person has set up a second factor."""
+async def require_terms(conn: Connection, tenant_id: UUID, user_id: UUID) -> Terms:
     row = await conn.fetchrow(FIND_TERMS, tenant_id, user_id)
     if row is None:
         raise LookupError(f"no tenant {tenant_id}")
-    return row["security"], row["has_factors"]
+    return Terms(**row)
+
+
+async def lock_with_terms(
+    conn: Connection, tenant_id: UUID, user_id: UUID
+) -> tuple[User, Terms] | None:
+    """A user whose row is held until the transaction ends, and the terms of their sign-in."""
+    row = await conn.fetchrow(LOCK_WITH_TERMS, tenant_id, user_id)
+    if row is None:
+        return None
+    facts = dict(row)
+    terms = Terms(facts.pop("security"), facts.pop("has_factors"))
+    return User(**facts), terms
 
 
 async def find_user(conn: Connection, tenant_id: UUID, user_id: UUID) -> User | None:
@@ -259,6 +281,17 @@ async def list_candidates(
     conn: Connection, email_hash: bytes, *, limit: int
 ) -> Sequence[Candidate]:
     return [_candidate(row) for row in await conn.fetch(CANDIDATES_BY_EMAIL, email_hash, limit)]
+
+
+async def list_candidates_and_waits(
+    conn: Connection, email_hash: bytes, keys: Sequence[bytes], *, limit: int, now: datetime
+) -> tuple[Sequence[Candidate], dict[bytes, datetime]]:
+    """As `list_candidates`, and until when each of `keys` must wait that must."""
+    rows = await conn.fetch(CANDIDATES_AND_WAITS, email_hash, limit, keys, now)
+    facts = [dict(row) for row in rows]
+    waits = [(fact.pop("keys"), fact.pop("until")) for fact in facts]
+    found = [_candidate(fact) for fact in facts if fact["id"] is not None]
+    return found, dict(zip(waits[0][0] or (), waits[0][1] or (), strict=True))
 
 
 async def find_candidate(conn: Connection, account_id: UUID, tenant_id: UUID) -> Candidate | None:

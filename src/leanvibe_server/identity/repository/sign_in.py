@@ -4,12 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from leanvibe_server.identity.models import SigningKey, Throttle
+from leanvibe_server.identity.models import SigningKey
 from leanvibe_server.kernel.db import Connection
 
-LIST_THROTTLES = """
-SELECT key, failures, last_failed_at, blocked_until FROM login_failures WHERE key = ANY($1)
-"""
 # Failures in a row that were quiet since `$3` begin anew, and those that began before `$4`.
 COUNT_FAILURE = """
 INSERT INTO login_failures AS f (key, failures, last_failed_at, began_at) VALUES ($1, 1, $2, $2)
@@ -22,12 +19,13 @@ RETURNING failures
 """
 BLOCK = "UPDATE login_failures SET blocked_until = $2 WHERE key = $1"
 CLEAR_THROTTLE = "DELETE FROM login_failures WHERE key = $1"
-CLEAR_UNLESS_WAITING = """
-WITH waits AS (
-    SELECT key, failures, last_failed_at, blocked_until FROM login_failures
-    WHERE key = ANY($2) AND blocked_until > $3
-), cleared AS (DELETE FROM login_failures WHERE key = $1 AND NOT EXISTS (SELECT FROM waits))
-SELECT key, failures, last_failed_at, blocked_until FROM waits
+LIST_WAITS = (
+    "SELECT key, blocked_until FROM login_failures WHERE key = ANY($1) AND blocked_until > $2"
+)
+CLEAR_UNLESS_WAITING = f"""
+WITH waits AS ({LIST_WAITS}),
+cleared AS (DELETE FROM login_failures WHERE key = $3 AND NOT EXISTS (SELECT FROM waits))
+SELECT key, blocked_until FROM waits
 """
 SWEEP_THROTTLES = "DELETE FROM login_failures WHERE last_failed_at < $1"
 BIND = "SELECT set_config('app.tenant_id', $1, true)"
@@ -45,8 +43,11 @@ WHERE kid <> $1 AND (retires_at IS NULL OR retires_at > $2)
 """
 
 
-async def list_throttles(conn: Connection, keys: Sequence[bytes]) -> list[Throttle]:
-    return [Throttle(**row) for row in await conn.fetch(LIST_THROTTLES, keys)]
+async def list_waits(
+    conn: Connection, keys: Sequence[bytes], *, now: datetime
+) -> dict[bytes, datetime]:
+    """Until when each of `keys` must wait that must."""
+    return {row["key"]: row["blocked_until"] for row in await conn.fetch(LIST_WAITS, keys, now)}
 
 
 async def count_failure(
@@ -72,9 +73,10 @@ async def clear_throttle(conn: Connection, key: bytes) -> None:
 
 async def clear_unless_waiting(
     conn: Connection, key: bytes, every: Sequence[bytes], *, now: datetime
-) -> list[Throttle]:
-    """Forget the failures of one key, unless one of `every` has to wait: those are returned."""
-    return [Throttle(**row) for row in await conn.fetch(CLEAR_UNLESS_WAITING, key, every, now)]
+) -> dict[bytes, datetime]:
+    """Forget the failures of one key, unless some of `every` must wait: until when those must."""
+    rows = await conn.fetch(CLEAR_UNLESS_WAITING, every, now, key)
+    return {row["key"]: row["blocked_until"] for row in rows}
 
 
 async def sweep_throttles(conn: Connection, *, before: datetime) -> None:
