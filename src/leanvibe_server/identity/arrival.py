@@ -5,7 +5,7 @@ Every sign-in ends here, whatever it began with, so that no way in goes around a
 
 from leanvibe_server.identity.events import LoginRefused
 from leanvibe_server.identity.mfa.demand import require_second_factor
-from leanvibe_server.identity.models import Proof, Terms, User
+from leanvibe_server.identity.models import Proof, User
 from leanvibe_server.identity.policy import check_address, policy_from
 from leanvibe_server.identity.refusals import invalid_credentials
 from leanvibe_server.identity.repository import people
@@ -15,20 +15,17 @@ from leanvibe_server.kernel.errors import AppError, Forbidden
 from leanvibe_server.kernel.scope import Scope
 
 
-async def arrive(
-    scope: Scope, user: User, proof: Proof, *, kind: str, terms: Terms | None = None
-) -> OpenedSession:
+async def arrive(scope: Scope, user: User, proof: Proof, *, kind: str) -> OpenedSession:
     """Open a session of `kind` for a user who gave `proof`, if the tenant's policy lets them in.
 
-    The caller holds the user's row lock, and may have read the `terms` with it; the scope's actor
-    is the user.
+    The caller holds the user's row lock, and the scope's actor is the user. What follows is read
+    after that lock, so that a factor set up a moment ago is asked for.
     Raises: Unauthorized: the account is closed. Forbidden: the policy keeps them out, which is
         noted in the log. MfaRequired: a second factor is missing; the sign-in waits for it.
     """
     if user.is_service or not user.may_sign_in(scope.now):
         raise invalid_credentials()
-    if terms is None:
-        terms = await people.require_terms(scope.conn, scope.tenant_id, user.id)
+    terms = await people.require_terms(scope.conn, scope.tenant_id, user.id)
     policy = policy_from(terms.security)
     try:
         check_address(policy, scope.actor.address)

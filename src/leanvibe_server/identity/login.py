@@ -214,17 +214,16 @@ async def _open(visit: Visit, found: Candidate, password: str, *, kind: str) -> 
     fresh_hash = await _rehash(house, found.user, password)
     tenant_id, user_id = found.user.tenant_id, found.user.id
     async with house.database.tenant(tenant_id) as conn:
-        locked = await people.lock_with_terms(conn, tenant_id, user_id)
-        if locked is None or not locked[0].may_sign_in(house.clock.now()):
+        user = await people.lock_user(conn, tenant_id, user_id)
+        if user is None or not user.may_sign_in(house.clock.now()):
             raise invalid_credentials()
-        user, terms = locked
         scope = scope_in(visit, conn, tenant_id, actor=actor_of(visit, user), plan=found.plan)
         await begin_idempotent(visit, scope, visit.body)
         if fresh_hash is not None and user.password_hash == found.user.password_hash:
             await people.set_password(
                 conn, tenant_id, user_id, password_hash=fresh_hash, now=scope.now
             )
-        return SignedIn(user, await arrive(scope, user, PASSWORD, kind=kind, terms=terms))
+        return SignedIn(user, await arrive(scope, user, PASSWORD, kind=kind))
 
 
 async def _rehash(house: House, user: User, password: str) -> str | None:

@@ -26,15 +26,11 @@ FIND_USER = f"SELECT {USER_COLUMNS} FROM users WHERE tenant_id = $1 AND id = $2"
 FIND_USERS = f"SELECT {USER_COLUMNS} FROM users WHERE tenant_id = $1 AND id = ANY ($2)"
 LOCK_USER = f"{FIND_USER} FOR NO KEY UPDATE"
 # What a sign-in must know of the tenant and the person, whose row is locked.
-_TERMS = """t.security, EXISTS (
+FIND_TERMS = """
+SELECT t.security, EXISTS (
     SELECT FROM mfa_factors
     WHERE tenant_id = $1 AND user_id = $2 AND verified_at IS NOT NULL) AS has_factors
-"""
-FIND_TERMS = f"SELECT {_TERMS} FROM tenants t WHERE t.id = $1"
-LOCK_WITH_TERMS = f"""
-SELECT {_columns_of("u", USER_COLUMNS)}, {_TERMS}
-FROM users u JOIN tenants t ON t.id = u.tenant_id
-WHERE u.tenant_id = $1 AND u.id = $2 FOR NO KEY UPDATE OF u
+FROM tenants t WHERE t.id = $1
 """
 FIND_USER_BY_EMAIL = f"SELECT {USER_COLUMNS} FROM users WHERE tenant_id = $1 AND email = $2"
 COUNT_USERS = """
@@ -174,18 +170,6 @@ async def require_terms(conn: Connection, tenant_id: UUID, user_id: UUID) -> Ter
     if row is None:
         raise LookupError(f"no tenant {tenant_id}")
     return Terms(**row)
-
-
-async def lock_with_terms(
-    conn: Connection, tenant_id: UUID, user_id: UUID
-) -> tuple[User, Terms] | None:
-    """A user whose row is held until the transaction ends, and the terms of their sign-in."""
-    row = await conn.fetchrow(LOCK_WITH_TERMS, tenant_id, user_id)
-    if row is None:
-        return None
-    facts = dict(row)
-    terms = Terms(facts.pop("security"), facts.pop("has_factors"))
-    return User(**facts), terms
 
 
 async def find_user(conn: Connection, tenant_id: UUID, user_id: UUID) -> User | None:
