@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import parse_qsl, urljoin, urlsplit
+from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 import asyncpg
 import httpx
@@ -51,7 +51,10 @@ class Peer:
         """Let a browser go from the product to the provider and back; what it brings."""
         begun = await self.product.get(f"/v1/auth/sso/{slug}", headers=self.headers)
         assert begun.status_code == 200, begun.text
-        url = begun.json()["redirect_url"]
+        return await self.go(begun.json()["redirect_url"])
+
+    async def go(self, url: str) -> dict[str, str]:
+        """Follow the provider's redirects until it sends the browser back; what it brings."""
         for _ in range(10):
             answer = await self.browser.get(url)
             url = urljoin(url, answer.headers["location"])
@@ -180,6 +183,39 @@ async def test_somebody_signs_in_with_pkce_and_gets_the_role_of_their_group(peer
     assert answer.json()["user"]["role"] == "manager"
     again = await peer.sign_in(slug)
     assert again.json()["user"]["id"] == answer.json()["user"]["id"]
+
+
+async def test_somebody_proves_themselves_anew_at_the_provider(peer: Peer) -> None:
+    slug, _ = await add_peer(peer)
+    held = (await peer.sign_in(slug)).json()
+    bearer = {"Authorization": f"Bearer {held['access_token']}"}
+    begun = await peer.product.post(f"/v1/auth/sso/{slug}/step-up", headers=bearer)
+    assert begun.status_code == 200, begun.text
+    back = await peer.go(begun.json()["redirect_url"])
+    proved = await peer.product.post(
+        "/v1/auth/sso/step-up",
+        json={"auth_code": back["code"], "state": back["state"], "iss": back["iss"]},
+        headers=bearer,
+    )
+    assert proved.status_code == 200, proved.text
+    assert proved.json()["access_token"] != held["access_token"]
+    assert (await peer.product.get("/v1/auth/me", headers=bearer)).status_code == 401
+
+
+async def test_without_being_asked_again_the_provider_proves_nothing(peer: Peer) -> None:
+    slug, _ = await add_peer(peer)
+    held = (await peer.sign_in(slug)).json()
+    bearer = {"Authorization": f"Bearer {held['access_token']}"}
+    begun = await peer.product.post(f"/v1/auth/sso/{slug}/step-up", headers=bearer)
+    parts = urlsplit(begun.json()["redirect_url"])
+    left_out = [pair for pair in parse_qsl(parts.query) if pair[0] not in ("prompt", "max_age")]
+    back = await peer.go(parts._replace(query=urlencode(left_out)).geturl())
+    refused = await peer.product.post(
+        "/v1/auth/sso/step-up",
+        json={"auth_code": back["code"], "state": back["state"], "iss": back["iss"]},
+        headers=bearer,
+    )
+    assert refused.json()["details"]["reason"] == "not_proved_anew", refused.text
 
 
 async def test_a_code_is_good_once_and_an_injected_one_is_not(peer: Peer) -> None:

@@ -111,7 +111,7 @@ TABLES = (
     ),
     TableData(
         "oidc_flows", SIGN_IN, ("sign-in under way",), person="link_user_id = {person}",
-        withheld=_secret("state_hash", "browser_hash"), erasure="delete", exported=False,
+        withheld=_secret("state_hash", "browser_hash", "ticket"), erasure="delete", exported=False,
     ),
     TableData(
         "saml_requests", SIGN_IN, ("sign-in under way",), person="link_user_id = {person}",

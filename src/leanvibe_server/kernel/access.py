@@ -190,7 +190,7 @@ def check_fresh(admission: Admission, permission: Permission, now: datetime) -> 
     if proved_at is None or now - proved_at > FRESH_FOR:
         raise StepUpRequired(
             "Confirm that it is you: POST /v1/auth/step-up with your password or a second "
-            "factor, then try again.",
+            "factor, or POST /v1/auth/sso/{provider}/step-up, then try again.",
             details={"reason": "step_up_required", "max_age": int(FRESH_FOR.total_seconds())},
         )
 

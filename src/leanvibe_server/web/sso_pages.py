@@ -8,9 +8,9 @@ from fastapi import Response
 from leanvibe_server.identity.domains.schemas import Discovery, ProviderHint, WaysIn
 from leanvibe_server.identity.federation import discovery, entry
 from leanvibe_server.identity.federation.entry import Direction
-from leanvibe_server.identity.federation.protocols import Departure, Wish
-from leanvibe_server.identity.oidc import errors, flows, service
-from leanvibe_server.identity.oidc.service import Answer
+from leanvibe_server.identity.federation.protocols import Departure, Purpose, Wish
+from leanvibe_server.identity.oidc import errors, flows, service, stepping
+from leanvibe_server.identity.oidc.service import Answer, Arrival
 from leanvibe_server.kernel.access import Permission
 from leanvibe_server.kernel.errors import AppError
 from leanvibe_server.kernel.paths import local_path
@@ -18,11 +18,13 @@ from leanvibe_server.web.auth_pages import SESSION_S
 from leanvibe_server.web.forms import fill
 from leanvibe_server.web.page import Answered, ErrandPage, Page, errand_page, open_page
 from leanvibe_server.web.routes import PageRouter
+from leanvibe_server.web.step_up import resume
 
 router = PageRouter()
 
 ANYONE = open_page()
 SELF_OUTSIDE = errand_page(Permission.SELF, fresh=True)
+SELF_AGAIN = errand_page(Permission.SELF)
 
 
 @router.get("/login/sso")
@@ -66,10 +68,19 @@ async def start_link(provider: str, opened: Annotated[ErrandPage, SELF_OUTSIDE])
     """Off to a provider, to link one's account there."""
     wish = Wish(web=True, next_path="/account/links")
     _, departure = await entry.depart_to_link(opened.visit, opened.errand, provider, wish)
-    response = opened.show("auth/sso_onward.html", onward=departure.url)
-    response.headers["Refresh"] = f"0; url={departure.url}"
-    entry.give_cookie(opened.visit, response, departure)
-    return response
+    return _onward(opened, departure, "Sign in there with the account you want to link.")
+
+
+@router.post("/step-up/sso")
+async def start_step_up(opened: Annotated[ErrandPage, SELF_AGAIN]) -> Response:
+    """Off to a provider, to prove oneself anew; what was typed waits meanwhile."""
+    form = opened.form
+    wish = Wish(
+        web=True, next_path=local_path(form.text("next")), ticket=form.text("ticket") or None
+    )
+    name = form.text("provider")
+    _, departure = await stepping.depart(opened.visit, opened.errand, name, wish)
+    return _onward(opened, departure, "Sign in there once more.")
 
 
 @router.get("/auth/sso/callback")
@@ -77,7 +88,8 @@ async def come_back(opened: Annotated[Page, ANYONE]) -> Response:
     """Back from a provider. What stands in the address is never shown, nor led back to."""
     query = opened.request.query_params
     state = query.get("state", "")
-    if await service.is_of_program(opened.visit, state):
+    flow = await service.find_flow(opened.visit, state)
+    if flow is not None and flow.browser_hash is None:
         return opened.show(
             "auth/message.html",
             heading="Back to your program",
@@ -101,16 +113,38 @@ async def come_back(opened: Annotated[Page, ANYONE]) -> Response:
             raise errors.stale()
         arrival = await service.finish(opened.visit, answer)
     except AppError as error:
-        raise _refused(opened, error) from error
-    toast = "signed-in" if arrival.signed_in else "account-linked"
-    response = opened.go(local_path(arrival.next_path), toast=toast)
+        purpose = "sign_in" if flow is None else flow.purpose
+        raise _refused(opened, error, purpose) from error
+    response = _arrive(opened, arrival)
     response.delete_cookie(name, path=COOKIE_PATH)
-    if arrival.signed_in is not None:
-        opened.begin_session(response, arrival.signed_in.opened.secret, max_age_s=SESSION_S)
     return response
 
 
+_LEADS_BACK: dict[Purpose, tuple[str, str, str]] = {
+    "sign_in": ("You were not signed in", "/login", "Sign in"),
+    "link": ("Nothing was linked", "/account/links", "Linked accounts"),
+    "step_up": ("You did not confirm that it is you", "/", "Back to the start"),
+}
 COOKIE_PATH = Departure(url="", state="", expires_in=0).cookie_path
+
+
+def _arrive(opened: Page, arrival: Arrival) -> Response:
+    next_path, signed_in = local_path(arrival.next_path), arrival.signed_in
+    if signed_in is None:
+        return opened.go(next_path, toast="account-linked")
+    if arrival.purpose == "step_up":
+        return resume(opened, signed_in, next_path=next_path, ticket=arrival.ticket or "")
+    response = opened.go(next_path, toast="signed-in")
+    opened.begin_session(response, signed_in.opened.secret, max_age_s=SESSION_S)
+    return response
+
+
+def _onward(opened: Page, departure: Departure, message: str) -> Response:
+    """A page that leads to the provider: a browser holds the redirects of a form to our site."""
+    response = opened.show("auth/sso_onward.html", onward=departure.url, message=message)
+    response.headers["Refresh"] = f"0; url={departure.url}"
+    entry.give_cookie(opened.visit, response, departure)
+    return response
 
 
 def _values(wanted: str | None) -> dict[str, Any]:
@@ -125,16 +159,18 @@ def _links(found: WaysIn, email: str, next_path: str) -> list[tuple[ProviderHint
     return links
 
 
-def _refused(opened: Page, error: AppError) -> Answered:
-    """The refusal on a page that leads back to the sign-in."""
+def _refused(opened: Page, error: AppError, purpose: Purpose = "sign_in") -> Answered:
+    """The refusal on a page that leads back to where it began."""
+    heading, path, label = _LEADS_BACK[purpose]
     response = opened.show(
         "auth/message.html",
         http_status=error.status,
-        heading="You were not signed in",
+        heading=heading,
         drawing="warning",
         message=error.message,
         action="",
-        here="/login",
+        here=path,
+        way={"path": path, "label": label},
     )
     for name, value in error.headers.items():
         response.headers[name] = value

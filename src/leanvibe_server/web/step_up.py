@@ -4,6 +4,7 @@ question and back, with what they had typed."""
 import binascii
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -12,17 +13,23 @@ from uuid import UUID
 import msgspec
 from fastapi import Request, Response
 
+from leanvibe_server.identity.federation.models import SsoProvider
+from leanvibe_server.identity.login import SignedIn
 from leanvibe_server.identity.mfa.challenges import Asked
 from leanvibe_server.identity.mfa.models import SENT
 from leanvibe_server.identity.mfa.service import usable_factors
 from leanvibe_server.identity.models import User
+from leanvibe_server.identity.oidc.settings import settings_of
+from leanvibe_server.identity.oidc.stepping import list_ways
+from leanvibe_server.identity.policy import policy_of
 from leanvibe_server.identity.users import require_user
 from leanvibe_server.identity.visits import scope_in
+from leanvibe_server.kernel.access import Role
 from leanvibe_server.kernel.crypto import Undecipherable
 from leanvibe_server.kernel.errors import NotFound
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.web.forgery import FIELD, SAFE_METHODS
-from leanvibe_server.web.page import Page
+from leanvibe_server.web.page import SESSION_S, Page
 from leanvibe_server.web.second_factor import NAMES
 
 RESUME_WITHIN = timedelta(minutes=15)
@@ -74,13 +81,26 @@ async def question(
     return {
         "next": next_path,
         "ticket": ticket,
-        "has_password": user is not None and user.password_hash is not None and not has_any,
+        "has_password": not has_any and user is not None and await _has_password(scope, user),
+        "providers": [] if user is None else await _providers(scope, user, has_factor=has_any),
         "methods": [(name, NAMES[name]) for name in methods],
         "method": method,
         "sent": method in SENT,
         "asked": asked,
         "options": "" if options is None else json.dumps(options),
     }
+
+
+async def _has_password(scope: Scope, user: User) -> bool:
+    sso_only = (await policy_of(scope)).sso_required and user.role != Role.OWNER
+    return user.password_hash is not None and not sso_only
+
+
+async def _providers(scope: Scope, user: User, *, has_factor: bool) -> list[SsoProvider]:
+    """Where the visitor can prove themselves anew: beside a second factor only where the provider
+    checks one itself."""
+    found = await list_ways(scope, user)
+    return [one for one in found if not has_factor or settings_of(one).trust_mfa]
 
 
 async def _find_visitor(scope: Scope) -> User | None:
@@ -98,6 +118,22 @@ def _seal_ticket(opened: Page, path: str) -> str:
     kept = Interrupted(viewer.id, path, fields, visit.house.clock.now())
     sealed = visit.house.vault.seal(msgspec.json.encode(kept), tenant_id=_NOWHERE, place=_PLACE)
     return urlsafe_b64encode(sealed).decode()
+
+
+def resume(opened: Page, proved: SignedIn, *, next_path: str, ticket: str) -> Response:
+    """Go on under the new session, with the form that was interrupted or where its holder was."""
+    secret = proved.opened.secret
+    interrupted = open_ticket(opened, ticket, proved.user.id)
+    if interrupted is None:
+        response: Response = opened.go(next_path)
+    else:
+        # Its form is bound to the cookie that this answer brings.
+        renewed = replace(opened, holder=secret)
+        response = renewed.show(
+            "auth/resume.html", form_path=interrupted.path, fields=interrupted.fields
+        )
+    opened.begin_session(response, secret, max_age_s=SESSION_S)
+    return response
 
 
 def open_ticket(opened: Page, text: str, user_id: UUID) -> Interrupted | None:

@@ -1,6 +1,5 @@
 """The page that asks once more who one is, before a sensitive change."""
 
-from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Response
@@ -12,7 +11,6 @@ from leanvibe_server.identity.mfa.stepping import ask_own
 from leanvibe_server.kernel.access import Permission
 from leanvibe_server.web.forms import fill
 from leanvibe_server.web.page import (
-    SESSION_S,
     ErrandPage,
     ScopedPage,
     errand_page,
@@ -21,7 +19,7 @@ from leanvibe_server.web.page import (
 )
 from leanvibe_server.web.routes import PageRouter
 from leanvibe_server.web.second_factor_pages import read_credential
-from leanvibe_server.web.step_up import open_ticket, question
+from leanvibe_server.web.step_up import question, resume
 
 router = PageRouter()
 
@@ -56,17 +54,7 @@ async def step_up(opened: Annotated[ErrandPage, ERRAND]) -> Response:
             "credential": read_credential(form.text("credential")),
         }
         proved = await proving.prove_again(opened.errand, fill(StepUpRequest, proof))
-    secret = proved.opened.secret
-    interrupted = open_ticket(opened, ticket, proved.user.id)
-    if interrupted is None:
-        response: Response = opened.go(next_path)
-    else:
-        # Its form is bound to the cookie that this answer brings.
-        renewed = replace(opened, holder=secret)
-        response = renewed.show("auth/resume.html", form_path=interrupted.path,
-                                fields=interrupted.fields)  # fmt: skip
-    opened.begin_session(response, secret, max_age_s=SESSION_S)
-    return response
+    return resume(opened, proved, next_path=next_path, ticket=ticket)
 
 
 async def _ask(opened: ErrandPage, next_path: str, ticket: str) -> Response:

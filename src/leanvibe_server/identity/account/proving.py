@@ -10,14 +10,14 @@ from leanvibe_server.identity.events import LoginFailed
 from leanvibe_server.identity.login import SignedIn, answer
 from leanvibe_server.identity.models import Proof, Session, User
 from leanvibe_server.identity.passwords import desk_of
-from leanvibe_server.identity.policy import policy_of
+from leanvibe_server.identity.policy import SecurityPolicy, policy_of
 from leanvibe_server.identity.refusals import invalid_token
 from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.repository import sessions as session_rows
 from leanvibe_server.identity.schemas import TokenAnswer
 from leanvibe_server.identity.sessions import OpenedSession, renew_session, still_holds
 from leanvibe_server.identity.throttle import Attempt
-from leanvibe_server.kernel.access import Errand
+from leanvibe_server.kernel.access import Errand, Role
 from leanvibe_server.kernel.errors import Forbidden, InvalidRequest
 from leanvibe_server.kernel.platform import Reason, across_tenants
 from leanvibe_server.kernel.scope import Scope
@@ -128,6 +128,7 @@ async def _proof_of(errand: Errand, request: StepUpRequest) -> Proof:
     async with errand.scope() as scope:
         user = (await require_own(scope)).user
         if not by_factor:
+            check_password_counts(await policy_of(scope), user)
             await factors.check_password_is_enough(scope, user)
     if request.password is not None:
         await require_password(errand, request.password, field="password")
@@ -138,6 +139,19 @@ async def _proof_of(errand: Errand, request: StepUpRequest) -> Proof:
         errand, request.mfa_code, method=request.mfa_method, credential=request.credential
     )
     return Proof(method="second factor", amr=(*first, *amr), second_factor=True)
+
+
+def check_password_counts(policy: SecurityPolicy, user: User) -> None:
+    """Where single sign-on is asked for, a password that opens no session proves nothing either.
+
+    Raises: Forbidden.
+    """
+    if policy.sso_required and user.role != Role.OWNER:
+        raise Forbidden(
+            "Your organisation asks you to sign in through its identity provider: prove yourself "
+            "there by POST /v1/auth/sso/{provider}/step-up.",
+            details={"field": "password", "reason": "sso_required"},
+        )
 
 
 def _attempt(errand: Errand, user: User) -> Attempt:

@@ -139,7 +139,7 @@ async def depart_to_link(
         if provider is None or not provider.enabled:
             raise no_such_provider()
         await require_enabled(scope, provider)
-    own = replace(wish, link_user_id=actor.id, link_session_id=actor.session_id)
+    own = replace(wish, purpose="link", link_user_id=actor.id, link_session_id=actor.session_id)
     protocol = errand.house.part(Protocols).speak(provider)
     return provider, await protocol.depart(visit, provider, own, plan=errand.caller.plan)
 

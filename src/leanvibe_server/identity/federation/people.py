@@ -46,7 +46,8 @@ class Assertion:
     `attributes` are further values by name, for the role mapping. `email_verified` is the
     provider's claim that it checked the address. `remote_session` is the provider's name for its
     session, `not_after` the end it sets, `amr` the methods of RFC 8176 beside `fed`, and
-    `newcomers` who may get an account by it.
+    `newcomers` who may get an account by it. `authenticated_at` is when the person last proved
+    themselves to the provider, where it says so.
     """
 
     provider: SsoProvider
@@ -60,6 +61,7 @@ class Assertion:
     not_after: datetime | None = None
     amr: Sequence[str] = ()
     newcomers: Newcomers = ANYONE
+    authenticated_at: datetime | None = None
 
 
 async def sign_in(
@@ -78,6 +80,7 @@ async def sign_in(
         provider_id=assertion.provider.id,
         remote_session=assertion.remote_session,
         not_after=assertion.not_after,
+        proved_at=assertion.authenticated_at,
     )
     actor = replace(scope.actor, kind="user", id=user.id, label=user.email, role=user.role)
     try:

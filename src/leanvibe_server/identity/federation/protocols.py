@@ -3,7 +3,7 @@ and begun alike. Each protocol is plugged in by the wiring."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 from uuid import UUID
 
 from leanvibe_server.identity.federation.models import SsoProvider
@@ -24,21 +24,28 @@ class Setup:
     configuration: dict[str, Any]
 
 
+# What somebody goes to a provider for: a session, a further way in, or a fresh proof.
+Purpose = Literal["sign_in", "link", "step_up"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Wish:
     """What a visitor who sets off to a provider wants.
 
     `web` is a browser that comes back to the dashboard, at `next_path`; otherwise it is a program
     that finishes with code and state itself. `redirect_uri` is the one a program asks for.
-    `link_user_id` with `link_session_id` is a signed-in user who adds a way in.
+    `link_user_id` with `link_session_id` is a signed-in user who adds a way in, or for the purpose
+    step_up proves themselves anew; `ticket` is the form they sent meanwhile, sealed.
     """
 
     web: bool
+    purpose: Purpose = "sign_in"
     next_path: str = "/"
     login_hint: str | None = None
     redirect_uri: str | None = None
     link_user_id: UUID | None = None
     link_session_id: UUID | None = None
+    ticket: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -39,7 +39,18 @@ MAX_PROVIDERS = 50
 MAX_SLUG_LENGTH = 40
 # Words of our own paths below /auth/sso.
 RESERVED = frozenset(
-    {"providers", "callback", "login", "link", "start", "identities", "domains", "metadata", "acs"}
+    {
+        "providers",
+        "callback",
+        "login",
+        "link",
+        "start",
+        "step-up",
+        "identities",
+        "domains",
+        "metadata",
+        "acs",
+    }
 )
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import Request, Response
 
 from leanvibe_server.identity.federation.api import GUEST, SSO
-from leanvibe_server.identity.federation.schemas import LinkedIdentities
+from leanvibe_server.identity.federation.schemas import Begin, LinkedIdentities, Redirect
 from leanvibe_server.identity.oidc import logout, programs
 from leanvibe_server.identity.oidc.schemas import LinkFinish, SsoLogin
 from leanvibe_server.identity.schemas import TokenAnswer
@@ -15,6 +15,7 @@ from leanvibe_server.kernel.errors import (
     Forbidden,
     InvalidRequest,
     MfaRequired,
+    NotFound,
     RateLimited,
     ServiceUnavailable,
     StepUpRequired,
@@ -67,6 +68,41 @@ async def link_by_code(
 ) -> LinkedIdentities:
     """Link the account behind a code with yours, to sign in by it from now on."""
     return await programs.finish_link(visit_of(request.scope), errand, finish)
+
+
+@router.post(
+    "/auth/sso/{provider}/step-up",
+    tags=SSO,
+    responses=refuses(InvalidRequest, Forbidden, NotFound, ServiceUnavailable),
+)
+async def begin_step_up(
+    provider: str,
+    request: Request,
+    errand: Annotated[Errand, may_go_out(Permission.SELF)],
+    wanted: Begin | None = None,
+) -> Redirect:
+    """Where to prove yourself anew at a provider that is linked to your account.
+
+    For people without a second factor here, before a sensitive change. The provider is told to ask
+    you again. Finish by POST /v1/auth/sso/step-up with the code and the state.
+    """
+    return await programs.begin_step_up(visit_of(request.scope), errand, provider, wanted)
+
+
+@router.post(
+    "/auth/sso/step-up",
+    tags=SSO,
+    responses=refuses(InvalidRequest, Forbidden, ServiceUnavailable),
+)
+@bears_secret
+async def step_up_by_code(
+    finish: LinkFinish, request: Request, errand: Annotated[Errand, may_go_out(Permission.SELF)]
+) -> TokenAnswer:
+    """Go on under a new session id, with the proof behind a code; your tokens until now end.
+
+    The provider must say by `auth_time` that you have just signed in there.
+    """
+    return await programs.finish_step_up(visit_of(request.scope), errand, finish)
 
 
 @router.post(

@@ -1,6 +1,7 @@
 """From claims to an assertion: which words of a provider count, and for what."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from leanvibe_server.identity.addresses import MAX_LENGTH
@@ -20,6 +21,8 @@ def assertion_of(
     settings: OidcSettings,
     signed: Mapping[str, Any],
     told: Mapping[str, Any],
+    *,
+    authenticated_at: datetime | None = None,
 ) -> Assertion:
     """What the provider says of the person. `signed` are the ID token's claims, `told` those of
     UserInfo, which count only where the ID token is silent.
@@ -42,6 +45,7 @@ def assertion_of(
         attributes={rule.claim: values_of(merged, rule.claim) for rule in provider.rules},
         remote_session=session if isinstance(session, str) and session else None,
         newcomers=newcomers_of(provider, settings),
+        authenticated_at=authenticated_at,
         amr=("mfa",) if settings.trust_mfa and _second_factor(signed) else (),
     )
 

@@ -71,6 +71,8 @@ def new_flow(
         link_session_id=wish.link_session_id,
         created_at=scope.now,
         expires_at=scope.now + VALID_FOR,
+        purpose=wish.purpose,
+        ticket=wish.ticket,
     )
 
 

@@ -7,7 +7,7 @@ section 2.6; RFC 8725.
 import base64
 import hashlib
 import hmac
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -53,9 +53,9 @@ async def read_id_token(
         raise BadToken("nonce is missing or of another sign-in")
     if "events" in claims:
         raise BadToken("a logout token is no ID token")
-    subject = claims.get("sub")
-    if not isinstance(subject, str) or not 0 < len(subject) <= MAX_SUBJECT:
-        raise BadToken("sub is missing or too long")
+    _check_name(claims.get("sub"), "sub")
+    if isinstance(claims.get("sid"), str) and claims["sid"]:
+        _check_name(claims["sid"], "sid")
     if access_token is not None and "at_hash" in claims:
         _check_hash(claims["at_hash"], access_token, str(header["alg"]))
     return claims
@@ -77,13 +77,18 @@ async def read_logout_token(
     if "nonce" in claims:
         raise BadToken("a logout token has no nonce")
     for name in ("sub", "sid"):
-        if name in claims and not (isinstance(claims[name], str) and claims[name]):
-            raise BadToken(f"{name} is no text")
+        if name in claims:
+            _check_name(claims[name], name)
     if "sub" not in claims and "sid" not in claims:
         raise BadToken("neither sub nor sid says whose session ends")
-    if not isinstance(claims.get("jti"), str) or not 0 < len(claims["jti"]) <= MAX_SUBJECT:
-        raise BadToken("jti is missing")
+    _check_name(claims.get("jti"), "jti")
     return claims
+
+
+def _check_name(value: object, claim: str) -> None:
+    """A name the provider gives, which is kept and compared to the letter. Raises: BadToken."""
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_SUBJECT or not value.isprintable():
+        raise BadToken(f"{claim} is missing, too long or no text")
 
 
 async def _verify(
@@ -163,6 +168,20 @@ def _time(claims: dict[str, Any], name: str) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BadToken(f"{name} is no time")
     return float(value)
+
+
+def authenticated_at(claims: dict[str, Any], now: datetime) -> datetime | None:
+    """When the person last proved themselves to the provider, by its `auth_time`; never in the
+    future. None: it does not say.
+
+    Raises: BadToken.
+    """
+    said = _time(claims, "auth_time")
+    if said is None:
+        return None
+    if not 0 <= said <= now.timestamp() + LEEWAY_S:
+        raise BadToken("auth_time is no time that was")
+    return min(datetime.fromtimestamp(said, UTC), now)
 
 
 def _check_hash(sent: object, access_token: str, algorithm: str) -> None:

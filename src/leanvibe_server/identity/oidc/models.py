@@ -5,12 +5,15 @@ from uuid import UUID
 
 import msgspec
 
+from leanvibe_server.identity.federation.protocols import Purpose
+
 
 class Flow(msgspec.Struct, frozen=True, kw_only=True):
     """A sign-in between the redirect and the callback.
 
     `browser_hash` is there for browsers, whose cookie must come back with the state; a program
-    finishes with code and state itself.
+    finishes with code and state itself. `link_user_id` in `link_session_id` is the signed-in user
+    who adds a way in or proves themselves anew; `ticket` is the form that waits for the proof.
     """
 
     tenant_id: UUID
@@ -24,3 +27,5 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
     link_session_id: UUID | None
     created_at: datetime
     expires_at: datetime
+    purpose: Purpose
+    ticket: str | None

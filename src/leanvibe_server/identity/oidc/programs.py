@@ -2,8 +2,10 @@
 
 from leanvibe_server.identity import login
 from leanvibe_server.identity.federation import linking
-from leanvibe_server.identity.federation.schemas import LinkedIdentities
-from leanvibe_server.identity.oidc import service
+from leanvibe_server.identity.federation.entry import told
+from leanvibe_server.identity.federation.protocols import Wish
+from leanvibe_server.identity.federation.schemas import Begin, LinkedIdentities, Redirect
+from leanvibe_server.identity.oidc import service, stepping
 from leanvibe_server.identity.oidc.errors import stale
 from leanvibe_server.identity.oidc.schemas import LinkFinish, SsoLogin
 from leanvibe_server.identity.oidc.service import Answer
@@ -62,6 +64,32 @@ async def sso_login(visit: Visit, request: SsoLogin) -> TokenAnswer:
     return login.answer(visit.house, arrival.signed_in)
 
 
+async def begin_step_up(
+    visit: Visit, errand: Errand, provider: str, wanted: Begin | None
+) -> Redirect:
+    """Tell a signed-in user's program where to prove themselves. Raises: as `stepping.depart`."""
+    wish = Wish(web=False, redirect_uri=wanted.redirect_uri if wanted else None)
+    return told(*await stepping.depart(visit, errand, provider, wish))
+
+
+async def finish_step_up(visit: Visit, errand: Errand, request: LinkFinish) -> TokenAnswer:
+    """Go on in the caller's session with the proof behind a code. Raises: as `service.finish`."""
+    actor = errand.caller.actor
+    answer = Answer(
+        state=request.state,
+        code=request.auth_code,
+        issuer=request.iss,
+        redirect_uri=request.redirect_uri,
+        purpose="step_up",
+        user_id=actor.id,
+        session_id=actor.session_id,
+    )
+    arrival = await service.finish(visit, answer)
+    if arrival.signed_in is None:
+        raise stale()
+    return login.answer(visit.house, arrival.signed_in)
+
+
 async def finish_link(visit: Visit, errand: Errand, request: LinkFinish) -> LinkedIdentities:
     """Link the account behind a code with the caller's own. Raises: as `service.finish`."""
     user_id = errand.caller.actor.id
@@ -72,7 +100,8 @@ async def finish_link(visit: Visit, errand: Errand, request: LinkFinish) -> Link
         code=request.auth_code,
         issuer=request.iss,
         redirect_uri=request.redirect_uri,
-        linking_user_id=user_id,
+        purpose="link",
+        user_id=user_id,
     )
     await service.finish(visit, answer)
     async with errand.scope() as scope:

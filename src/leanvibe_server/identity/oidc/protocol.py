@@ -177,6 +177,9 @@ def _authorization_url(
         "code_challenge": flows.challenge_of(flows.verifier_of(house, state)),
         "code_challenge_method": "S256",
     }
+    if wish.purpose == "step_up":
+        # Source: OpenID Connect Core 1.0, section 3.1.2.1. The answer's auth_time is checked.
+        asked |= {"prompt": "login", "max_age": "0"}
     if wish.login_hint:
         asked["login_hint"] = wish.login_hint
     if settings.hosted_domain:

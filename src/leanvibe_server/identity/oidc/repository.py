@@ -7,9 +7,9 @@ from leanvibe_server.identity.oidc.models import Flow
 from leanvibe_server.kernel.db import Connection
 
 COLUMNS = """tenant_id, id, provider_id, state_hash, browser_hash, redirect_uri, next_path,
-    link_user_id, link_session_id, created_at, expires_at"""
+    link_user_id, link_session_id, created_at, expires_at, purpose, ticket"""
 INSERT = f"""
-INSERT INTO oidc_flows ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+INSERT INTO oidc_flows ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 """
 FIND = f"SELECT {COLUMNS} FROM oidc_flows WHERE tenant_id = $1 AND state_hash = $2"
 DELETE = "DELETE FROM oidc_flows WHERE tenant_id = $1 AND id = $2 RETURNING id"
@@ -36,6 +36,8 @@ async def insert(conn: Connection, flow: Flow) -> None:
         flow.link_session_id,
         flow.created_at,
         flow.expires_at,
+        flow.purpose,
+        flow.ticket,
     )
 
 

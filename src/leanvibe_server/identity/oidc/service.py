@@ -15,14 +15,15 @@ from leanvibe_server.identity.federation import service as providers
 from leanvibe_server.identity.federation.linking import link_own
 from leanvibe_server.identity.federation.models import SsoProvider
 from leanvibe_server.identity.federation.people import Assertion
+from leanvibe_server.identity.federation.protocols import Purpose
 from leanvibe_server.identity.login import SignedIn
-from leanvibe_server.identity.oidc import errors, flows
+from leanvibe_server.identity.oidc import errors, flows, stepping
 from leanvibe_server.identity.oidc import repository as rows
 from leanvibe_server.identity.oidc.claims import assertion_of
 from leanvibe_server.identity.oidc.discovery import Metadata, read_metadata
 from leanvibe_server.identity.oidc.errors import BadToken
 from leanvibe_server.identity.oidc.exchange import Client, ask_userinfo, method_of, trade_code
-from leanvibe_server.identity.oidc.id_tokens import read_id_token
+from leanvibe_server.identity.oidc.id_tokens import authenticated_at, read_id_token
 from leanvibe_server.identity.oidc.models import Flow
 from leanvibe_server.identity.oidc.settings import settings_of
 from leanvibe_server.identity.sessions import TOKEN, WEB
@@ -46,7 +47,8 @@ class Answer:
 
     `web` says that a browser brought it to the callback, with the `cookie` it was given at the
     start. Otherwise a program did, which may say what it knows of the sign-in: `named` as the
-    provider, `redirect_uri`, `tenant`; `linking_user_id` is the signed-in user it acts for.
+    provider, `redirect_uri`, `tenant`. It says its `purpose`, and where that is no sign-in, for
+    which signed-in user it acts, in which session.
     """
 
     state: str
@@ -58,15 +60,22 @@ class Answer:
     named: str | None = None
     redirect_uri: str | None = None
     tenant: str | None = None
-    linking_user_id: UUID | None = None
+    purpose: Purpose = "sign_in"
+    user_id: UUID | None = None
+    session_id: UUID | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arrival:
-    """What a finished sign-in leads to: a session, or for a signed-in user a further way in."""
+    """What a finished sign-in leads to: a session, or for a signed-in user a further way in.
+
+    `ticket` is the form that waited for a fresh proof.
+    """
 
     next_path: str
+    purpose: Purpose
     signed_in: SignedIn | None
+    ticket: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,14 +116,13 @@ async def finish(visit: Visit, answer: Answer) -> Arrival:
         return await _let_in(visit, scope, journey.flow, assertion, web=answer.web)
 
 
-async def is_of_program(visit: Visit, state: str) -> bool:
-    """Whether a state belongs to a sign-in that a program has begun and will finish itself."""
+async def find_flow(visit: Visit, state: str) -> Flow | None:
+    """What is under way under a state; nothing is done about it."""
     tenant_id = opaque.tenant_of_token(state)
     if tenant_id is None:
-        return False
+        return None
     async with visit.house.database.tenant(tenant_id) as conn:
-        flow = await rows.find(conn, tenant_id, hash_token(state))
-    return flow is not None and flow.browser_hash is None
+        return await rows.find(conn, tenant_id, hash_token(state))
 
 
 def _begin(visit: Visit, conn: Connection, tenant_id: UUID) -> Scope:
@@ -151,9 +159,11 @@ async def _use_up(scope: Scope, answer: Answer) -> _Journey:
 
 def _brought_by_its_beginner(flow: Flow, answer: Answer) -> bool:
     """A browser bears the cookie of this very sign-in; a program's sign-in is no browser's, and
-    one that links is the signed-in user's own."""
+    one that links or proves anew is the signed-in user's own."""
     if not answer.web:
-        return flow.browser_hash is None and flow.link_user_id == answer.linking_user_id
+        own = (flow.purpose, flow.link_user_id) == (answer.purpose, answer.user_id)
+        same = flow.purpose != "step_up" or flow.link_session_id == answer.session_id
+        return flow.browser_hash is None and own and same
     if flow.browser_hash is None or answer.cookie is None:
         return False
     return hmac.compare_digest(hash_token(answer.cookie), flow.browser_hash)
@@ -206,7 +216,10 @@ async def _ask_provider(visit: Visit, journey: _Journey, answer: Answer) -> Asse
             access_token=tokens.access_token,
             subject=signed["sub"],
         )
-    return assertion_of(provider, settings, signed, told)
+    proved_at = authenticated_at(signed, house.clock.now())
+    if journey.flow.purpose == "step_up":
+        stepping.check_anew(journey.flow, proved_at)
+    return assertion_of(provider, settings, signed, told, authenticated_at=proved_at)
 
 
 def _check_issuer(metadata: Metadata, answer: Answer, *, alone: bool) -> None:
@@ -240,10 +253,17 @@ async def _let_in(
         # Checked against what no longer holds: another client, other rules, another secret.
         raise errors.stale()
     if flow.link_user_id is not None and flow.link_session_id is not None:
-        await link_own(scope, assertion, user_id=flow.link_user_id, session_id=flow.link_session_id)
-        return Arrival(next_path=flow.next_path, signed_in=None)
+        user_id, session_id = flow.link_user_id, flow.link_session_id
+        proved = None
+        if flow.purpose == "step_up":
+            proved = await stepping.go_on(scope, assertion, user_id=user_id, session_id=session_id)
+        else:
+            await link_own(scope, assertion, user_id=user_id, session_id=session_id)
+        return Arrival(
+            next_path=flow.next_path, purpose=flow.purpose, signed_in=proved, ticket=flow.ticket
+        )
     await begin_idempotent(visit, scope, visit.body)
     signed_in = await people.sign_in(
         scope, assertion, kind=WEB if web else TOKEN, next_path=flow.next_path
     )
-    return Arrival(next_path=flow.next_path, signed_in=signed_in)
+    return Arrival(next_path=flow.next_path, purpose=flow.purpose, signed_in=signed_in)

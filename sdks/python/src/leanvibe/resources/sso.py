@@ -7,9 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from leanvibe._faces import Resource, Runner, endpoint, pages
-from leanvibe._operations import Call, given, path_of, reads, reads_nothing, reads_page
+from leanvibe._operations import Call, Operation, given, path_of, reads, reads_nothing, reads_page
 from leanvibe.models import (
     LinkedIdentities,
+    Login,
     SsoDomain,
     SsoProvider,
     SsoProviderTest,
@@ -17,6 +18,7 @@ from leanvibe.models import (
     WaysIn,
 )
 from leanvibe.pagination import Page
+from leanvibe.resources.auth import Opening
 
 
 class Sso(Resource[Runner]):
@@ -159,6 +161,45 @@ class Sso(Resource[Runner]):
     def identities(self) -> Call[LinkedIdentities]:
         """The accounts at providers by which one may sign in oneself."""
         return Call(method="GET", path="/auth/identities", read=reads(LinkedIdentities))
+
+    @endpoint
+    def begin_link(self, provider: str, /, *, redirect_uri: str | None = None) -> Call[SsoRedirect]:
+        """Where to sign in at a provider to link the account there. Finish with `finish_link`."""
+        path, body = path_of("auth", "sso", provider, "link"), given(redirect_uri=redirect_uri)
+        return Call(method="POST", path=path, read=reads(SsoRedirect), body=body)
+
+    @endpoint
+    def finish_link(
+        self, *, auth_code: str, state: str, iss: str | None = None
+    ) -> Call[LinkedIdentities]:
+        """Link the account behind a code with one's own."""
+        body = given(auth_code=auth_code, state=state, iss=iss)
+        return Call(method="POST", path="/auth/sso/link", read=reads(LinkedIdentities), body=body)
+
+    @endpoint
+    def begin_step_up(
+        self, provider: str, /, *, redirect_uri: str | None = None
+    ) -> Call[SsoRedirect]:
+        """Where to prove oneself anew, at a provider that is linked to one's account.
+
+        Instead of `auth.step_up`, for who has no second factor here. Finish with `finish_step_up`.
+        """
+        path = path_of("auth", "sso", provider, "step-up")
+        body = given(redirect_uri=redirect_uri)
+        return Call(method="POST", path=path, read=reads(SsoRedirect), body=body)
+
+    @endpoint
+    def finish_step_up(
+        self, *, auth_code: str, state: str, iss: str | None = None
+    ) -> Operation[Login]:
+        """Go on in the session with the proof behind a code, under new tokens, which the client
+        uses from now on.
+
+        Raises:
+            InvalidRequestError: the provider does not say that it asked anew.
+        """
+        body = given(auth_code=auth_code, state=state, iss=iss)
+        return Opening(Call(method="POST", path="/auth/sso/step-up", read=reads(Login), body=body))
 
     @endpoint
     def unlink(self, identity_id: str | UUID) -> Call[None]:
