@@ -131,6 +131,7 @@ SEALED_COLUMNS = (
     SealedColumn("outgoing_sms", "recipient_sealed"),
     SealedColumn("outgoing_sms", "body_sealed"),
     SealedColumn("saml_keys", "private_key_sealed"),
+    SealedColumn("privacy_exports", "file_key_sealed"),
 )
 
 # What each room keeps of people. What refers to other rows comes before those.

@@ -22,6 +22,7 @@ from leanvibe_server.kernel.jobs import Work
 from leanvibe_server.kernel.mail import Mail, queue_mail
 from leanvibe_server.kernel.personal_data import Subject
 from leanvibe_server.kernel.scope import SYSTEM, Scope
+from leanvibe_server.tenancy.keys import service as keys
 from tests.conftest import FakeClock
 from tests.given import PASSWORD, Organisation
 
@@ -213,6 +214,37 @@ async def test_an_export_ends_and_its_file_is_removed(
     assert (gone["status"], gone["download_url"]) == ("expired", None)
     folder = acme.house.settings.home / "exports" / str(acme.id)
     assert list(folder.iterdir()) == []
+
+
+async def test_sec_crypto_residency_gdpr_06_an_export_on_the_disk_holds_no_plain_text(
+    client: httpx.AsyncClient, acme: Organisation, admin: asyncpg.Connection
+) -> None:
+    headers = await acme.headers(client)
+    ready, archive = await _export(client, acme, headers)
+    assert acme.people["viewer"].email.encode() in archive.read("users.jsonl")
+    folder = acme.house.settings.home / "exports" / str(acme.id)
+    (path,) = folder.iterdir()
+    kept = path.read_bytes()
+    assert path.stat().st_mode & 0o077 == 0
+    assert not zipfile.is_zipfile(path)
+    for plain in (b"PK\x03\x04", b"users.jsonl", b"manifest", acme.id.hex.encode()):
+        assert plain not in kept
+    await keys.rotate_of(acme.house, await _caller(acme))
+    await keys.reseal(Work(acme.house, acme.id, 0))
+    again = (await client.get(f"/v1/privacy/exports/{ready['id']}", headers=headers)).json()
+    answer = await client.get(again["download_url"])
+    assert hashlib.sha256(answer.content).hexdigest() == ready["sha256"]
+    await admin.execute("UPDATE privacy_exports SET expires_at = $1", acme.house.clock.now())
+    (folder / f"{ready['id']}.99.draft").write_bytes(b"left by a worker that died")
+    await exports.sweep(acme.house)
+    assert list(folder.iterdir()) == []
+    sealed = "SELECT file_key_sealed FROM privacy_exports WHERE id = $1"
+    assert await admin.fetchval(sealed, UUID(ready["id"])) is None
+
+
+async def _caller(org: Organisation) -> Scope:
+    async with org.house.database.tenant(org.id) as conn:
+        return Scope(conn, org.id, SYSTEM, org.house.clock, org.house)
 
 
 async def _scan(admin: asyncpg.Connection, canary: str) -> dict[str, int]:

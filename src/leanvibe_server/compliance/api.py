@@ -4,7 +4,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query, Response
-from fastapi.responses import FileResponse
+from fastapi.responses import StreamingResponse
 
 from leanvibe_server.compliance import consents, erasure, exports, processing, retention
 from leanvibe_server.compliance.errors import ExportNotReady
@@ -92,11 +92,14 @@ async def download_export(
     found = await exports.open_download(
         visit, export_id, tenant=tenant, person=person, until=until, signature=signature
     )
-    return FileResponse(
-        found.path,
+    return StreamingResponse(
+        found.pieces,
         media_type="application/zip",
-        filename=found.name,
-        headers={"Cache-Control": "no-store"},
+        headers={
+            "Content-Disposition": f'attachment; filename="{found.name}"',
+            "Content-Length": str(found.size_bytes),
+            "Cache-Control": "no-store",
+        },
     )
 
 

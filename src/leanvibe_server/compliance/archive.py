@@ -1,23 +1,29 @@
-"""The file of an export: a ZIP of JSON lines by table, and a manifest that tells what is in it."""
+"""The file of an export: a ZIP of JSON lines by table, and a manifest that tells what is in it.
+
+On the disk it is encrypted under a key of its own, which is kept sealed beside the export's row.
+"""
 
 import asyncio
 import hashlib
 import json
 import os
+import secrets
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 from uuid import UUID
 
 import leanvibe_server
 from leanvibe_server.compliance import repository
 from leanvibe_server.compliance.models import Export
 from leanvibe_server.kernel.clock import rfc3339
+from leanvibe_server.kernel.crypto import KEY_BYTES
 from leanvibe_server.kernel.db import Connection
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.personal_data import DataMap, Subject, TableData
+from leanvibe_server.kernel.sealed_files import SealedWriter, read_sealed
 from leanvibe_server.migrations import newest_revision
 
 FORMAT = "leanvibe-export/1"
@@ -25,10 +31,11 @@ FORMAT = "leanvibe-export/1"
 
 @dataclass(frozen=True)
 class Written:
-    """What was put on the disk."""
+    """What was put on the disk: size and hash are those of the ZIP, `key` opens the file."""
 
     size_bytes: int
     sha256: str
+    key: bytes
 
 
 async def path_of(house: House, tenant_id: UUID, export_id: UUID) -> Path:
@@ -42,17 +49,35 @@ async def write(house: House, export: Export, subject: Subject | None) -> Writte
     path = await path_of(house, export.tenant_id, export.id)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = path.with_suffix(f".{os.getpid()}.draft")
+    key = secrets.token_bytes(KEY_BYTES)
     try:
         async with house.database.tenant(export.tenant_id) as conn:
             await repository.in_one_view(conn)
-            with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
-                await _fill(archive, conn, house, export, subject)
-        draft.chmod(0o600)
-        written = await asyncio.to_thread(_measure, draft)
+            with _open_private(draft) as file:
+                sealed = SealedWriter(file, key, _name(export.tenant_id, export.id))
+                with zipfile.ZipFile(cast("Any", sealed), "w", zipfile.ZIP_DEFLATED) as archive:
+                    await _fill(archive, conn, house, export, subject)
+                sealed.finish()
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
-    return written
+    return Written(sealed.size_bytes, sealed.sha256, key)
+
+
+def _open_private(path: Path) -> BinaryIO:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    return os.fdopen(descriptor, "wb")
+
+
+def _name(tenant_id: UUID, export_id: UUID) -> bytes:
+    return f"{tenant_id}/{export_id}".encode()
+
+
+async def read(house: House, tenant_id: UUID, export_id: UUID, key: bytes) -> Iterator[bytes]:
+    """The ZIP, piece by piece. Raises: FileNotFoundError."""
+    path = await path_of(house, tenant_id, export_id)
+    file = await asyncio.to_thread(path.open, "rb")
+    return read_sealed(file, key, _name(tenant_id, export_id))
 
 
 async def _fill(
@@ -123,15 +148,12 @@ def require_complete(data_map: DataMap, schema: Mapping[str, list[str]]) -> None
 ABROAD = frozenset({"tenant_directory", "remote_directory"})
 
 
-def _measure(path: Path) -> Written:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return Written(path.stat().st_size, digest.hexdigest())
-
-
 async def remove(house: House, tenant_id: UUID, export_id: UUID) -> None:
-    """Delete the file, if it is there."""
+    """Delete the file, and what a worker that died left of it."""
     path = await path_of(house, tenant_id, export_id)
-    await asyncio.to_thread(path.unlink, missing_ok=True)
+    await asyncio.to_thread(_unlink_all, path.parent, f"{export_id}.*")
+
+
+def _unlink_all(folder: Path, pattern: str) -> None:
+    for path in folder.glob(pattern):
+        path.unlink(missing_ok=True)

@@ -2,10 +2,10 @@
 
 import base64
 import hmac
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from uuid import UUID
 
 from leanvibe_server.compliance import archive, repository
@@ -19,6 +19,7 @@ from leanvibe_server.compliance.events import (
 from leanvibe_server.compliance.models import Export
 from leanvibe_server.identity import users
 from leanvibe_server.kernel.access import Permission
+from leanvibe_server.kernel.crypto import Undecipherable
 from leanvibe_server.kernel.errors import Conflict, NotFound
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.ids import parse_id
@@ -28,6 +29,7 @@ from leanvibe_server.kernel.personal_data import Subject
 from leanvibe_server.kernel.platform import Reason, ask_regions
 from leanvibe_server.kernel.request import Visit
 from leanvibe_server.kernel.scope import SYSTEM, Actor, Scope
+from leanvibe_server.kernel.sealing import fetch_keys, seal, unseal_for
 
 WRITE = "privacy.write_export"
 REMOVE_FILE = "privacy.remove_file"
@@ -56,6 +58,7 @@ async def request_export(scope: Scope, user_id: UUID | None) -> Export:
         expires_at=scope.now + KEPT_FOR,
         size_bytes=None,
         sha256=None,
+        file_key_sealed=None,
     )
     await repository.add_export(scope.conn, export)
     await scope.enqueue(WRITE, export_id=export.id)
@@ -107,10 +110,12 @@ async def write_export(work: Work, *, export_id: str) -> None:
             user = await users.require_user(scope, export.user_id)
             subject = Subject(user.id, user.email)
     written = await archive.write(work.house, export, subject)
+    await fetch_keys(work.house, work.tenant_id, to_seal=True)
     async with work.scope() as scope:
         done = await repository.finish_export(
             scope.conn, export, status="ready", now=scope.now,
             size_bytes=written.size_bytes, sha256=written.sha256,
+            file_key_sealed=await seal(scope, written.key, place=_place(export.id)),
         )  # fmt: skip
         if done:
             await scope.emit(
@@ -153,9 +158,10 @@ async def sweep(house: House) -> None:
 
 @dataclass(frozen=True)
 class Download:
-    """A file on its way out."""
+    """A file on its way out, opened piece by piece."""
 
-    path: Path
+    pieces: Iterator[bytes]
+    size_bytes: int
     name: str
 
 
@@ -198,13 +204,30 @@ async def open_download(
         if not user.may_sign_in(now):
             raise NotFound("This link has ended. Get a new one from the export.")
         export = await repository.find_export(conn, tenant_id, export_id)
-        path = await archive.path_of(house, tenant_id, export_id)
-        if export is None or export.status != "ready" or not path.exists():
-            raise ExportNotReady("This export is not there any more. Ask for a new one.")
-        await scope.emit(
-            ExportDownloaded(export_id=export_id, user_id=export.user_id, downloaded_by=user_id)
-        )
-    return Download(path, f"leanvibe-export-{export_id}.zip")
+        if export is None or export.status != "ready" or export.file_key_sealed is None:
+            raise _gone()
+    pieces = await _open(house, export, export.file_key_sealed)
+    async with house.database.tenant(tenant_id) as conn:
+        event = ExportDownloaded(export_id=export_id, user_id=export.user_id, downloaded_by=user_id)
+        await replace(scope, conn=conn).emit(event)
+    return Download(pieces, export.size_bytes or 0, f"leanvibe-export-{export_id}.zip")
+
+
+async def _open(house: House, export: Export, sealed: bytes) -> Iterator[bytes]:
+    place = _place(export.id)
+    try:
+        key = await unseal_for(house, export.tenant_id, sealed, place=place)
+        return await archive.read(house, export.tenant_id, export.id, key)
+    except (FileNotFoundError, Undecipherable):
+        raise _gone() from None
+
+
+def _gone() -> ExportNotReady:
+    return ExportNotReady("This export is not there any more. Ask for a new one.")
+
+
+def _place(export_id: UUID) -> tuple[str, str, UUID]:
+    return ("privacy_exports", "file_key_sealed", export_id)
 
 
 def _mark(house: House, told: str) -> str:

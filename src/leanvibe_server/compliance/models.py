@@ -20,6 +20,7 @@ class Export(msgspec.Struct, frozen=True):
     expires_at: datetime
     size_bytes: int | None
     sha256: str | None
+    file_key_sealed: bytes | None
 
 
 class Erased(msgspec.Struct, frozen=True):

@@ -17,6 +17,7 @@ TABLES = (
         PROOF,
         ("which exports were made",),
         person="user_id = {person}",
+        withheld=frozenset({"file_key_sealed"}),
         kept_because="proof by pseudonym; the files themselves were removed",
         retention=Retention("requested_at", days=365, shortest=30, longest=3650),
         basis="legal obligation, Art. 6(1)(c)",

@@ -13,8 +13,8 @@ from leanvibe_server.kernel.db import Connection
 from leanvibe_server.kernel.personal_data import Retention, Subject, TableData
 
 EXPORT = """tenant_id, id, user_id, status, requested_by, requested_at, ready_at, expires_at,
-    size_bytes, sha256"""
-ADD_EXPORT = f"INSERT INTO privacy_exports ({EXPORT}) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10)"
+    size_bytes, sha256, file_key_sealed"""
+ADD_EXPORT = f"INSERT INTO privacy_exports ({EXPORT}) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11)"
 FIND_EXPORT = f"SELECT {EXPORT} FROM privacy_exports WHERE tenant_id = $1 AND id = $2"
 LIST_EXPORTS = f"""
 SELECT {EXPORT} FROM privacy_exports
@@ -23,17 +23,18 @@ WHERE tenant_id = $1 AND ($2::uuid IS NULL OR user_id = $2 AND requested_by = $2
 ORDER BY id DESC LIMIT $4
 """
 FINISH_EXPORT = """
-UPDATE privacy_exports SET status = $3, ready_at = $4, size_bytes = $5, sha256 = $6
+UPDATE privacy_exports SET status = $3, ready_at = $4, size_bytes = $5, sha256 = $6,
+    file_key_sealed = $7
 WHERE tenant_id = $1 AND id = $2 AND status = 'queued' RETURNING id
 """
 EXPIRE_OF = """
-UPDATE privacy_exports SET status = 'expired'
+UPDATE privacy_exports SET status = 'expired', file_key_sealed = NULL
 WHERE tenant_id = $1 AND status IN ('queued', 'ready') AND (user_id = $2 OR user_id IS NULL)
 RETURNING id
 """
 EXPIRE_ONE = """
-UPDATE privacy_exports SET status = 'expired' WHERE tenant_id = $1 AND id = $2
-  AND status <> 'expired' RETURNING id
+UPDATE privacy_exports SET status = 'expired', file_key_sealed = NULL
+WHERE tenant_id = $1 AND id = $2 AND status <> 'expired' RETURNING id
 """
 LIST_DUE = """
 SELECT tenant_id, id FROM privacy_exports WHERE status <> 'expired' AND expires_at <= $1 LIMIT 500
@@ -90,6 +91,7 @@ async def add_export(conn: Connection, export: Export) -> None:
         export.expires_at,
         export.size_bytes,
         export.sha256,
+        export.file_key_sealed,
     )
 
 
@@ -119,11 +121,13 @@ async def finish_export(
     now: datetime,
     size_bytes: int | None,
     sha256: str | None,
+    file_key_sealed: bytes | None,
 ) -> bool:
     """Note how an export ended; False when it was withdrawn meanwhile."""
     done = await conn.fetchval(
-        FINISH_EXPORT, export.tenant_id, export.id, status, now, size_bytes, sha256
-    )
+        FINISH_EXPORT, export.tenant_id, export.id, status, now, size_bytes, sha256,
+        file_key_sealed,
+    )  # fmt: skip
     return done is not None
 
 
