@@ -61,6 +61,13 @@ async def describe_subtree(scope: Scope, page: PageRequest) -> SubtreeUsage:
     )
 
 
+async def describe_one(scope: Scope, node: Node) -> OrganizationUsage:
+    """What one organisation uses that is below the scope's own."""
+    async with tree.across_subtree(scope) as (conn, below):
+        used = await _count(scope, conn, [node.id] if node.id in below else [])
+    return _of_node(node, used)
+
+
 async def _count(scope: Scope, conn: Connection, tenant_ids: Sequence[UUID]) -> _Used:
     counts: dict[str, Mapping[UUID, int]] = {}
     for quota, name in NUMBERS.items():

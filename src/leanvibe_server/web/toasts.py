@@ -26,6 +26,7 @@ TOASTS = {
     "role-saved": "The role is saved.",
     "role-deleted": "The role is deleted.",
     "organisation-created": "The organisation is added. Its owner gets an invitation.",
+    "organisation-moved": "The organisation has moved, with all below it.",
     "organisation-entered": "You act for another organisation now.",
     "organisation-left": "You are back in your own organisation.",
     "organisation-asks-second-factor": (

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from leanvibe_server.entitlements.plans import UNLIMITED
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.metering import service as metering
+from leanvibe_server.metering.schemas import OrganizationUsage, UsageView
 
 WARN_AT = 0.9
 MIB_PER_GIB = 1024
@@ -49,16 +50,18 @@ def _storage(mib: int) -> str:
 
 async def meters(scope: Scope) -> list[Meter]:
     """Every quota of the plan and what of it is used."""
-    usage = await metering.describe_usage(scope)
     tasks = await metering.check_quota(scope, "concurrent_tasks", 0)
-    limits = usage.quotas
+    at_once = Meter("Tasks at once", tasks.current_usage, tasks.quota_limit)
+    return [at_once, *meters_of(await metering.describe_usage(scope))]
+
+
+def meters_of(used: UsageView | OrganizationUsage) -> list[Meter]:
+    """The quotas of an organisation, one's own or one below."""
+    limits = used.quotas
     return [
-        Meter("Tasks at once", tasks.current_usage, tasks.quota_limit),
-        Meter("AI requests today", usage.ai_requests_today, limits["max_ai_requests_per_day"]),
-        Meter(
-            "API calls this month", usage.api_calls_this_month, limits["max_api_calls_per_month"]
-        ),
-        Meter("Projects", usage.projects_count, limits["max_projects"]),
-        Meter("People", usage.users_count, limits["max_users"]),
-        Meter("Storage", usage.storage_used_mb, limits["max_storage_mb"], mib=True),
+        Meter("AI requests today", used.ai_requests_today, limits["max_ai_requests_per_day"]),
+        Meter("API calls this month", used.api_calls_this_month, limits["max_api_calls_per_month"]),
+        Meter("Projects", used.projects_count, limits["max_projects"]),
+        Meter("People", used.users_count, limits["max_users"]),
+        Meter("Storage", used.storage_used_mb, limits["max_storage_mb"], mib=True),
     ]

@@ -48,6 +48,11 @@ async def list_below(
         )
 
 
+async def list_all_below(scope: Scope) -> list[Node]:
+    """Every organisation below the scope's own, oldest first. At most 1,000 can be."""
+    return await list_below(scope, PageRequest(limit=MAX_BELOW))
+
+
 @asynccontextmanager
 async def across_subtree(scope: Scope) -> AsyncIterator[tuple[Connection, Sequence[UUID]]]:
     """A connection of the platform in the region of the scope's organisation, for numbers that no
