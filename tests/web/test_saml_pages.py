@@ -10,7 +10,7 @@ import pytest
 
 from tests.given import Organisation
 from tests.identity.given_sessions import set_policy
-from tests.identity.saml.documents import metadata, signed_response
+from tests.identity.saml.documents import IDP_ENTITY, metadata, signed_response
 from tests.identity.saml.provider import Connected, connect, posted
 from tests.web.visitors import Visitor
 
@@ -24,50 +24,90 @@ async def visitor(client: httpx.AsyncClient, acme: Organisation) -> Visitor:
     return visitor
 
 
-async def test_an_admin_adds_tests_disables_and_deletes_a_provider(visitor: Visitor) -> None:
-    await visitor.open("/settings/saml")
-    assert "Add a provider" in visitor.text
-    fields = {
-        "provider_name": "Corp login",
-        "metadata_xml": metadata(),
-        "default_role": "viewer",
-        "role_rules": "groups=leads: manager\n",
-        "idp_initiated": "on",
-    }
-    answer = await visitor.send("/settings/saml/providers", fields)
+FIELDS = {
+    "provider_type": "saml",
+    "provider_name": "Corp login",
+    "default_role": "viewer",
+    "single_logout": "on",
+}
+
+
+async def add(visitor: Visitor, **fields: str) -> str:
+    """Where the page of a provider is that the visitor adds."""
+    await visitor.open("/settings/sso/new?type=saml")
+    answer = await visitor.send("/settings/sso/new", FIELDS | {"metadata_xml": metadata()} | fields)
     assert answer.status_code == 303, visitor.text
-    await visitor.open("/settings/saml")
-    assert "groups=leads: manager" in visitor.text
+    return answer.headers["location"]
+
+
+async def test_an_admin_adds_tests_disables_and_deletes_a_provider(visitor: Visitor) -> None:
+    path = await add(visitor, role_mapping="leads = manager", idp_initiated="on")
+    await visitor.open(path)
+    assert "leads = manager" in visitor.page
     assert "/metadata" in visitor.text
-    actions = dict.fromkeys(re.findall(r'action="(/settings/saml/providers/[^"]+)"', visitor.page))
-    places = {path.rpartition("/")[2]: path for path in actions}
-    await visitor.send(places["test"])
+    assert re.search(r'name="idp_initiated" value="on" checked', visitor.page)
+    await visitor.send(f"{path}/test")
     assert "is valid until" in visitor.text
-    again = await visitor.send(
-        places["metadata"], {"metadata_xml": metadata(entity="https://x.example")}
-    )
+    other = FIELDS | {"metadata_xml": metadata(entity="https://x.example")}
+    again = await visitor.send(path, other)
     assert (again.status_code, "not of" in visitor.text) == (400, True)
-    assert (await visitor.send(places["disable"])).status_code == 303
-    await visitor.open("/settings/saml")
-    assert "Disabled" in visitor.text
-    assert (await visitor.send(places["delete"])).status_code == 303
-    await visitor.open("/settings/saml")
+    assert (await visitor.send(f"{path}/disable")).status_code == 303
+    await visitor.open(path)
+    assert "Nobody signs in by it" in visitor.text
+    assert (await visitor.send(f"{path}/delete")).status_code == 303
+    await visitor.open("/settings/sso")
     assert "Corp login" not in visitor.text
 
 
+async def test_what_is_changed_on_the_page_is_changed_and_nothing_else(
+    visitor: Visitor, client: httpx.AsyncClient, acme: Organisation
+) -> None:
+    path = await add(visitor, groups_attribute="team", trust_mfa="on")
+    await visitor.open(path)
+    changed = {"groups_attribute": "teams", "role_mapping": "urn:team:a = viewer\nou: it = admin"}
+    assert (await visitor.send(path, FIELDS | changed)).status_code == 303
+    headers = await acme.headers(client) | {"accept": "application/json"}
+    kept = (await client.get(f"/v1/auth/sso/providers/{path[-36:]}", headers=headers)).json()
+    assert kept["settings"] == {"groups_attribute": "teams"}
+    assert [tuple(rule.values()) for rule in kept["role_mapping"]] == [
+        ("groups", "urn:team:a", "viewer"),
+        ("ou", "it", "admin"),
+    ]
+    assert kept["issuer"] == IDP_ENTITY
+    await visitor.open(path)
+    assert "urn:team:a = viewer" in visitor.page
+
+
+async def test_an_admin_chooses_from_the_roles_they_may_give(
+    visitor: Visitor, client: httpx.AsyncClient, acme: Organisation
+) -> None:
+    role = {"name": "release-crew", "permissions": ["project:read"]}
+    api = {"accept": "application/json"}
+    made = await client.post("/v1/roles", json=role, headers=await acme.headers(client) | api)
+    assert made.status_code == 201, made.text
+    for kind in ("saml", "oidc"):
+        await visitor.open(f"/settings/sso/new?type={kind}")
+        offered = re.findall(r'<option value="([^"]+)"', visitor.page)
+        assert "release-crew" in offered
+        assert "owner" not in offered
+    path = await add(visitor, default_role="release-crew")
+    await visitor.open(path)
+    assert '<option value="release-crew" selected' in visitor.page
+
+
 async def test_what_was_typed_stays_when_it_is_refused(visitor: Visitor) -> None:
-    await visitor.open("/settings/saml")
-    fields = {"provider_name": "Corp login", "metadata_xml": "<x/>", "default_role": "viewer"}
-    answer = await visitor.send("/settings/saml/providers", fields)
+    await visitor.open("/settings/sso/new?type=saml")
+    fields = FIELDS | {"metadata_xml": "<x/>", "force_authn": "on"}
+    answer = await visitor.send("/settings/sso/new", fields)
     assert answer.status_code == 400
     assert "no metadata of one identity provider" in visitor.text
     assert 'value="Corp login"' in visitor.page
+    assert re.search(r'name="force_authn" value="on" checked', visitor.page)
 
 
 async def test_the_certificate_is_changed_step_by_step(visitor: Visitor) -> None:
+    await add(visitor)
     await visitor.open("/settings/saml")
-    fields = {"provider_name": "Corp", "metadata_xml": metadata()}
-    await visitor.send("/settings/saml/providers", fields)
     await visitor.send("/settings/saml/keys")
     await visitor.open("/settings/saml")
     found = re.search(r'action="(/settings/saml/keys/[^"]+/activate)"', visitor.page)

@@ -8,12 +8,13 @@ from leanvibe_server.kernel.access import Permission
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the menu."""
+    """One line of the menu. `beside` are pages of it that lie elsewhere."""
 
     label: str
     path: str
     icon: str
     permission: Permission
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,13 @@ MENU = (
             Entry("Groups", "/settings/groups", "people", Permission.USER_UPDATE),
             Entry("Provisioning", "/settings/scim", "switch", Permission.SCIM_MANAGE),
             Entry("Security", "/settings/security", "lock", Permission.SECURITY_READ),
-            Entry("Single sign-on", "/settings/sso", "switch", Permission.SECURITY_READ),
-            Entry("SAML", "/settings/saml", "roles", Permission.SECURITY_READ),
+            Entry(
+                "Single sign-on",
+                "/settings/sso",
+                "switch",
+                Permission.SECURITY_READ,
+                beside=("/settings/saml",),
+            ),
             Entry("Privacy", "/settings/privacy", "person", Permission.PRIVACY_MANAGE),
             Entry("Audit log", "/audit", "audit", Permission.AUDIT_READ),
         ),
@@ -73,4 +79,6 @@ def menu_for(permissions: Set[str]) -> list[Group]:
 
 def is_current(path: str, entry: Entry) -> bool:
     """Whether a page belongs to that line of the menu."""
-    return path == entry.path or (entry.path != "/" and path.startswith(f"{entry.path}/"))
+    if path == entry.path or path in entry.beside:
+        return True
+    return entry.path != "/" and path.startswith(f"{entry.path}/")

@@ -64,10 +64,12 @@ PRESETS = (
     Preset(
         "saml",
         "SAML 2.0",
-        ("metadata_url", "metadata_xml"),
+        (),
         (
-            "Enter the address of your provider's metadata, or paste the metadata itself.",
-            "Then give your provider the metadata of this organisation.",
+            "Give your provider the metadata of this organisation, by the address below.",
+            "Have it sign the assertion, and send a name that stays: persistent, or the e-mail "
+            "address.",
+            "Enter the address of its own metadata here, or paste the metadata itself.",
         ),
     ),
 )

@@ -8,22 +8,21 @@ from leanvibe_server.entitlements.plans import plan_of
 from leanvibe_server.identity.domains import service as domains
 from leanvibe_server.identity.domains.schemas import DomainView, NewDomain
 from leanvibe_server.identity.federation import linking, service
-from leanvibe_server.identity.federation.models import OIDC
-from leanvibe_server.identity.federation.schemas import (
-    NewProvider,
-    ProviderChange,
-    RoleRuleView,
-)
+from leanvibe_server.identity.federation.models import OIDC, SAML
+from leanvibe_server.identity.federation.schemas import NewProvider, ProviderChange, ProviderView
 from leanvibe_server.identity.oidc.logout import logout_uri
 from leanvibe_server.identity.oidc.protocol import callback_of
+from leanvibe_server.identity.saml import service as saml
+from leanvibe_server.identity.saml.schemas import ServiceProviderView
 from leanvibe_server.kernel.access import Permission
-from leanvibe_server.kernel.errors import InvalidRequest
 from leanvibe_server.kernel.http import PathId
 from leanvibe_server.kernel.pagination import PageRequest
 from leanvibe_server.kernel.scope import Scope
+from leanvibe_server.web import provider_form
 from leanvibe_server.web.forms import Form, fill
-from leanvibe_server.web.page import ErrandPage, Page, ScopedPage, errand_page, page
+from leanvibe_server.web.page import ErrandPage, ScopedPage, errand_page, page
 from leanvibe_server.web.routes import PageRouter
+from leanvibe_server.web.saml_pages import certificate_lines
 from leanvibe_server.web.sso_presets import PRESETS, preset_of
 
 router = PageRouter()
@@ -35,21 +34,7 @@ SELF = page(Permission.SELF)
 SELF_FRESH = page(Permission.SELF, fresh=True)
 
 ALL = PageRequest(limit=100)
-ROLES = ("admin", "manager", "developer", "viewer", "guest")
-SETTINGS = ("tenant", "domain", "hosted_domain", "groups_claim", "metadata_url", "metadata_xml")
-LABELS = {
-    "provider_name": "Name",
-    "client_id": "Client ID",
-    "client_secret": "Client secret",
-    "issuer": "Issuer",
-    "tenant": "Directory (tenant) ID",
-    "domain": "Domain",
-    "hosted_domain": "Workspace domain",
-    "metadata_url": "Metadata address",
-    "metadata_xml": "Metadata",
-    "role_mapping": "Groups and roles",
-    "default_role": "Role of new people",
-}
+FORM = "settings/sso_provider.html"
 
 
 @router.get("/settings/sso")
@@ -61,25 +46,28 @@ async def show_sso(opened: Annotated[ScopedPage, READ]) -> Response:
 @router.get("/settings/sso/new")
 async def new_provider(opened: Annotated[ScopedPage, READ]) -> Response:
     """The form of a new provider, with what to enter where for each kind."""
-    kind = opened.request.query_params.get("type", "")
-    values = {"default_role": "developer", "provider_name": preset_of(kind).label}
-    return opened.show("settings/sso_provider.html", **_form(opened, kind), values=values)
+    preset = preset_of(opened.request.query_params.get("type", ""))
+    values = provider_form.blank(preset.type, name=preset.label)
+    return opened.show(FORM, **await _new(opened.scope, preset.type), values=values)
 
 
 @router.post("/settings/sso/new")
 async def add_provider(opened: Annotated[ErrandPage, MANAGE_OUTSIDE]) -> Response:
     """Add a provider; its metadata is read at once."""
     form, kind = opened.form, opened.form.text("provider_type")
-    with opened.refusing("settings/sso_provider.html", **_form(opened, kind), values=_typed(form)):
+    async with opened.errand.scope() as scope:
+        frame = await _new(scope, kind)
+    with opened.refusing(FORM, **frame, values=provider_form.typed(form)):
+        wanted = provider_form.settings(form, kind)
         entered = {
             "provider_type": kind,
             "provider_name": form.text("provider_name"),
             "client_id": form.optional("client_id"),
             "client_secret": form.secret("client_secret") or None,
             "issuer": form.optional("issuer"),
-            "settings": _settings(form),
+            "settings": {name: value for name, value in wanted.items() if value is not None},
             "default_role": form.text("default_role") or "developer",
-            "role_mapping": _rules(form),
+            "role_mapping": provider_form.rules(form),
         }
         provider = await service.create(opened.errand, fill(NewProvider, entered))
     return opened.go(f"/settings/sso/{provider.id}", toast="provider-added")
@@ -88,29 +76,33 @@ async def add_provider(opened: Annotated[ErrandPage, MANAGE_OUTSIDE]) -> Respons
 @router.get("/settings/sso/{provider_id}")
 async def show_provider(provider_id: PathId, opened: Annotated[ScopedPage, READ]) -> Response:
     """One provider, with the addresses to enter there."""
-    frame = await _provider(opened.scope, provider_id)
-    return opened.show("settings/sso_provider.html", **_form(opened, frame["kind"]) | frame)
+    return opened.show(FORM, **await _provider(opened.scope, provider_id))
 
 
 @router.post("/settings/sso/{provider_id}")
 async def save_provider(
     provider_id: PathId, opened: Annotated[ErrandPage, MANAGE_OUTSIDE]
 ) -> Response:
-    """Change a provider; a secret that is left empty stays."""
+    """Change a provider; a secret that is left empty stays, and so does what was not touched."""
     async with opened.errand.scope() as scope:
         frame = await _provider(scope, provider_id)
-    form = opened.form
-    shown = _form(opened, frame["kind"]) | frame | {"values": _typed(form)}
-    with opened.refusing("settings/sso_provider.html", **shown):
-        entered = {
-            "provider_name": form.optional("provider_name"),
-            "client_id": form.optional("client_id"),
-            "client_secret": form.secret("client_secret") or None,
-            "default_role": form.optional("default_role"),
-            "role_mapping": _rules(form),
-            "settings": {n: form.optional(n) for n in SETTINGS if n in form.values} or None,
-        }
-        await service.change(opened.errand, provider_id, fill(ProviderChange, entered))
+    form, before = opened.form, frame["provider"]
+    with opened.refusing(FORM, **frame | {"values": provider_form.typed(form)}):
+        await service.change(
+            opened.errand, provider_id, fill(ProviderChange, _differences(form, before))
+        )
+    return opened.go(f"/settings/sso/{provider_id}", toast="provider-saved")
+
+
+@router.post("/settings/sso/{provider_id}/metadata")
+async def read_metadata_again(
+    provider_id: PathId, opened: Annotated[ErrandPage, MANAGE_OUTSIDE]
+) -> Response:
+    """Import the metadata of a SAML provider anew, from its address."""
+    async with opened.errand.scope() as scope:
+        frame = await _provider(scope, provider_id)
+    with opened.refusing(FORM, **frame):
+        await service.change(opened.errand, provider_id, fill(ProviderChange, {"settings": {}}))
     return opened.go(f"/settings/sso/{provider_id}", toast="provider-saved")
 
 
@@ -122,8 +114,7 @@ async def test_provider(
     tested = await service.test(opened.errand, provider_id)
     async with opened.errand.scope() as scope:
         frame = await _provider(scope, provider_id)
-    shown = _form(opened, frame["kind"]) | frame | {"tested": tested}
-    return opened.show("settings/sso_provider.html", **shown)
+    return opened.show(FORM, **frame | {"tested": tested})
 
 
 @router.post("/settings/sso/{provider_id}/enable")
@@ -193,80 +184,72 @@ async def unlink(identity_id: PathId, opened: Annotated[ScopedPage, SELF_FRESH])
 
 async def _overview(scope: Scope) -> dict[str, Any]:
     found = await service.list_providers(scope, ALL)
+    features = plan_of(scope.plan).features
     return {
         "providers": [service.view(scope.house, provider) for provider in found],
         "domains": [DomainView.of(domain) for domain in await domains.list_domains(scope, ALL)],
-        "presets": PRESETS,
-        "has_oidc": OIDC in plan_of(scope.plan).features,
+        "presets": [p for p in PRESETS if (SAML if p.type == SAML else OIDC) in features],
+        "has_saml": SAML in features,
+    }
+
+
+def _frame(kind: str) -> dict[str, Any]:
+    preset = preset_of(kind)
+    return provider_form.FRAME | {
+        "provider": None,
+        "preset": preset,
+        "kind": preset.type,
+        "certificates": [],
+        "ours": None,
+        "logout_uri": "",
+        "tested": None,
+    }
+
+
+async def _new(scope: Scope, kind: str) -> dict[str, Any]:
+    frame = _frame(kind)
+    return frame | {
+        "ours": await _ours(scope, frame["kind"]),
+        "redirect_uri": callback_of(scope.house),
+        "roles": await provider_form.role_choices(scope),
     }
 
 
 async def _provider(scope: Scope, provider_id: PathId) -> dict[str, Any]:
     provider = await service.require_provider(scope, provider_id)
     view = service.view(scope.house, provider)
-    values = {
-        "provider_name": view.provider_name,
-        "client_id": view.client_id or "",
-        "issuer": view.issuer,
-        "default_role": view.default_role,
-        "role_mapping": _lines(view.role_mapping),
-        **{name: str(view.settings.get(name, "")) for name in SETTINGS},
-    }
     # Google and Entra ID do not tell of a logout from behind.
     spoken = provider.type in ("okta", OIDC)
-    return {
+    return _frame(provider.type) | {
         "provider": view,
-        "kind": provider.type,
-        "values": values,
+        "ours": await _ours(scope, provider.type),
+        "certificates": certificate_lines(provider, scope.now),
+        "values": provider_form.shown(view),
+        "roles": await provider_form.role_choices(scope, view.default_role),
         "redirect_uri": view.redirect_uri,
         "logout_uri": logout_uri(scope.house, provider) if spoken else "",
     }
 
 
-def _form(opened: Page, kind: str) -> dict[str, Any]:
+async def _ours(scope: Scope, kind: str) -> ServiceProviderView | None:
+    """What to tell a SAML provider about us."""
+    if kind != SAML or SAML not in plan_of(scope.plan).features:
+        return None
+    return await saml.describe(scope)
+
+
+def _differences(form: Form, before: ProviderView) -> dict[str, Any]:
+    """What was changed. A role that was given before stays without being given again."""
+    role, rules = form.optional("default_role"), provider_form.rules(form)
+    wanted = provider_form.settings(form, before.provider_type)
+    client_id = form.optional("client_id")
     return {
-        "provider": None,
-        "preset": preset_of(kind),
-        "kind": preset_of(kind).type,
-        "presets": PRESETS,
-        "roles": [(role, role.capitalize()) for role in ROLES],
-        "redirect_uri": callback_of(opened.visit.house),
-        "logout_uri": "",
-        "tested": None,
-        "labels": LABELS,
+        "provider_name": form.optional("provider_name"),
+        "client_id": None if client_id == before.client_id else client_id,
+        "client_secret": form.secret("client_secret") or None,
+        "default_role": None if role == before.default_role else role,
+        "role_mapping": None
+        if rules == [rule.model_dump() for rule in before.role_mapping]
+        else rules,
+        "settings": provider_form.changed_settings(before, wanted),
     }
-
-
-def _typed(form: Form) -> dict[str, str]:
-    names = ("provider_name", "client_id", "issuer", "default_role", "role_mapping", *SETTINGS)
-    return {name: form.text(name) for name in names}
-
-
-def _settings(form: Form) -> dict[str, str]:
-    return {name: form.text(name) for name in SETTINGS if form.text(name)}
-
-
-def _rules(form: Form) -> list[dict[str, str]]:
-    """Lines such as `engineering-leads = manager`, or `department: it = admin`."""
-    rules = []
-    for line in filter(None, map(str.strip, form.text("role_mapping").split("\n"))):
-        left, equals, role = line.rpartition("=")
-        claim, colon, value = left.partition(":")
-        if not equals:
-            why = f"{line!r} is not like: group = role"
-            raise InvalidRequest(
-                "Please check the fields below.",
-                details={"validation_errors": [f"role_mapping: {why}"]},
-            )
-        named = (claim, value) if colon else ("groups", left)
-        rules.append({"claim": named[0].strip(), "value": named[1].strip(), "role": role.strip()})
-    return rules
-
-
-def _lines(rules: list[RoleRuleView]) -> str:
-    return "\n".join(
-        f"{rule.value} = {rule.role}"
-        if rule.claim == "groups" and ":" not in rule.value
-        else f"{rule.claim}: {rule.value} = {rule.role}"
-        for rule in rules
-    )

@@ -11,7 +11,7 @@ from leanvibe_server.kernel.errors import InvalidRequest
 from leanvibe_server.kernel.scope import Scope
 
 # Ownership is handed over by an owner, never by a provider's word.
-_NEVER_GIVEN = (Role.OWNER, Role.PLATFORM_ADMIN)
+NEVER_GIVEN = (Role.OWNER, Role.PLATFORM_ADMIN)
 
 
 async def require_givable(scope: Scope, role: str, *, field: str) -> str:
@@ -19,7 +19,7 @@ async def require_givable(scope: Scope, role: str, *, field: str) -> str:
 
     Raises: InvalidRequest: no such role, or owner. Forbidden: it holds more than the admin's own.
     """
-    if role in _NEVER_GIVEN:
+    if role in NEVER_GIVEN:
         why = f"{role} is never given by a provider"
         raise InvalidRequest(
             f"The role {why}. Choose another.",
@@ -66,7 +66,7 @@ async def mapped_role(
 
 async def living_role(scope: Scope, role: str) -> str:
     """The role, or guest when the tenant has it no more or it may never be given."""
-    if role not in _NEVER_GIVEN and await roles.is_role(scope, role):
+    if role not in NEVER_GIVEN and await roles.is_role(scope, role):
         return role
     return Role.GUEST.value
 
