@@ -21,6 +21,13 @@ def holder_of(visit: Visit) -> str | None:
     return visit.cookies.get(SESSION_COOKIE) or visit.cookies.get(VISITOR_COOKIE)
 
 
+def holders_of(visit: Visit) -> set[str]:
+    """Every such cookie of the browser. A form that another site has it send bears none of them,
+    so what is begun there is bound to a new one, beside which an old session's may stand."""
+    found = (visit.cookies.get(SESSION_COOKIE), visit.cookies.get(VISITOR_COOKIE))
+    return {cookie for cookie in found if cookie}
+
+
 def new_visitor() -> str:
     """A value for the visitor cookie."""
     return secrets.token_urlsafe(18)

@@ -16,7 +16,7 @@ from leanvibe_server.identity.mfa.demand import VALID_FOR
 from leanvibe_server.identity.mfa.models import BACKUP_CODE, TOTP, WEBAUTHN
 from leanvibe_server.kernel.crypto import Undecipherable
 from leanvibe_server.kernel.errors import MfaRequired
-from leanvibe_server.web.forgery import VISITOR_COOKIE, holder_of
+from leanvibe_server.web.forgery import VISITOR_COOKIE, holder_of, holders_of
 from leanvibe_server.web.page import Page, local_path
 
 PATH = "/login/second-factor"
@@ -72,4 +72,4 @@ def read_ticket(opened: Page) -> Ticket | None:
         return None
     ticket = msgspec.json.decode(plain, type=Ticket)
     fresh = opened.visit.house.clock.now() - ticket.made_at < VALID_FOR
-    return ticket if fresh and ticket.holder == opened.holder else None
+    return ticket if fresh and ticket.holder in holders_of(opened.visit) else None

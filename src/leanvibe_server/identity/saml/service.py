@@ -25,7 +25,7 @@ from leanvibe_server.identity.sessions import LIMITS, WEB
 from leanvibe_server.identity.visits import scope_in
 from leanvibe_server.kernel.crypto import hash_token
 from leanvibe_server.kernel.errors import InvalidRequest, NotFound, Unauthorized
-from leanvibe_server.kernel.request import SESSION_COOKIE, Visit
+from leanvibe_server.kernel.request import ACTING_COOKIE, SESSION_COOKIE, Visit
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.kernel.sealing import fetch_keys
 from leanvibe_server.tenancy.models import Tenant
@@ -154,6 +154,8 @@ def _welcome(visit: Visit, arrival: Arrival) -> Response:
             samesite="lax",
             secure=visit.secure,
         )
+        # Whoever came before acted for an organisation of theirs.
+        response.delete_cookie(ACTING_COOKIE)
     if arrival.cookie is not None:
         response.delete_cookie(arrival.cookie, path=PATH)
     return response
