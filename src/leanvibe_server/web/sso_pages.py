@@ -58,6 +58,8 @@ async def start(provider: str, opened: Annotated[Page, ANYONE]) -> Response:
     wish = Wish(web=True, next_path=local_path(query.get("next")))
     try:
         _, departure = await entry.depart(opened.visit, direction, wish)
+    except entry.OrganisationNeeded:
+        return entry.ask_address(wish.next_path)
     except AppError as error:
         raise _refused(opened, error) from error
     return entry.redirect(opened.visit, departure)

@@ -157,7 +157,8 @@ async def begin_sign_in(
     saml).
 
     The tenant comes from `tenant`, else from `X-Tenant-ID` or `X-Tenant-Slug`, else from the
-    host's subdomain, else from the proved domain of `email`. A client that accepts `text/html` is
+    host's subdomain, else from the proved domain of `email` or `domain_hint`; where it stays
+    unknown, a browser is asked for the e-mail address. A client that accepts `text/html` is
     redirected and comes back to the dashboard. A program gets the address and the `state`, and
     finishes by POST /v1/auth/login with the code and the state.
     """

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from typing import Literal
+from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import Response
@@ -31,6 +32,13 @@ from leanvibe_server.kernel.request import Visit
 from leanvibe_server.kernel.scope import SYSTEM, Scope
 from leanvibe_server.tenancy.service import find_tenant_by_slug, require_tenant
 
+# The page of the dashboard that asks for the e-mail address.
+ASKS_ADDRESS = "/login/sso"
+
+
+class OrganisationNeeded(InvalidRequest):
+    """Several organisations have such a provider, or none: it must be said which is meant."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Direction:
@@ -39,6 +47,7 @@ class Direction:
     provider: str
     tenant: str | None = None
     email: str | None = None
+    domain: str | None = None
 
 
 async def begin(visit: Visit, provider: str, wanted: Begin) -> Response:
@@ -48,10 +57,18 @@ async def begin(visit: Visit, provider: str, wanted: Begin) -> Response:
     """
     web = "text/html" in visit.headers.get("accept", "")
     direction = Direction(
-        provider=provider, tenant=wanted.tenant or wanted.tenant_id, email=wanted.email
+        provider=provider,
+        tenant=wanted.tenant or wanted.tenant_id,
+        email=wanted.email or wanted.login_hint,
+        domain=wanted.domain_hint,
     )
     wish = Wish(web=web, next_path=local_path(wanted.next), redirect_uri=wanted.redirect_uri)
-    found, departure = await depart(visit, direction, wish)
+    try:
+        found, departure = await depart(visit, direction, wish)
+    except OrganisationNeeded:
+        if not web:
+            raise
+        return ask_address(wish.next_path)
     if web:
         return redirect(visit, departure)
     return JSONResponse(told(found, departure).model_dump(), headers={"Cache-Control": "no-store"})
@@ -61,6 +78,11 @@ async def begin_link(visit: Visit, errand: Errand, provider: str, wanted: Begin 
     """Tell a signed-in user's program where to go to link an account. Raises: as above."""
     wish = Wish(web=False, redirect_uri=wanted.redirect_uri if wanted else None)
     return told(*await depart_to_link(visit, errand, provider, wish))
+
+
+def ask_address(next_path: str) -> Response:
+    """To the page that asks a browser for the e-mail address, whose domain tells the rest."""
+    return RedirectResponse(f"{ASKS_ADDRESS}?{urlencode({'next': next_path})}", status_code=303)
 
 
 def redirect(visit: Visit, departure: Departure) -> Response:
@@ -156,8 +178,8 @@ async def _require_tenant_id(visit: Visit, direction: Direction) -> UUID:
         if found is None:
             raise no_such_provider()
         return found
-    if direction.email is not None:
-        found = await domains.find_tenant_of(visit.house, direction.email)
+    for hint in (direction.email, direction.domain):
+        found = None if hint is None else await domains.find_tenant_of(visit.house, hint)
         if found is not None:
             return found
     return await _only_tenant_with(visit.house, direction.provider)
@@ -201,9 +223,14 @@ async def _only_tenant_with(house: House, provider: str) -> UUID:
         for tenant_id in answer
     ]
     if len(found) != 1:
-        why = "send X-Tenant-Slug, or `tenant` or `email` as a parameter"
-        raise InvalidRequest(
-            f"Say which organisation you belong to: {why}.",
-            details={"field": "tenant", "validation_errors": [f"tenant: {why}"]},
+        why = "send X-Tenant-Slug, or `tenant`, `email` or `domain_hint` as a parameter"
+        page = f"{house.settings.base_url}{ASKS_ADDRESS}"
+        raise OrganisationNeeded(
+            f"Say which organisation you belong to: {why}, or open {page} in a browser.",
+            details={
+                "field": "tenant",
+                "validation_errors": [f"tenant: {why}"],
+                "login_url": page,
+            },
         )
     return found[0]

@@ -191,6 +191,10 @@ class Begin(BaseModel):
     email: str | None = Field(
         None, max_length=254, description="Its domain leads to the tenant that has proved it"
     )
+    login_hint: str | None = Field(None, max_length=254, description="The same as `email`")
+    domain_hint: str | None = Field(
+        None, max_length=253, description="A domain alone, such as example.com"
+    )
     redirect_uri: Url | None = Field(
         None, description="One of the provider's `settings.redirect_uris`; for programs"
     )

@@ -1,0 +1,58 @@
+"""Which organisation a visitor means, who sets off to a provider and names none."""
+
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from tests.given import Organisation
+from tests.identity.given_providers import add_provider, verify_domain
+from tests.identity.oidc_world import World, make_world, query_of
+
+
+@pytest.fixture
+async def world(client: httpx.AsyncClient, acme: Organisation) -> World:
+    return await make_world(client, acme)
+
+
+@pytest.fixture
+async def path(world: World, globex: Organisation) -> str:
+    """The printed address, where two organisations have such a provider."""
+    await add_provider(world.organisation.house, globex, slug=world.provider.slug)
+    return f"/v1/auth/sso/{world.provider.slug}"
+
+
+async def test_a_program_is_told_how_to_say_which_organisation(world: World, path: str) -> None:
+    answer = await world.client.get(path)
+    assert answer.status_code == 400
+    for way in ("X-Tenant-Slug", "`tenant`", "`email`", "`domain_hint`", "/login/sso"):
+        assert way in answer.json()["message"]
+    assert urlsplit(answer.json()["details"]["login_url"]).path == "/login/sso"
+
+
+@pytest.mark.parametrize("start", ["/v1/auth/sso/", "/auth/sso/start/"])
+async def test_a_browser_is_asked_for_the_address(world: World, path: str, start: str) -> None:
+    answer = await world.client.get(
+        start + world.provider.slug, params={"next": "/tasks"}, headers={"Accept": "text/html"}
+    )
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/login/sso?next=%2Ftasks"
+    foreign = await world.client.get(
+        path, params={"next": "//evil.example"}, headers={"Accept": "text/html"}
+    )
+    assert foreign.headers["location"] == "/login/sso?next=%2F"
+
+
+@pytest.mark.parametrize("name", ["email", "login_hint", "domain_hint"])
+async def test_a_hint_leads_to_the_organisation_of_its_domain(
+    world: World, path: str, name: str
+) -> None:
+    domain = f"{world.organisation.tenant.slug}.example"
+    await verify_domain(world.organisation.house, world.organisation, domain)
+    hint = domain if name == "domain_hint" else f"ada@{domain}"
+    answer = await world.client.get(path, params={name: hint})
+    assert answer.status_code == 200, answer.text
+    asked = query_of(answer.json()["redirect_url"])
+    assert asked.get("login_hint") == (None if name == "domain_hint" else hint)
+    unproved = await world.client.get(path, params={name: f"not-{hint}"})
+    assert unproved.status_code == (200 if "@" in hint else 400)
