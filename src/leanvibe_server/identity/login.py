@@ -87,6 +87,11 @@ def answer(house: House, signed_in: SignedIn, *, device_token: str | None = None
 
 async def sign_in_with_password(visit: Visit, request: LoginRequest, *, kind: str) -> SignedIn:
     """Find the one user behind e-mail and password, and open a session of `kind`."""
+    async with desk_of(visit.house).on_the_beat(Unauthorized):
+        return await _sign_in(visit, request, kind=kind)
+
+
+async def _sign_in(visit: Visit, request: LoginRequest, *, kind: str) -> SignedIn:
     if request.provider != "local":
         raise InvalidRequest(
             f"Single sign-on with {request.provider!r} is not set up here. "
@@ -165,7 +170,8 @@ async def _compare(house: House, candidates: Sequence[Candidate], password: str)
     """Those whose password it is; compares at least once, for nobody if need be."""
     now, desk = house.clock.now(), desk_of(house)
     open_ones = [c for c in candidates if c.user.may_sign_in(now)]
-    hashes = {c.user.password_hash for c in open_ones} or {None}
+    kept_ones = {c.user.password_hash for c in open_ones} - {None}
+    hashes = kept_ones or {None}
     right = {kept for kept in hashes if await desk.verify(kept, password)}
     # Compared all the same: the answer must not confirm a password that opens nothing.
     return [c for c in open_ones if c.user.password_hash in right and c.takes_password]

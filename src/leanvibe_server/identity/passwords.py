@@ -9,8 +9,9 @@ import asyncio
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from importlib.resources import files
 from itertools import pairwise
 from typing import TypeVar
@@ -25,6 +26,8 @@ from leanvibe_server.kernel.house import House
 MIN_LENGTH = 12
 MAX_LENGTH = 1024
 MAX_WAITING = 64
+# Longer than a few comparisons take, shorter than people notice.
+BEAT_S = 0.2
 PRODUCT = "leanvibe"
 
 _COMMON = frozenset(
@@ -146,7 +149,8 @@ class PasswordDesk:
     Argon2id with 12 MiB, three passes, one lane; a comparison for nobody costs the same.
     """
 
-    def __init__(self, hasher: PasswordHasher | None = None) -> None:
+    def __init__(self, hasher: PasswordHasher | None = None, *, beat_s: float = BEAT_S) -> None:
+        self._beat_s = beat_s
         self._hasher = hasher or PasswordHasher(
             time_cost=3, memory_cost=12 * 1024, parallelism=1, type=Type.ID
         )
@@ -194,6 +198,29 @@ class PasswordDesk:
     def is_outdated(self, password_hash: str) -> bool:
         """Whether the hash was made with other parameters than today's."""
         return self._hasher.check_needs_rehash(password_hash)
+
+    @asynccontextmanager
+    async def on_the_beat(self, *refusals: type[BaseException]) -> AsyncIterator[None]:
+        """Let the block end at a whole number of beats after it began; with `refusals` only
+        where it ends with one of them.
+
+        Somebody of two organisations takes two comparisons, and two letters: the time of an
+        answer must not tell that. No transaction should be open meanwhile.
+        Source: OWASP ASVS 5.0, 6.3.8.
+        """
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        try:
+            yield
+        except refusals:
+            await self._wait_for_beat(clock() - began)
+            raise
+        if not refusals:
+            await self._wait_for_beat(clock() - began)
+
+    async def _wait_for_beat(self, spent_s: float) -> None:
+        if self._beat_s:
+            await asyncio.sleep(-spent_s % self._beat_s)
 
     async def _run(self, work: Callable[[], Answer]) -> Answer:
         if self._waiting >= MAX_WAITING:

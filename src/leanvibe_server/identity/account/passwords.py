@@ -134,6 +134,12 @@ async def forget_password(visit: Visit, request: Forgotten) -> Accepted:
     there is such an account.
     Raises: RateLimited: too many such requests for this address or from this caller.
     """
+    async with desk_of(visit.house).on_the_beat():
+        await _have_links_sent(visit, request)
+    return Accepted(success=True, message=SENT)
+
+
+async def _have_links_sent(visit: Visit, request: Forgotten) -> None:
     house = visit.house
     email = addresses.normalise(request.email)
     attempt = Attempt.at_mail(house.vault, email=email, address=visit.address)
@@ -151,7 +157,6 @@ async def forget_password(visit: Visit, request: Forgotten) -> Accepted:
     for tenant_id, user_id in chosen or [(PLATFORM_TENANT, PLATFORM_TENANT)]:
         async with across_tenants(house.database, Reason.SIGN_IN, tenant_id) as conn:
             await enqueue(conn, SEND_RESET, tenant_id=tenant_id, ids={"user_id": user_id})
-    return Accepted(success=True, message=SENT)
 
 
 async def send_reset_link(work: Work, *, user_id: str) -> None:
