@@ -1,7 +1,5 @@
 """Migrating as an admin who is no superuser, as on a managed PostgreSQL."""
 
-from collections.abc import AsyncIterator
-
 import asyncpg
 import pytest
 
@@ -12,18 +10,6 @@ RIGHTS = """
 SELECT rolsuper OR rolbypassrls OR rolcreatedb OR rolcreaterole FROM pg_roles
 WHERE rolname = 'upgraded_app'
 """
-
-
-@pytest.fixture
-async def modest_dsn(ground: Ground, admin: asyncpg.Connection) -> AsyncIterator[str]:
-    """The address of a database of its own, as a user who may only create roles."""
-    await admin.execute("CREATE ROLE modest LOGIN CREATEROLE PASSWORD 'modest'")
-    await admin.execute("CREATE DATABASE upgraded OWNER modest")
-    host = ground.admin_dsn.rpartition("@")[2].partition("/")[0]
-    yield f"postgresql://modest:modest@{host}/upgraded"
-    await admin.execute("DROP DATABASE upgraded")
-    for role in ("upgraded_app", "upgraded_platform", "upgraded_worker", "modest"):
-        await admin.execute(f"DROP ROLE IF EXISTS {role}")
 
 
 async def test_an_admin_who_is_no_superuser_migrates_and_migrates_again(

@@ -35,8 +35,9 @@ class Migrated:
     after: str
 
 
-async def migrate(admin_dsn: str, vault: Vault) -> Migrated:
-    """Make the logins, then run every migration that is missing. Safe to run again and at once.
+async def migrate(admin_dsn: str, vault: Vault, *, to: str = "head") -> Migrated:
+    """Make the logins, then run every migration that is missing, up to the revision `to`. Safe to
+    run again and at once.
 
     Raises: CannotMigrate: unreachable, too old, or the admin may not create roles.
     """
@@ -48,7 +49,7 @@ async def migrate(admin_dsn: str, vault: Vault) -> Migrated:
         await _lock(connection)
         await _make_logins(connection, database_name(admin_dsn), vault)
         before = await _revision(connection)
-        await asyncio.to_thread(command.upgrade, _alembic(admin_dsn), "head")
+        await asyncio.to_thread(command.upgrade, _alembic(admin_dsn), to)
         after = await _revision(connection)
     finally:
         await connection.close()

@@ -1,6 +1,6 @@
 """How a session was proved, a tenant's security policy, identity providers and domains."""
 
-from leanvibe_server.migrations.sql import grant, isolate, run
+from leanvibe_server.migrations.sql import every_row, grant, isolate, run
 
 revision = "0002"
 down_revision = "0001"
@@ -50,7 +50,8 @@ FULL = "SELECT, INSERT, UPDATE, DELETE"
 
 
 def upgrade() -> None:
-    run(PROOFS)
+    with every_row("sessions"):
+        run(PROOFS)
     run(PROVIDERS)
     for table in ("sso_providers", "federated_identities", "domains"):
         isolate(table)

@@ -1,6 +1,6 @@
 """Roles of a tenant and of a project, and delegated administration."""
 
-from leanvibe_server.migrations.sql import grant, isolate, run, show
+from leanvibe_server.migrations.sql import every_row, grant, isolate, run, show
 
 revision = "0007"
 down_revision = "0006"
@@ -41,7 +41,6 @@ CREATE TABLE tenant_ancestors (
     PRIMARY KEY (tenant_id, ancestor_id), CHECK (tenant_id <> ancestor_id)
 );
 CREATE INDEX tenant_ancestors_below ON tenant_ancestors (ancestor_id, depth, tenant_id);
-ALTER TABLE tenants NO FORCE ROW LEVEL SECURITY;
 WITH RECURSIVE above AS (
     SELECT id AS tenant_id, parent_tenant_id AS ancestor_id, 1 AS depth
     FROM tenants WHERE parent_tenant_id IS NOT NULL
@@ -51,7 +50,6 @@ WITH RECURSIVE above AS (
 ) CYCLE ancestor_id SET looped USING path
 INSERT INTO tenant_ancestors
 SELECT tenant_id, ancestor_id, depth FROM above WHERE NOT looped AND tenant_id <> ancestor_id;
-ALTER TABLE tenants FORCE ROW LEVEL SECURITY;
 -- Whoever acts for an organisation below is noted there once a session and day.
 CREATE TABLE delegated_visits (
     tenant_id uuid NOT NULL REFERENCES tenants (id) ON DELETE CASCADE,
@@ -74,7 +72,8 @@ FULL = "SELECT, INSERT, UPDATE, DELETE"
 def upgrade() -> None:
     run(ROLES)
     run(PROJECTS)
-    run(TREE)
+    with every_row("tenants"):
+        run(TREE)
     for table in ("roles", "project_members"):
         isolate(table)
         grant(table, FULL, "app", "platform")

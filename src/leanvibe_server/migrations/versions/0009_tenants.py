@@ -1,6 +1,6 @@
 """Regions with the directory of who lives where, and the deletion of tenants."""
 
-from leanvibe_server.migrations.sql import grant, run
+from leanvibe_server.migrations.sql import every_row, grant, run
 
 revision = "0009"
 down_revision = "0008"
@@ -39,7 +39,8 @@ ALTER TABLE tenants
 
 def upgrade() -> None:
     run(DELETION)
-    run(DIRECTORIES)
+    with every_row("tenants"):
+        run(DIRECTORIES)
     for table in ("tenant_directory", "remote_directory"):
         # Read before a tenant is known, by the platform login alone.
         grant(table, "SELECT, INSERT, UPDATE, DELETE", "platform")

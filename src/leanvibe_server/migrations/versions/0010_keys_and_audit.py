@@ -1,6 +1,6 @@
 """Data keys of tenants, the sealed audit chain, consents."""
 
-from leanvibe_server.migrations.sql import grant, isolate, run
+from leanvibe_server.migrations.sql import every_row, grant, isolate, run
 
 revision = "0010"
 down_revision = "0009"
@@ -42,26 +42,50 @@ CREATE TABLE audit_seals (
     previous_hash bytea NOT NULL, hash bytea NOT NULL, sealed_at timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, seq)
 );
--- What earlier events told of people moves to parts of its own. The owner is no superuser
--- everywhere, so the policies rest while it does.
-ALTER TABLE events NO FORCE ROW LEVEL SECURITY;
-INSERT INTO event_personal (tenant_id, event_id, person_id, salt, body, occurred_at)
-SELECT tenant_id, id, coalesce(actor_id, '00000000-0000-0000-0000-000000000000'),
-       uuid_send(gen_random_uuid()),
-       jsonb_strip_nulls(jsonb_build_object('actor_label', actor_label, 'address', address,
-           'user_agent', user_agent, 'payload',
-           CASE WHEN payload ? 'email' AND name LIKE 'user.%'
-                THEN jsonb_build_object('email', payload -> 'email') END))::text,
-       occurred_at
-FROM events WHERE actor_kind <> 'system';
-UPDATE events e SET actor_label = NULL, address = NULL, user_agent = NULL,
-    payload = CASE WHEN e.name LIKE 'user.%' THEN e.payload - 'email' ELSE e.payload END,
-    personal_digests = jsonb_build_object(p.person_id,
-        encode(sha256(p.salt || convert_to(p.body, 'UTF8')), 'hex'))
-FROM event_personal p WHERE p.tenant_id = e.tenant_id AND p.event_id = e.id;
-INSERT INTO unsealed_events SELECT tenant_id, id FROM events WHERE audited;
-ALTER TABLE events FORCE ROW LEVEL SECURITY;
 """
+# What earlier events told of people moves to parts of its own, as if it had been written there:
+# who acted is one person, whom it is about may be another.
+PARTS = """
+WITH split AS (
+    SELECT tenant_id, id, occurred_at,
+        coalesce((payload ->> 'user_id')::uuid, actor_id, '{nobody}') AS subject_id,
+        coalesce(actor_id, (payload ->> 'user_id')::uuid, '{nobody}') AS actor_id,
+        CASE WHEN actor_kind <> 'system' THEN jsonb_strip_nulls(jsonb_build_object(
+            'actor_label', actor_label, 'address', address, 'user_agent', user_agent))
+            ELSE '{{}}' END AS about,
+        jsonb_strip_nulls(jsonb_build_object('email', payload -> 'email', 'changed',
+            CASE WHEN jsonb_typeof(payload -> 'changed') = 'object'
+                AND payload -> 'changed' ?| ARRAY['email', 'username']
+                THEN jsonb_strip_nulls(jsonb_build_object(
+                    'email', payload #> '{{changed,email}}',
+                    'username', payload #> '{{changed,username}}')) END)) AS named
+    FROM events
+), pieces AS (
+    SELECT tenant_id, id, occurred_at, subject_id AS person_id,
+        jsonb_build_object('payload', named) AS piece FROM split WHERE named <> '{{}}'
+    UNION ALL
+    SELECT tenant_id, id, occurred_at, actor_id, about FROM split WHERE about <> '{{}}'
+)
+INSERT INTO event_personal (tenant_id, event_id, person_id, salt, body, occurred_at)
+SELECT p.tenant_id, p.id, p.person_id, uuid_send(gen_random_uuid()),
+    jsonb_object_agg(told.key, told.value)::text, p.occurred_at
+FROM pieces p, jsonb_each(p.piece) AS told
+GROUP BY p.tenant_id, p.id, p.person_id, p.occurred_at;
+UPDATE events e SET
+    actor_label = CASE WHEN actor_kind = 'system' THEN actor_label END,
+    address = NULL, user_agent = NULL,
+    payload = CASE WHEN jsonb_typeof(payload -> 'changed') = 'object'
+        THEN (payload - 'email') #- '{{changed,email}}' #- '{{changed,username}}'
+        ELSE payload - 'email' END,
+    personal_digests = parts.digests
+FROM (
+    SELECT tenant_id, event_id, jsonb_object_agg(person_id,
+        encode(sha256(salt || convert_to(body, 'UTF8')), 'hex')) AS digests
+    FROM event_personal GROUP BY tenant_id, event_id
+) parts WHERE parts.tenant_id = e.tenant_id AND parts.event_id = e.id;
+INSERT INTO unsealed_events SELECT tenant_id, id FROM events WHERE audited;
+"""
+NOBODY = "00000000-0000-0000-0000-000000000000"
 PRIVACY = """
 CREATE TABLE privacy_exports (
     tenant_id uuid NOT NULL REFERENCES tenants (id) ON DELETE CASCADE, id uuid NOT NULL,
@@ -104,6 +128,8 @@ def upgrade() -> None:
     grant("data_keys", "SELECT, INSERT, UPDATE", "app")
     grant("data_keys", "SELECT, INSERT, UPDATE, DELETE", "platform")
     run(AUDIT)
+    with every_row("events"):
+        run(PARTS.replace("{nobody}", NOBODY))
     run(PRIVACY)
     for table in (*APPENDED, "event_personal", "unsealed_events"):
         isolate(table)

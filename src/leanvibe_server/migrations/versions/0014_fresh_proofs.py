@@ -1,6 +1,6 @@
 """Going to an identity provider to prove oneself anew, with the form that was interrupted."""
 
-from leanvibe_server.migrations.sql import run
+from leanvibe_server.migrations.sql import every_row, run
 
 revision = "0014"
 down_revision = "0013"
@@ -16,4 +16,5 @@ UPDATE oidc_flows SET purpose = 'link' WHERE link_user_id IS NOT NULL;
 
 
 def upgrade() -> None:
-    run(PURPOSES)
+    with every_row("oidc_flows"):
+        run(PURPOSES)
