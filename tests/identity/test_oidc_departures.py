@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from tests.fakes.oidc_provider import connect
 from tests.given import Organisation
 from tests.identity.given_providers import add_provider, verify_domain
 from tests.identity.oidc_world import World, make_world, query_of
@@ -56,3 +57,35 @@ async def test_a_hint_leads_to_the_organisation_of_its_domain(
     assert asked.get("login_hint") == (None if name == "domain_hint" else hint)
     unproved = await world.client.get(path, params={name: f"not-{hint}"})
     assert unproved.status_code == (200 if "@" in hint else 400)
+
+
+@pytest.mark.parametrize(
+    ("issuer", "start"),
+    [
+        ("https://accounts.google.com", "https://accounts.google.com/o/oauth2/v2/auth?"),
+        (
+            "https://login.microsoftonline.com/0f8fad5b-d9cb-469f-a165-70867728950e/v2.0",
+            "https://login.microsoftonline.com/0f8fad5b-d9cb-469f-a165-70867728950e/oauth2/v2.0/authorize?",
+        ),
+        ("https://acme.okta.com", "https://acme.okta.com/oauth2/v1/authorize?"),
+    ],
+)
+async def test_a_known_provider_is_found_while_its_discovery_is_silent(
+    client: httpx.AsyncClient, acme: Organisation, issuer: str, start: str
+) -> None:
+    world = await make_world(client, acme, issuer=issuer)
+    connect(acme.house)
+    assert (await world.begin())["redirect_url"].startswith(start)
+    tested = await client.post(
+        f"/v1/auth/sso/providers/{world.provider.id}/test", headers=await acme.headers(client)
+    )
+    assert not tested.json()["success"]
+
+
+async def test_an_unknown_provider_that_is_silent_is_a_503(world: World) -> None:
+    connect(world.organisation.house)
+    answer = await world.client.get(
+        f"/v1/auth/sso/{world.provider.slug}",
+        headers={"X-Tenant-Slug": world.organisation.tenant.slug},
+    )
+    assert answer.status_code == 503

@@ -4,6 +4,7 @@ import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import datetime, timedelta
 from typing import Annotated, Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 import msgspec
@@ -13,6 +14,7 @@ from leanvibe_server.entitlements.plans import plan_of
 from leanvibe_server.identity import invitations, sessions, signup
 from leanvibe_server.identity.account import emails
 from leanvibe_server.identity.login import device_token_of, open_web_session
+from leanvibe_server.identity.oidc import leaving
 from leanvibe_server.identity.passwords import MIN_LENGTH
 from leanvibe_server.identity.saml import logout as saml_logout
 from leanvibe_server.identity.saml import service as saml
@@ -21,6 +23,8 @@ from leanvibe_server.identity.sessions import LIMITS, WEB
 from leanvibe_server.kernel.access import Permission
 from leanvibe_server.kernel.crypto import Undecipherable
 from leanvibe_server.kernel.errors import AppError, Forbidden
+from leanvibe_server.kernel.scope import Scope
+from leanvibe_server.tenancy.service import require_tenant
 from leanvibe_server.web.forms import Faults, Form, fill
 from leanvibe_server.web.page import Answered, Page, ScopedPage, local_path, open_page, page
 from leanvibe_server.web.routes import PageRouter
@@ -190,12 +194,24 @@ async def sign_out(opened: Annotated[ScopedPage, SELF]) -> Response:
     """End the session, and the one at the identity provider it came from, where that can be."""
     session_id = opened.scope.actor.session_id
     parcel = None if session_id is None else await saml_logout.begin(opened.scope, session_id)
+    where = await _signed_out(opened.scope)
     await sessions.log_out(opened.scope)
-    response: Response = opened.go("/login", toast="signed-out")
+    response: Response = opened.go(where, toast="signed-out")
     if parcel is not None:
         response = saml.onward(parcel)
     opened.end_session(response)
     return response
+
+
+async def _signed_out(scope: Scope) -> str:
+    """The page that follows: one that tells of the session at the provider, if there is one."""
+    session_id = scope.actor.session_id
+    provider = None if session_id is None else await leaving.find_provider_of(scope, session_id)
+    if provider is None:
+        return "/login"
+    tenant = await require_tenant(scope)
+    query = urlencode({"tenant": tenant.slug, "provider": provider.slug})
+    return f"{leaving.SIGNED_OUT}?{query}"
 
 
 @router.post("/theme")

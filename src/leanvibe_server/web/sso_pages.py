@@ -9,7 +9,7 @@ from leanvibe_server.identity.domains.schemas import Discovery, ProviderHint, Wa
 from leanvibe_server.identity.federation import discovery, entry
 from leanvibe_server.identity.federation.entry import Direction
 from leanvibe_server.identity.federation.protocols import Departure, Purpose, Wish
-from leanvibe_server.identity.oidc import errors, flows, service, stepping
+from leanvibe_server.identity.oidc import errors, flows, leaving, service, stepping
 from leanvibe_server.identity.oidc.service import Answer, Arrival
 from leanvibe_server.kernel.access import Permission
 from leanvibe_server.kernel.errors import AppError
@@ -83,6 +83,16 @@ async def start_step_up(opened: Annotated[ErrandPage, SELF_AGAIN]) -> Response:
     name = form.text("provider")
     _, departure = await stepping.depart(opened.visit, opened.errand, name, wish)
     return _onward(opened, departure, "Sign in there once more.")
+
+
+@router.get("/signed-out")
+async def show_signed_out(opened: Annotated[Page, ANYONE]) -> Response:
+    """Signed out here; and there, if the visitor wishes. The provider sends them back here too."""
+    query = opened.request.query_params
+    elsewhere = await leaving.find_elsewhere(
+        opened.visit, tenant=query.get("tenant"), name=query.get("provider")
+    )
+    return opened.show("auth/signed_out.html", elsewhere=elsewhere)
 
 
 @router.get("/auth/sso/callback")

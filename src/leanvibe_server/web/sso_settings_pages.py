@@ -10,6 +10,7 @@ from leanvibe_server.identity.domains.schemas import DomainView, NewDomain
 from leanvibe_server.identity.federation import linking, service
 from leanvibe_server.identity.federation.models import OIDC, SAML
 from leanvibe_server.identity.federation.schemas import NewProvider, ProviderChange, ProviderView
+from leanvibe_server.identity.oidc.leaving import signed_out_uri
 from leanvibe_server.identity.oidc.logout import logout_uri
 from leanvibe_server.identity.oidc.protocol import callback_of
 from leanvibe_server.identity.saml import service as saml
@@ -202,6 +203,7 @@ def _frame(kind: str) -> dict[str, Any]:
         "certificates": [],
         "ours": None,
         "logout_uri": "",
+        "signed_out_uri": "",
         "tested": None,
     }
 
@@ -228,6 +230,7 @@ async def _provider(scope: Scope, provider_id: PathId) -> dict[str, Any]:
         "roles": await provider_form.role_choices(scope, view.default_role),
         "redirect_uri": view.redirect_uri,
         "logout_uri": logout_uri(scope.house, provider) if spoken else "",
+        "signed_out_uri": signed_out_uri(scope.house) if spoken else "",
     }
 
 

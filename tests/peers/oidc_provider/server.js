@@ -22,6 +22,7 @@ function build() {
       client_id: 'leanvibe',
       client_secret: 'a secret that only the two of us know',
       redirect_uris: [redirectUri],
+      post_logout_redirect_uris: [new URL('/signed-out', redirectUri).href],
       grant_types: ['authorization_code'],
       response_types: ['code'],
       id_token_signed_response_alg: 'ES256',

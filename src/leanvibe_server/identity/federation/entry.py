@@ -132,6 +132,14 @@ async def depart(visit: Visit, direction: Direction, wish: Wish) -> tuple[SsoPro
     Raises: InvalidRequest: it is not clear which tenant. NotFound: it has no such provider that
         is on, or there is no such tenant, which is not told apart.
     """
+    provider, plan = await require_provider(visit, direction)
+    protocol = visit.house.part(Protocols).speak(provider)
+    hinted = wish if wish.login_hint else replace(wish, login_hint=direction.email)
+    return provider, await protocol.depart(visit, provider, hinted, plan=plan)
+
+
+async def require_provider(visit: Visit, direction: Direction) -> tuple[SsoProvider, str]:
+    """The provider a visitor means, and the plan of its tenant. Raises: as `depart`."""
     tenant_id = await _require_tenant_id(visit, direction)
     async with visit.house.database.tenant(tenant_id) as conn:
         scope = scope_in(visit, conn, tenant_id)
@@ -141,9 +149,7 @@ async def depart(visit: Visit, direction: Direction, wish: Wish) -> tuple[SsoPro
         plan = (await require_tenant(scope)).plan
         if provider.protocol not in plan_of(plan).features:
             raise no_such_provider()
-    protocol = visit.house.part(Protocols).speak(provider)
-    hinted = wish if wish.login_hint else replace(wish, login_hint=direction.email)
-    return provider, await protocol.depart(visit, provider, hinted, plan=plan)
+    return provider, plan
 
 
 async def depart_to_link(

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from leanvibe_server.identity.oidc.known import known_document
 from leanvibe_server.kernel.errors import InvalidRequest
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.outbound import OutboundClient, Unreachable
@@ -32,6 +33,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     token_endpoint: str
     jwks_uri: str
     userinfo_endpoint: str | None = None
+    end_session_endpoint: str | None = None
     response_types_supported: list[str] = []
     id_token_signing_alg_values_supported: list[str] = []
     token_endpoint_auth_methods_supported: list[str] | None = None
@@ -120,7 +122,7 @@ async def read_metadata(house: House, issuer: str, *, anew: bool = False) -> Met
     """The discovery document of an issuer, from memory while it is fresh unless `anew`.
 
     Raises: InvalidRequest: it names another issuer, or lacks what is needed. Unreachable: nobody
-        answers, and it is not remembered either.
+        answers, and it is neither remembered nor known for certain.
     """
     known, now = house.part(KnownProviders), house.clock.now()
     found = None if anew else known.find(issuer, now=now, within=FRESH_FOR)
@@ -129,7 +131,12 @@ async def read_metadata(house: House, issuer: str, *, anew: bool = False) -> Met
     try:
         document = await fetch_json(house, discovery_url_of(issuer))
     except Unreachable:
-        stale = None if anew else known.find(issuer, now=now, within=STALE_FOR)
+        if anew:
+            raise
+        stale = known.find(issuer, now=now, within=STALE_FOR)
+        for_certain = known_document(issuer) if stale is None else None
+        if for_certain is not None:
+            return check_metadata(house, for_certain, issuer)
         if stale is None:
             raise
         return stale
@@ -156,6 +163,15 @@ async def fetch_json(house: House, url: str, *, headers: dict[str, str] | None =
         raise Unreachable("the answer was no JSON") from None
 
 
+_ENDPOINTS = (
+    "authorization_endpoint",
+    "token_endpoint",
+    "jwks_uri",
+    "userinfo_endpoint",
+    "end_session_endpoint",
+)
+
+
 def check_metadata(house: House, document: Any, issuer: str) -> Metadata:
     """The document as far as we use it, if it is that of this very issuer.
 
@@ -172,7 +188,7 @@ def check_metadata(house: House, document: Any, issuer: str) -> Metadata:
         metadata = msgspec.convert(document, Metadata)
     except msgspec.ValidationError as error:
         raise _wrong(f"the discovery document is incomplete: {error}") from None
-    for name in ("authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint"):
+    for name in _ENDPOINTS:
         address = getattr(metadata, name)
         if address is not None:
             require_web_address(house, address, field_name=name)
