@@ -311,7 +311,7 @@ async def test_a_provider_that_takes_posts_only_gets_a_form(
     page = await client.get(flow.departure.url)
     assert page.status_code == 200
     assert 'action="https://idp.example/sso"' in page.text
-    assert "form-action https://idp.example" in page.headers["content-security-policy"]
+    assert page.headers["content-security-policy"].endswith("form-action https:")
     elsewhere = flow.departure.url.replace(acme.tenant.slug, "nobody")
     assert (await client.get(elsewhere)).status_code == 404
 

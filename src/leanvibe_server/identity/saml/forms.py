@@ -22,8 +22,10 @@ class Parcel:
 
 
 def page_of(parcel: Parcel) -> tuple[str, dict[str, str]]:
-    """The page and its headers: the form may go to the provider and nowhere else.
+    """The page and its headers.
 
+    Browsers hold the redirects that follow a form to the places it may go to as well, and
+    providers lead on to other hosts of theirs and back to us, so the policy names schemes only.
     A parcel without fields is an address: its page leads on by itself, since a redirect that
     answers one of our forms may not leave the site.
     """
@@ -47,9 +49,9 @@ def page_of(parcel: Parcel) -> tuple[str, dict[str, str]]:
         '<main><section class="card"><div class="card-body stack"><h1>One moment</h1>'
         f"<p>On to your identity provider.</p>{onward}</div></section></main></div></body></html>"
     )
-    parts = urlsplit(parcel.url)
+    schemes = "https:" if urlsplit(parcel.url).scheme == "https" else "https: http:"
     policy = (
         "default-src 'none'; style-src 'self'; script-src 'self'; base-uri 'none'; "
-        f"frame-ancestors 'none'; form-action {parts.scheme}://{parts.netloc}"
+        f"frame-ancestors 'none'; form-action {schemes}"
     )
     return html, {"Content-Security-Policy": policy, "Cache-Control": "no-store"}

@@ -1,0 +1,88 @@
+"""SAML in Chromium, across two sites: SimpleSAMLphp signs people in, and either side signs out."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pyotp
+import pytest
+from playwright.sync_api import BrowserContext, Page
+
+from tests.identity.given_sessions import set_policy
+from tests.identity.saml.documents import new_pair
+from tests.identity.saml.provider import Connected, connect
+from tests.peers import test_webauthn_chromium as chromium
+from tests.peers.simplesamlphp import PASSWORD, PROGRAM, USER, SimpleSaml, simplesamlphp
+from tests.peers.test_webauthn_chromium import browser, context, shoot, sign_out, site  # noqa: F401  # fixtures
+from tests.web.test_browser import Site
+
+pytestmark = pytest.mark.skipif(
+    (PROGRAM is None or chromium.PROGRAM is None) and "CI" not in os.environ,
+    reason="NOT TRIED: install Debian's packages chromium, simplesamlphp, php-cli, php-xml, "
+    "php-sqlite3, php-curl, php-mbstring",
+)
+
+
+@pytest.fixture(params=["HTTP-Redirect", "HTTP-POST"])
+def idp(request: pytest.FixtureRequest, tmp_path: Path, site: Site) -> Iterator[SimpleSaml]:  # noqa: F811
+    """An identity provider at another site than ours that takes messages by one binding only."""
+    email = f"{request.param.lower()}@{site.acme.tenant.slug}.example"
+    with simplesamlphp(tmp_path, new_pair(), email=email, encrypted=True) as found:
+        corp = site.do(join(site, found, request.param))
+        yield found
+        site.do(part(site, corp))
+
+
+async def join(site: Site, idp: SimpleSaml, binding: str) -> Connected:  # noqa: F811
+    text = (await idp.metadata()).replace("bindings:HTTP-Redirect", f"bindings:{binding}")
+    async with httpx.AsyncClient(base_url=site.url, timeout=30) as client:
+        settings = {"name_id_format": "email"}
+        corp = await connect(client, site.acme, text=text, settings=settings)
+        slug = site.acme.tenant.slug
+        idp.trust((await client.get(f"/v1/auth/saml/{slug}/metadata")).text)
+    return corp
+
+
+async def part(site: Site, corp: Connected) -> None:  # noqa: F811
+    await set_policy(site.acme.house, site.acme, mfa_required=False)
+    async with httpx.AsyncClient(base_url=site.url, timeout=30) as client:
+        path = f"/v1/auth/sso/providers/{corp.provider_id}"
+        headers = await site.acme.headers(client)
+        assert (await client.delete(path, headers=headers)).status_code == 204
+
+
+def come(page: Page, site: Site, next_path: str, *, ends_at: str) -> None:  # noqa: F811
+    """Sign in at the provider, which asks for the password, and come back."""
+    page.goto(f"{site.url}/auth/sso/start/saml?tenant={site.acme.tenant.slug}&next={next_path}")
+    page.fill("[name=username]", USER)
+    page.fill("[name=password]", PASSWORD)
+    page.press("[name=password]", "Enter")
+    page.wait_for_url(f"{site.url}{ends_at}")
+
+
+def test_a_browser_comes_in_leaves_on_either_side_and_gives_a_second_factor(
+    site: Site,  # noqa: F811
+    context: BrowserContext,  # noqa: F811
+    idp: SimpleSaml,
+) -> None:
+    page = context.new_page()
+    come(page, site, "/tasks", ends_at="/tasks")
+    sign_out(page)
+    come(page, site, "/projects", ends_at="/projects")
+    page.goto(f"{idp.url}/saml2/idp/SingleLogoutService.php?ReturnTo={idp.url}/logout.php")
+    page.wait_for_url(f"{idp.url}/logout.php")
+    page.goto(f"{site.url}/projects")
+    assert page.url == f"{site.url}/login?next=/projects"
+    # The cookie of the ended session is still there, and stays away while the provider's page
+    # sends its form to us.
+    site.do(set_policy(site.acme.house, site.acme, mfa_required=True))
+    come(page, site, "/tasks", ends_at="/login/second-factor")
+    page.click("button:has-text('Authenticator app')")
+    secret = re.search(r"[A-Z2-7]{32}", page.inner_text("main").replace(" ", ""))
+    assert secret is not None
+    page.fill("[name=code]", pyotp.TOTP(secret[0]).now())
+    page.press("[name=code]", "Enter")
+    page.wait_for_url(f"{site.url}/tasks")
+    shoot(page, "after-the-second-factor")
