@@ -42,7 +42,7 @@ async def test_the_tree_is_shown_from_top_to_bottom_and_searched(
     await visitor.open(HERE)
     assert before(visitor, alpha, north)
     assert before(visitor, north, pole)
-    assert 'indent-1"><a' in visitor.page
+    assert '<tr class="indent-1">' in visitor.page
     await visitor.open(f"{HERE}?q=pole")
     rows = visitor.page.partition("<tbody>")[2].partition("</tbody>")[0]
     assert pole.tenant.slug in rows
