@@ -8,12 +8,13 @@ import httpx
 import pytest
 
 from leanvibe_server import wiring
+from leanvibe_server.identity import service as identity
 from leanvibe_server.kernel.config import Settings
 from leanvibe_server.kernel.house import House
 from leanvibe_server.tenancy import purge
 from tests import given
 from tests.conftest import FakeClock
-from tests.given import Organisation
+from tests.given import PASSWORD, Organisation
 
 NOBODY = "postgresql://nobody:x@127.0.0.1:1/nothing"
 
@@ -87,6 +88,21 @@ async def test_a_tenant_cannot_be_made_there_and_its_slug_stays_free(
     assert (failed.status_code, failed.json()["error"]) == (503, "service_unavailable")
     made = await caller.post("/v1/tenants", json={**new, "data_residency": "eu"})
     assert made.status_code == 201, made.text
+
+
+async def test_the_platform_s_list_holds_those_of_the_other_regions_and_names_it(
+    caller: httpx.AsyncClient, broken: House, boston: Organisation, berlin: Organisation
+) -> None:
+    email = f"platform@{uuid4().hex}.example"
+    await identity.create_platform_admin(broken, email, PASSWORD)
+    login = await caller.post("/v1/auth/login", json={"email": email, "password": PASSWORD})
+    headers = {"Authorization": f"Bearer {login.json()['access_token']}"}
+    whole = (await caller.get("/v1/tenants", params={"limit": 100}, headers=headers)).json()
+    assert {str(boston.id), str(berlin.id)} <= {one["id"] for one in whole["data"]}
+    assert whole["unreachable_regions"] == ["au"]
+    counted = await caller.get("/v1/tenants", params={"limit": 1, "offset": 0}, headers=headers)
+    assert counted.json()["total"] >= 2
+    assert counted.json()["unreachable_regions"] == ["au"]
 
 
 async def test_the_sweeps_go_on_with_the_other_regions(

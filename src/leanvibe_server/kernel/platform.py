@@ -18,6 +18,7 @@ __all__ = [
     "PLATFORM_TENANT",
     "Reason",
     "across_tenants",
+    "ask_reachable",
     "ask_regions",
     "autocommit",
     "begin_platform",
@@ -117,17 +118,38 @@ async def ask_regions(
     """What each region answers, the home region first. For the platform's own lists: what is
     read so is shown and not kept. One region that does not answer fails the whole, but for the
     worker, who leaves it for the next time."""
-    answers = []
+    answers, unreachable = await _ask_each(database, reason, ask)
+    if unreachable and reason != Reason.WORKER:
+        raise next(iter(unreachable.values()))
+    return answers
+
+
+async def ask_reachable(
+    database: Database, reason: Reason, ask: Callable[[Connection], Awaitable[Answer]]
+) -> tuple[list[Answer], list[str]]:
+    """What the regions that answer say, the home region first, and which do not. For lists that
+    tell what is missing from them."""
+    answers, unreachable = await _ask_each(database, reason, ask)
+    return answers, list(unreachable)
+
+
+async def _ask_each(
+    database: Database, reason: Reason, ask: Callable[[Connection], Awaitable[Answer]]
+) -> tuple[list[Answer], dict[str, Exception]]:
+    """The answers, and for the other regions why there is none. The home region must answer."""
+    answers: list[Answer] = []
+    unreachable: dict[str, Exception] = {}
     for region in database.regions:
         try:
             async with across_tenants(database, reason, region=region) as conn:
                 answers.append(await ask(conn))
         except (OSError, TimeoutError, asyncpg.PostgresError) as error:
-            if reason != Reason.WORKER or region == database.home:
+            if region == database.home:
                 raise
+            unreachable[region] = error
             failure = type(error).__name__
             logger("platform").warning("region not asked", region=region, error_type=failure)
-    return answers
+    return answers, unreachable
 
 
 async def sweep_regions(database: Database, sweep: Callable[[Connection], Awaitable[None]]) -> None:

@@ -62,6 +62,10 @@ class TenantPage(Page[TenantView]):
     """Tenants. `total` counts all that match, where an `offset` was asked for."""
 
     total: int | None
+    unreachable_regions: list[str] = Field(
+        description="Regions that do not answer now: their tenants are missing here, also from "
+        "`total`. Empty when the list is whole"
+    )
 
 
 class TenantQuery(BaseModel):

@@ -1,6 +1,6 @@
 """Use cases of tenants: create, describe, suspend, reactivate."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import chain
@@ -12,7 +12,7 @@ from leanvibe_server.kernel.errors import Conflict, NotFound
 from leanvibe_server.kernel.events import Event
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.pagination import PageRequest, page_of
-from leanvibe_server.kernel.platform import PLATFORM_TENANT, Reason, across_tenants, ask_regions
+from leanvibe_server.kernel.platform import PLATFORM_TENANT, Reason, across_tenants, ask_reachable
 from leanvibe_server.kernel.scope import SYSTEM, Scope
 from leanvibe_server.tenancy import directory, repository
 from leanvibe_server.tenancy.errors import invalid
@@ -200,9 +200,17 @@ async def set_security(scope: Scope, security: dict[str, Any]) -> None:
     await repository.update_security(scope.conn, scope.tenant_id, security, now=scope.now)
 
 
+@dataclass(frozen=True)
+class Found:
+    """Tenants of every region that answered, newest first, and which did not."""
+
+    tenants: list[Tenant]
+    unreachable: list[str]
+
+
 async def list_tenants(
     scope: Scope, wanted: TenantFilter, page: PageRequest, *, offset: int = 0
-) -> list[Tenant]:
+) -> Found:
     """Tenants of every region, newest first, one more than the page shows. For platform admins."""
     database = scope.house.database
     alone = len(database.regions) == 1
@@ -214,17 +222,18 @@ async def list_tenants(
         limit=page.limit + 1 if alone else offset + page.limit + 1,
         offset=offset if alone else 0,
     )
-    by_region = await ask_regions(database, Reason.TENANT_ADMIN, ask)
+    by_region, unreachable = await ask_reachable(database, Reason.TENANT_ADMIN, ask)
     if alone:
-        return by_region[0]
+        return Found(by_region[0], [])
     newest = sorted(chain(*by_region), key=lambda tenant: tenant.id, reverse=True)
-    return newest[offset : offset + page.limit + 1]
+    return Found(newest[offset : offset + page.limit + 1], unreachable)
 
 
 async def count_tenants(scope: Scope, wanted: TenantFilter) -> int:
-    """How many tenants of every region match. For platform admins."""
+    """How many tenants of the regions that answer match. For platform admins."""
     ask = partial(repository.count, wanted=wanted)
-    return sum(await ask_regions(scope.house.database, Reason.TENANT_ADMIN, ask))
+    counts, _ = await ask_reachable(scope.house.database, Reason.TENANT_ADMIN, ask)
+    return sum(counts)
 
 
 async def list_page(scope: Scope, query: TenantQuery, page: PageRequest) -> TenantPage:
@@ -243,10 +252,10 @@ async def list_page(scope: Scope, query: TenantQuery, page: PageRequest) -> Tena
         created_after=query.created_after,
         created_before=query.created_before,
     )
-    rows = await list_tenants(scope, wanted, page, offset=query.offset or 0)
-    listed = page_of(rows, page, TenantView.of, lambda tenant: tenant.id)
+    found = await list_tenants(scope, wanted, page, offset=query.offset or 0)
+    listed = page_of(found.tenants, page, TenantView.of, lambda tenant: tenant.id)
     total = None if query.offset is None else await count_tenants(scope, wanted)
-    return TenantPage(**vars(listed), total=total)
+    return TenantPage(**vars(listed), total=total, unreachable_regions=found.unreachable)
 
 
 async def show_tenant(scope: Scope, tenant_id: UUID) -> Tenant:

@@ -50,6 +50,7 @@ async def list_tenants(opened: Annotated[ScopedPage, ADMIN]) -> Response:
         tenants=[] if listed is None else listed.data,
         total=0 if listed is None else listed.total,
         first=offset + 1,
+        unreachable=[] if listed is None else listed.unreachable_regions,
         older=_link(kept, offset + PAGE_SIZE) if listed is not None and listed.has_more else "",
         newer=_link(kept, offset - PAGE_SIZE) if offset else "",
         kept=kept,

@@ -13,17 +13,22 @@ T = TypeVar("T", bound=Record)
 
 @dataclass(frozen=True)
 class Page(Generic[T]):
-    """Up to `limit` rows; `next_cursor` asks for those that follow, None on the last page."""
+    """Up to `limit` rows; `next_cursor` asks for those that follow, None on the last page.
+
+    `unreachable_regions` names those whose rows are missing, in lists over all regions.
+    """
 
     data: list[T]
     has_more: bool
     next_cursor: str | None
+    unreachable_regions: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, row: type[T], body: Mapping[str, Any]) -> Page[T]:
         """The page as the server sent it."""
         rows = [row(entry) for entry in body["data"]]
-        return cls(rows, bool(body.get("has_more")), body.get("next_cursor"))
+        missing = tuple(body.get("unreachable_regions", ()))
+        return cls(rows, bool(body.get("has_more")), body.get("next_cursor"), missing)
 
     def __iter__(self) -> Iterator[T]:
         return iter(self.data)

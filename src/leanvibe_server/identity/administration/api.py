@@ -32,6 +32,8 @@ async def list_tenants(
     """The tenants of every region, newest first. For platform administrators.
 
     Filters are joined by "and". Page by `cursor`, or by `offset`, which also counts the matches.
+    While a region does not answer, the list holds those of the others and names it in
+    `unreachable_regions`.
     """
     return await service.list_tenants(scope, query, page)
 
