@@ -6,7 +6,6 @@ Pure ASGI: a BaseHTTPMiddleware costs many times as much.
 import ipaddress
 import re
 import time
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import unquote_plus
 from uuid import uuid4
 
@@ -15,6 +14,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from leanvibe_server.kernel import metrics
+from leanvibe_server.kernel.cookies import read_cookies, tie_cookie
 from leanvibe_server.kernel.errors import (
     AppError,
     InvalidRequest,
@@ -52,6 +52,8 @@ class Doorman:
         self._app = app
         self._house = house
         self._proxies = house.settings.proxy_networks
+        # Whoever ends TLS before us, browsers speak https to us then.
+        self._is_public_secure = house.settings.base_url.startswith("https://")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -141,6 +143,7 @@ class Doorman:
         believed = self._is_proxy(peer)
         address = self._client_address(headers, peer) if believed else peer
         scheme = headers.get("x-forwarded-proto") if believed else None
+        secure = self._is_public_secure or (scheme or scope.get("scheme")) in ("https", "wss")
         named = headers.get("x-request-id", "")
         return Visit(
             house=self._house,
@@ -148,9 +151,9 @@ class Doorman:
             method=scope.get("method", "GET"),
             path=scope["path"],
             headers=headers,
-            cookies=_cookies(headers.get("cookie")),
+            cookies=read_cookies(headers.get("cookie"), secure=secure),
             address=address,
-            secure=(scheme or scope.get("scheme")) in ("https", "wss"),
+            secure=secure,
         )
 
     def _is_proxy(self, peer: str) -> bool:
@@ -210,6 +213,10 @@ class _Answer:
         if b"cache-control" not in present:
             headers.append((b"cache-control", b"no-store"))
         if visit.secure:
+            headers[:] = [
+                (name, tie_cookie(value) if name == b"set-cookie" else value)
+                for name, value in headers
+            ]
             headers.append(_HSTS)
         metrics.observe(visit, message["status"], time.perf_counter() - self._began)
 
@@ -279,14 +286,3 @@ async def _send_error(
     response = answer_error(visit, error)
     # A response dresses its messages for a WebSocket itself; ours are dressed by the handshake.
     await response({**scope, "type": "http"}, receive, answer)
-
-
-def _cookies(header: str | None) -> dict[str, str]:
-    if not header:
-        return {}
-    jar: SimpleCookie = SimpleCookie()
-    try:
-        jar.load(header)
-    except CookieError:
-        return {}
-    return {name: morsel.value for name, morsel in jar.items()}
