@@ -9,7 +9,7 @@ from leanvibe_server.identity import passwords
 from leanvibe_server.identity.addresses import MAX_LENGTH as MAX_EMAIL
 from leanvibe_server.identity.devices import device_name
 from leanvibe_server.identity.models import ApiKey, Session, User
-from leanvibe_server.kernel.schemas import Timestamp
+from leanvibe_server.kernel.schemas import OneLine, Timestamp
 from leanvibe_server.tenancy.models import Tenant
 from leanvibe_server.tenancy.schemas import TenantView
 
@@ -23,7 +23,7 @@ Password = Annotated[
         examples=["SecurePassword123!"],
     ),
 ]
-Username = Annotated[str, Field(min_length=1, max_length=64, examples=["developer"])]
+Username = Annotated[str, Field(min_length=1, max_length=64, examples=["developer"]), OneLine]
 
 
 class LoginRequest(BaseModel):

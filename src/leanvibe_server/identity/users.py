@@ -21,6 +21,9 @@ from leanvibe_server.kernel.errors import Conflict, InvalidRequest, NotFound
 from leanvibe_server.kernel.platform import PLATFORM_TENANT
 from leanvibe_server.kernel.scope import Scope
 
+# Access that ends by itself must end while somebody still remembers why it was given.
+LONGEST_GUEST = timedelta(days=366)
+
 
 async def add_user(scope: Scope, new: NewUser) -> User:
     """Add a person to the tenant: with a password at once, without one by invitation.
@@ -262,6 +265,8 @@ async def _tell_change(scope: Scope, before: User, after: User) -> None:
 def _end_of_access(now: datetime, role: str, wanted: datetime | None) -> datetime | None:
     if wanted is not None and wanted <= now:
         raise _bad_end("must be in the future")
+    if wanted is not None and role == Role.GUEST and wanted > now + LONGEST_GUEST:
+        raise _bad_end(f"is too far for a guest: {LONGEST_GUEST.days} days at a time")
     if wanted is not None and role in (Role.OWNER, Role.PLATFORM_ADMIN):
         raise _bad_end(f"cannot be set for the role {role}: somebody must stay in charge")
     return wanted or (now + timedelta(days=GUEST_DAYS) if role == Role.GUEST else None)

@@ -184,9 +184,23 @@ def check_fresh(admission: Admission, permission: Permission, now: datetime) -> 
     A key passes where its scopes say so by name, but never for what belongs to a person.
     Raises: StepUpRequired.
     """
-    if admission.actor.kind in ("api_key", "oauth_client") and permission != Permission.SELF:
+    _check_proof(admission.actor, admission.authenticated_at, permission, now)
+
+
+def require_fresh(scope: Scope, permission: Permission) -> None:
+    """As `check_fresh`, for a service that finds out only by what is asked of it that it is
+    sensitive.
+
+    Raises: StepUpRequired.
+    """
+    _check_proof(scope.actor, scope.authenticated_at, permission, scope.now)
+
+
+def _check_proof(
+    actor: Actor, proved_at: datetime | None, permission: Permission, now: datetime
+) -> None:
+    if actor.kind in ("api_key", "oauth_client") and permission != Permission.SELF:
         return
-    proved_at = admission.authenticated_at
     if proved_at is None or now - proved_at > FRESH_FOR:
         raise StepUpRequired(
             "Confirm that it is you: POST /v1/auth/step-up with your password or a second "
@@ -215,6 +229,7 @@ def scope_of(
         wanted=wanted,
         project_roles=admission.project_roles,
         home_tenant_id=admission.home_tenant_id,
+        authenticated_at=admission.authenticated_at,
     )
 
 

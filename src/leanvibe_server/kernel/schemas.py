@@ -17,11 +17,12 @@ Timestamp = Annotated[datetime, PlainSerializer(rfc3339, return_type=str, when_u
 _TRICKY = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
 
 
-def _one_line(value: Any) -> Any:
+def one_line(value: Any) -> Any:
+    """A text as one line that shows all it holds; anything else as it is."""
     return _TRICKY.sub(" ", value).strip() if isinstance(value, str) else value
 
 
-OneLine = BeforeValidator(_one_line)
+OneLine = BeforeValidator(one_line)
 """Marks text that people read as a name: line breaks and tricky characters become spaces.
 
 It stands last, so that the constraints before it see the result.

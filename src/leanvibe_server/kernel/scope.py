@@ -40,7 +40,8 @@ class Scope:
     A service takes everything it needs from here: rows through `conn`, time from `clock`,
     news by `emit`, later work by `enqueue`. `permissions` hold in the whole tenant,
     `project_roles` on single projects; `wanted` is the permission the caller came in for.
-    `home_tenant_id` is where somebody belongs who acts for an organisation below their own.
+    `home_tenant_id` is where somebody belongs who acts for an organisation below their own,
+    `authenticated_at` when they last proved who they are.
     """
 
     conn: Connection
@@ -54,6 +55,7 @@ class Scope:
     wanted: str | None = None
     project_roles: Mapping[str, frozenset[str]] = field(default_factory=dict)
     home_tenant_id: UUID | None = None
+    authenticated_at: datetime | None = None
 
     @property
     def now(self) -> datetime:

@@ -1,21 +1,25 @@
 """Wire shapes of groups."""
 
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
 from leanvibe_server.identity.groups.models import Group, Member
-from leanvibe_server.kernel.schemas import Timestamp
+from leanvibe_server.kernel.schemas import OneLine, Timestamp
 
 GroupRole = Literal["admin", "manager", "developer", "viewer", "guest"]
+
+
+GroupName = Annotated[str, Field(min_length=1, max_length=200, examples=["Engineering"]), OneLine]
+Description = Annotated[str, Field(max_length=500), OneLine]
 
 
 class NewGroup(BaseModel):
     """A group to make."""
 
-    name: str = Field(min_length=1, max_length=200, examples=["Engineering"])
-    description: str = Field(default="", max_length=500)
+    name: GroupName
+    description: Description = ""
     role: GroupRole | None = Field(
         default=None, description="The role its members get; the highest of their groups counts"
     )
@@ -24,8 +28,8 @@ class NewGroup(BaseModel):
 class GroupChange(BaseModel):
     """What to change; what is not named stays. A `role` of null gives no role any more."""
 
-    name: str | None = Field(default=None, min_length=1, max_length=200)
-    description: str | None = Field(default=None, max_length=500)
+    name: GroupName | None = None
+    description: Description | None = None
     role: GroupRole | None = None
 
 

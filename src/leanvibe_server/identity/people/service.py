@@ -36,6 +36,7 @@ from leanvibe_server.kernel.errors import (
     Forbidden,
     InvalidRequest,
     NotFound,
+    StepUpRequired,
 )
 from leanvibe_server.kernel.pagination import PageRequest
 from leanvibe_server.kernel.scope import Scope
@@ -117,6 +118,8 @@ async def _invite_one(
     try:
         # Every refusal comes before the first write, so a refused line leaves nothing behind.
         user = await users.add_user(scope, new)
+    except StepUpRequired:
+        raise
     except AppError as error:
         problem = LineProblem(error=error.code, message=error.message)
         return InvitationResult(

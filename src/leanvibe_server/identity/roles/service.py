@@ -17,7 +17,7 @@ from leanvibe_server.identity.roles import repository as rows
 from leanvibe_server.identity.roles.events import RoleCreated, RoleDeleted, RoleUpdated
 from leanvibe_server.identity.roles.models import MadeRole
 from leanvibe_server.identity.roles.schemas import NewRole, RoleChange, RoleList, RoleView
-from leanvibe_server.kernel.access import ROLE_PERMISSIONS, Permission, Role
+from leanvibe_server.kernel.access import ROLE_PERMISSIONS, Permission, Role, require_fresh
 from leanvibe_server.kernel.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from leanvibe_server.kernel.platform import PLATFORM_TENANT
 from leanvibe_server.kernel.scope import Scope
@@ -60,7 +60,8 @@ async def create_role(scope: Scope, new: NewRole) -> RoleView:
     if scope.tenant_id == PLATFORM_TENANT:
         raise Forbidden("The platform's own tenant has one role only.")
     permissions = _require_permissions(scope, new.permissions)
-    if is_built_in(new.name):
+    if is_built_in(new.name.replace("-", "_")):
+        # Nor one that reads like a role of the product.
         raise _name_taken(new.name)
     if await rows.count(scope.conn, scope.tenant_id) >= MAX_ROLES:
         raise Conflict(f"There are {MAX_ROLES} roles already. Delete one you do not need.")
@@ -152,6 +153,7 @@ async def require_grantable(scope: Scope, name: str | None, *, field: str = "rol
     One may give what one holds oneself and no more. An API key gives what its person holds, but
     of what administrators do only what its own scopes name. Only an owner makes owners.
     Raises: InvalidRequest: there is no such role. Forbidden: it holds more than one's own.
+        StepUpRequired: it is one of administrators, and the caller proved themselves too long ago.
     """
     in_platform = scope.tenant_id == PLATFORM_TENANT
     usual = Role.PLATFORM_ADMIN if in_platform else Role.DEVELOPER
@@ -162,6 +164,9 @@ async def require_grantable(scope: Scope, name: str | None, *, field: str = "rol
         raise _invalid(field, f"must be one of {', '.join(names)}")
     if not await _may_give(scope, wanted, held):
         raise Forbidden("You cannot give a role above your own.")
+    if held & ADMINISTRATIVE and scope.actor.kind == "user":
+        # Whoever finds an open browser makes no administrators with it.
+        require_fresh(scope, Permission.USER_UPDATE)
     return wanted
 
 

@@ -23,6 +23,7 @@ from leanvibe_server.identity.scim.replies import NO_CONTENT, NOT_MODIFIED, Repl
 from leanvibe_server.identity.scim.resources import group_resource, group_version, list_resource
 from leanvibe_server.identity.scim.versions import check_match, is_known
 from leanvibe_server.kernel.errors import Conflict, NotFound
+from leanvibe_server.kernel.schemas import one_line
 
 MAX_NAME = 200
 MAX_MEMBERS = 100_000
@@ -239,9 +240,10 @@ def _read_whole(body: Mapping[str, Any]) -> Draft:
 
 
 def _name(value: Any) -> str:
-    if not isinstance(value, str) or not value.strip() or len(value) > MAX_NAME:
+    name = one_line(value)
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME:
         raise invalid("invalidValue", f"displayName must be a text of 1 to {MAX_NAME} characters.")
-    return value.strip()
+    return name
 
 
 def _external_id(value: Any) -> str | None:
