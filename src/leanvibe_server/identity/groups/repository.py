@@ -69,30 +69,44 @@ LEAVE_ALL = """
 DELETE FROM group_members WHERE tenant_id = $1 AND user_id = $2 RETURNING group_id
 """
 ROLES_OF = """
-SELECT DISTINCT role FROM users
-WHERE tenant_id = $1 AND id = ANY ($2::uuid[]) AND role NOT IN ('owner', 'platform_admin')
+SELECT DISTINCT held.role
+FROM users u CROSS JOIN LATERAL (VALUES (u.role), (u.own_role)) AS held (role)
+WHERE u.tenant_id = $1 AND u.id = ANY ($2::uuid[]) AND u.role NOT IN ('owner', 'platform_admin')
+    AND held.role IS NOT NULL
 """
-# The highest role of somebody's groups counts. Who leaves the last group that gave one keeps
-# what is not above a developer: leaving takes rights and never gives any. Owners stay owners.
+# The highest role of somebody's groups counts. Who leaves the last group that gave one keeps what
+# is not above a developer, nor above what they were before: leaving takes rights and never gives
+# any. Owners stay owners.
 APPLY_ROLES = """
 WITH wanted AS (
-    SELECT u.id, u.role AS before, coalesce(
-        (SELECT g.role FROM group_members m
-            JOIN groups g ON g.tenant_id = m.tenant_id AND g.id = m.group_id
-            WHERE m.tenant_id = $1 AND m.user_id = u.id AND g.role IS NOT NULL
-            ORDER BY array_position(ARRAY['admin', 'manager', 'developer', 'viewer', 'guest'],
-                g.role)
-            LIMIT 1),
-        CASE WHEN u.role IN ('admin', 'manager') THEN 'developer' ELSE u.role END) AS after
-    FROM users u
+    SELECT u.id, u.role AS before, u.own_role, g.role AS given
+    FROM users u LEFT JOIN LATERAL (
+        SELECT g.role FROM group_members m
+        JOIN groups g ON g.tenant_id = m.tenant_id AND g.id = m.group_id
+        WHERE m.tenant_id = $1 AND m.user_id = u.id AND g.role IS NOT NULL
+        ORDER BY array_position(ARRAY['admin', 'manager', 'developer', 'viewer', 'guest'], g.role)
+        LIMIT 1) g ON true
     WHERE u.tenant_id = $1 AND u.id = ANY ($2::uuid[]) AND u.kind = 'person'
         AND u.role NOT IN ('owner', 'platform_admin')
-    FOR NO KEY UPDATE OF u)
-UPDATE users u SET role = w.after, updated_at = $3, end_reminded_at = NULL, expires_at = CASE
-    WHEN w.after = 'guest' THEN coalesce(u.expires_at, $4)
-    WHEN w.before = 'guest' THEN NULL ELSE u.expires_at END
-FROM wanted w WHERE u.tenant_id = $1 AND u.id = w.id AND w.before <> w.after
-RETURNING u.id, w.before, w.after
+    FOR NO KEY UPDATE OF u),
+decided AS (
+    SELECT *, CASE WHEN given IS NOT NULL THEN given
+        WHEN own_role = 'guest' OR before = 'guest' THEN 'guest'
+        WHEN own_role = 'viewer' THEN 'viewer'
+        WHEN own_role NOT IN ('admin', 'manager', 'developer') THEN own_role
+        WHEN before IN ('admin', 'manager') THEN 'developer' ELSE before END AS after
+    FROM wanted)
+UPDATE users u SET role = d.after, updated_at = $3, end_reminded_at = NULL,
+    own_role = CASE WHEN d.given IS NOT NULL THEN coalesce(d.own_role, d.before) END,
+    own_expires_at = CASE WHEN d.given IS NULL THEN NULL
+        WHEN d.own_role IS NULL THEN u.expires_at ELSE u.own_expires_at END,
+    expires_at = CASE WHEN d.given IS NULL AND d.own_role = d.after THEN coalesce(
+            u.own_expires_at, CASE WHEN d.after = 'guest' THEN coalesce(u.expires_at, $4) END)
+        WHEN d.after = 'guest' THEN coalesce(u.expires_at, $4)
+        WHEN d.before = 'guest' THEN NULL ELSE u.expires_at END
+FROM decided d WHERE u.tenant_id = $1 AND u.id = d.id
+    AND (d.before <> d.after OR (d.given IS NULL) <> (d.own_role IS NULL))
+RETURNING u.id, d.before, d.after
 """
 
 
@@ -199,7 +213,8 @@ async def leave_all(conn: Connection, tenant_id: UUID, user_id: UUID) -> list[UU
 
 
 async def list_roles_of(conn: Connection, tenant_id: UUID, ids: Sequence[UUID]) -> list[str]:
-    """The roles these people have, each once; owners aside, whose role no group changes."""
+    """The roles these people have, by a group or without, each once; owners aside, whose role no
+    group changes."""
     return [row["role"] for row in await conn.fetch(ROLES_OF, tenant_id, list(ids))]
 
 
@@ -208,4 +223,6 @@ async def apply_roles(
 ) -> dict[UUID, tuple[str, str]]:
     """Give people the role of their groups; returns whose changed, with before and after."""
     rows = await conn.fetch(APPLY_ROLES, tenant_id, list(ids), now, guests_until)
-    return {row["id"]: (row["before"], row["after"]) for row in rows}
+    return {
+        row["id"]: (row["before"], row["after"]) for row in rows if row["before"] != row["after"]
+    }

@@ -78,6 +78,7 @@ ORDER BY user_id LIMIT $3
 DELETE = "DELETE FROM users WHERE tenant_id = $1 AND id = $2"
 SET_ROLE = """
 UPDATE users SET role = $3, expires_at = $4, updated_at = $5,
+    own_role = CASE WHEN role = $3 THEN own_role END,
     end_reminded_at = CASE WHEN expires_at IS NOT DISTINCT FROM $4 THEN end_reminded_at END
 WHERE tenant_id = $1 AND id = $2
 """

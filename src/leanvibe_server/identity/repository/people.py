@@ -51,6 +51,7 @@ SELECT email FROM users WHERE tenant_id = $1 AND role = 'owner' AND status = 'ac
 DELETE_USER_BY_EMAIL = "DELETE FROM users WHERE tenant_id = $1 AND email = $2"
 UPDATE_USER = f"""
 UPDATE users SET username = $3, role = $4, status = $5, expires_at = $6, updated_at = $7,
+    own_role = CASE WHEN role = $4 THEN own_role END,
     end_reminded_at = CASE WHEN expires_at IS NOT DISTINCT FROM $6 THEN end_reminded_at END
 WHERE tenant_id = $1 AND id = $2 RETURNING {USER_COLUMNS}
 """

@@ -26,7 +26,7 @@ WHERE tenant_id = $1 AND id = $2 RETURNING {COLUMNS}
 DELETE = "DELETE FROM roles WHERE tenant_id = $1 AND id = $2"
 COUNT = "SELECT count(*) FROM roles WHERE tenant_id = $1"
 USES = """
-SELECT (SELECT count(*) FROM users WHERE tenant_id = $1 AND role = $2) AS people,
+SELECT (SELECT count(*) FROM users WHERE tenant_id = $1 AND $2 IN (role, own_role)) AS people,
        (SELECT count(*) FROM project_members WHERE tenant_id = $1 AND role = $2) AS members,
        (SELECT count(*) FROM sso_providers WHERE tenant_id = $1 AND (default_role = $2
             OR role_mapping @> jsonb_build_object('rules', jsonb_build_array(
@@ -40,6 +40,7 @@ UPDATE users SET role = $3, updated_at = $4,
         ELSE expires_at END
 WHERE tenant_id = $1 AND role = $2
 """
+MOVE_OWN = "UPDATE users SET own_role = $3 WHERE tenant_id = $1 AND own_role = $2"
 MOVE_MEMBERS = "UPDATE project_members SET role = $3 WHERE tenant_id = $1 AND role = $2"
 MOVE_PROVIDERS = """
 UPDATE sso_providers SET default_role = $3 WHERE tenant_id = $1 AND default_role = $2
@@ -135,6 +136,7 @@ async def move(
 ) -> None:
     """Give everybody and everything that goes by one role another."""
     await conn.execute(MOVE_PEOPLE, tenant_id, name, to, now, guests_until)
+    await conn.execute(MOVE_OWN, tenant_id, name, to)
     await conn.execute(MOVE_MEMBERS, tenant_id, name, to)
     await conn.execute(MOVE_PROVIDERS, tenant_id, name, to)
     await conn.execute(MOVE_RULES, tenant_id, name, to)

@@ -71,7 +71,8 @@ SET_USER = """
 UPDATE users SET email = $3, username = $4, status = $5, role = $6,
     email_verified_at = CASE WHEN email = $3 THEN email_verified_at END,
     owned_at = CASE WHEN email = $3 THEN owned_at END,
-    expires_at = CASE WHEN role = $6 THEN expires_at ELSE $8 END, updated_at = $7
+    expires_at = CASE WHEN role = $6 THEN expires_at ELSE $8 END, updated_at = $7,
+    own_role = CASE WHEN role = $6 THEN own_role END
 WHERE tenant_id = $1 AND id = $2
 """
 SET_DIRECTORY = "UPDATE directory SET email_hash = $3 WHERE tenant_id = $1 AND user_id = $2"
