@@ -21,15 +21,23 @@ give the first answer again for 24 hours. **Rate limits** are told in `X-RateLim
 TAGS = [
     {"name": "Authentication", "description": "Sign in, refresh, sign out, switch tenant."},
     {"name": "Single sign-on", "description": "Identity providers, domains, linked accounts."},
+    {"name": "SAML", "description": "Sign-in by SAML 2.0: metadata, certificates, logout."},
+    {"name": "Second factors", "description": "Apps, codes, keys, passkeys, backup codes."},
+    {"name": "Security", "description": "What a tenant asks of passwords, factors and sessions."},
     {"name": "Users", "description": "The people of a tenant."},
+    {"name": "Groups", "description": "People together, and the role they get by it."},
+    {"name": "Provisioning", "description": "Tokens for SCIM 2.0 clients."},
     {"name": "Roles", "description": "What people may do: built-in roles, and your own."},
     {"name": "Organisations", "description": "Organisations below yours."},
     {"name": "API keys", "description": "Credentials for programs."},
+    {"name": "Service accounts", "description": "Accounts of programs, their keys and clients."},
+    {"name": "OAuth", "description": "Tokens for programs by client credentials."},
     {"name": "Tenants", "description": "Organisations, their limits and usage."},
     {"name": "Projects", "description": "Git repositories the engine works on."},
     {"name": "Tasks", "description": "Development work, from request to branch."},
     {"name": "Live updates", "description": "Progress by WebSocket and server-sent events."},
     {"name": "Audit", "description": "Who did what."},
+    {"name": "Privacy", "description": "Exports, erasures, consents, retention periods."},
     {"name": "Health", "description": "Signs of life."},
 ]
 

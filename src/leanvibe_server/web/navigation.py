@@ -38,17 +38,28 @@ MENU = (
         "Organisation",
         (
             Entry("Plan and usage", "/settings/tenant", "usage", Permission.TENANT_READ),
-            Entry("People", "/settings/users", "people", Permission.USER_READ),
-            Entry("Roles", "/settings/roles", "roles", Permission.SELF),
             Entry(
                 "Organisations", "/organizations", "organisation", Permission.ORGANIZATION_MANAGE
             ),
+            Entry("Privacy", "/settings/privacy", "person", Permission.PRIVACY_MANAGE),
+            Entry("Audit log", "/audit", "audit", Permission.AUDIT_READ),
+        ),
+    ),
+    Group(
+        "People and programs",
+        (
+            Entry("People", "/settings/users", "people", Permission.USER_READ),
+            Entry("Groups", "/settings/groups", "people", Permission.USER_UPDATE),
+            Entry("Roles", "/settings/roles", "roles", Permission.SELF),
             Entry("API keys", "/settings/api-keys", "key", Permission.API_KEY_MANAGE),
             Entry(
                 "Service accounts", "/settings/service-accounts", "task", Permission.API_KEY_MANAGE
             ),
-            Entry("Groups", "/settings/groups", "people", Permission.USER_UPDATE),
-            Entry("Provisioning", "/settings/scim", "switch", Permission.SCIM_MANAGE),
+        ),
+    ),
+    Group(
+        "Sign-in",
+        (
             Entry("Security", "/settings/security", "lock", Permission.SECURITY_READ),
             Entry(
                 "Single sign-on",
@@ -57,8 +68,7 @@ MENU = (
                 Permission.SECURITY_READ,
                 beside=("/settings/saml",),
             ),
-            Entry("Privacy", "/settings/privacy", "person", Permission.PRIVACY_MANAGE),
-            Entry("Audit log", "/audit", "audit", Permission.AUDIT_READ),
+            Entry("Provisioning", "/settings/scim", "retry", Permission.SCIM_MANAGE),
         ),
     ),
     Group(

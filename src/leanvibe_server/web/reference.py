@@ -89,7 +89,7 @@ def _read(
     operation: Mapping[str, Any],
     base_url: str,
 ) -> Operation:
-    first, _, rest = str(operation.get("description", "")).strip().partition("\n")
+    first, _, rest = str(operation.get("description", "")).strip().partition("\n\n")
     paragraphs = [" ".join(part.split()) for part in rest.strip().split("\n\n") if part.strip()]
     body = operation.get("requestBody", {})
     schema = _json_schema(body)
@@ -97,7 +97,7 @@ def _read(
         anchor=_anchor(f"{method}-{path}"),
         method=method,
         path=path,
-        title=first.rstrip(".") or str(operation.get("summary", path)),
+        title=" ".join(first.split()).rstrip(".") or str(operation.get("summary", path)),
         paragraphs=paragraphs,
         public="security" not in operation,
         parameters=[_parameter(document, one) for one in operation.get("parameters", [])],

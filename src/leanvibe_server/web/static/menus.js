@@ -12,6 +12,7 @@ function close(menu) {
 }
 
 export function openMenus() {
+  document.querySelector(".nav [aria-current]")?.scrollIntoView({ block: "nearest" });
   document.querySelectorAll("[data-menu-button]").forEach(openSide);
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
