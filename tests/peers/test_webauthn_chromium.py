@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, sync_
 
 from tests.conftest import Ground
 from tests.given import Person
-from tests.web.test_browser import ARGUMENTS, Site, _furnish, _Server
+from tests.web.browsing import ARGUMENTS, Server, Site, furnish
 
 PROGRAM = next(
     (path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None
@@ -24,10 +24,10 @@ SHOTS = os.environ.get("SCREENSHOTS")
 
 @pytest.fixture(scope="module")
 def site(ground: Ground) -> Iterator[Site]:
-    server = _Server(ground)
+    server = Server(ground)
     server.start()
     try:
-        acme, project_id, task_id = server.do(_furnish(server.house))
+        acme, project_id, task_id = server.do(furnish(server.house))
         yield Site(f"http://localhost:{server.port}", acme, project_id, task_id, server.do)
     finally:
         server.stop()
