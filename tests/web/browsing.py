@@ -127,6 +127,13 @@ def furnish_more(url: str, acme: Organisation) -> dict[str, str]:
                 client_id="x.apps.googleusercontent.com",
                 client_secret="not a real secret",
             ),
+            "tenant_id": make(
+                "/tenants",
+                organization_name="Labs",
+                slug=f"{acme.tenant.slug}-labs",
+                admin_email=f"labs@{acme.tenant.slug}.example",
+                parent_tenant_id=str(acme.id),
+            ),
             "role_id": make("/roles", name="reviewer", permissions=["task:read"]),
             "user_id": str(acme.people["viewer"].id),
         }

@@ -14,7 +14,7 @@ NO_PAGES = {
     "/tasks/{task_id}/patch",
     "/auth/sso/start/{provider}",
 }
-SIGNED_OUT = {
+SIGNED_OUT = [
     "/login",
     "/login/sso",
     "/login/second-factor",
@@ -25,7 +25,7 @@ SIGNED_OUT = {
     "/verify-email/{token}",
     "/confirm-email/{token}",
     "/auth/sso/callback",
-}
+]
 FOUND = sorted(
     {
         route.path

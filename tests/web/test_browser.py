@@ -8,28 +8,34 @@ from playwright.sync_api import Browser, Page
 
 from leanvibe_server.engine import service as engine
 from leanvibe_server.engine.schemas import NewTask
+from leanvibe_server.identity import service as identity
 from leanvibe_server.kernel.ids import parse_id
 from leanvibe_server.kernel.scope import SYSTEM, Scope
 from leanvibe_server.projects import service as projects
 from leanvibe_server.projects.schemas import NewProject
+from tests.given import PASSWORD, Person
 from tests.web.browsing import DESKTOP, PHONE, SPILLED, Site, check, open_context, sign_in, watched
-from tests.web.every_page import PAGES, SIGNED_OUT, address
+from tests.web.every_page import OF_THE_PLATFORM, PAGES, SIGNED_OUT, address
+
+# Every page takes axe a second or two: as many tests, so that none of them takes too long.
+PARTS = 4
 
 
+@pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize(
     ("size", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")], ids=["desktop", "phone"]
 )
 def test_every_page_is_clean_in_both_sizes_and_appearances(
-    site: Site, browser: Browser, size: dict[str, int], scheme: str
+    site: Site, browser: Browser, size: dict[str, int], scheme: str, part: int
 ) -> None:
     context = open_context(browser, size=size, scheme=scheme)
     page, complaints = watched(context)
-    for path in SIGNED_OUT:
+    for path in SIGNED_OUT[part::PARTS]:
         page.goto(site.url + address(path, {"token": "unknown"}))
         check(page, path)
     sign_in(page, site, site.acme.people["owner"])
     other = "light" if scheme == "dark" else "dark"
-    for path in PAGES:
+    for path in PAGES[part::PARTS]:
         page.goto(site.url + address(path, site.ids))
         check(page, f"{path} {scheme}")
         # Only colours differ between the appearances.
@@ -37,6 +43,19 @@ def test_every_page_is_clean_in_both_sizes_and_appearances(
         check(page, f"{path} {other}", only="color-contrast")
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of two literals
     assert [one for one in complaints if not _TOLD.search(one)] == []
+    context.close()
+
+
+def test_the_pages_of_the_platform_are_clean(site: Site, browser: Browser) -> None:
+    house, email = site.acme.house, "platform@browser.example"
+    user, _ = site.do(identity.create_platform_admin(house, email, PASSWORD))
+    context = open_context(browser, size=PHONE, scheme="light")
+    page, complaints = watched(context)
+    sign_in(page, site, Person(user.id, email, "platform_admin"))
+    for path in OF_THE_PLATFORM:
+        page.goto(site.url + address(path, site.ids))
+        check(page, path)
+    assert complaints == []
     context.close()
 
 

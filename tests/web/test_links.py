@@ -1,0 +1,55 @@
+"""What a role sees a link to, it may open: nothing on a page leads to a refusal."""
+
+import re
+
+import pytest
+
+from leanvibe_server.kernel.access import Role
+from tests.given import Organisation
+from tests.web.conftest import EnterAs
+from tests.web.visitors import Visitor
+
+# Files, and what begins a way out to somebody else.
+ELSEWHERE = ("/static/", "/openapi.json", "/auth/sso/", "/v1/")
+ROLES = [role.value for role in Role if role != Role.PLATFORM_ADMIN]
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_every_link_a_role_sees_leads_to_a_page_it_may_open(
+    role: str, enter_as: EnterAs, acme: Organisation
+) -> None:
+    await _furnish(await enter_as(acme, "owner"), acme)
+    visitor = await enter_as(acme, role)
+    seen, waiting, shut = {"/"}, ["/"], {}
+    while waiting:
+        path = waiting.pop()
+        answer = await visitor.open(path)
+        if answer.status_code >= 400:
+            shut[path] = answer.status_code
+        if not answer.headers.get("content-type", "").startswith("text/html"):
+            continue
+        for link in re.findall(r'href="(/[^"#?]*)', answer.text):
+            if link not in seen and not link.startswith(ELSEWHERE):
+                seen.add(link)
+                waiting.append(link)
+    assert shut == {}
+    assert len(seen) > 8
+
+
+async def _furnish(owner: Visitor, acme: Organisation) -> None:
+    """One thing of each kind, so that their pages are linked."""
+    things = {
+        "/projects/new": {"name": "Shop", "credentials_kind": "none"},
+        "/settings/groups": {"name": "Engineers", "role": ""},
+        "/settings/roles": {"name": "reviewer", "permissions": "task:read"},
+        "/settings/service-accounts": {"name": "Robot", "role": "viewer"},
+        "/organizations": {
+            "organization_name": "Labs",
+            "admin_email": f"labs@{acme.tenant.slug}.example",
+            "parent_tenant_id": str(acme.id),
+        },
+    }
+    for path, fields in things.items():
+        await owner.open(path)
+        answer = await owner.send(path, fields)
+        assert answer.status_code == 303, f"{path}: {owner.text}"
