@@ -89,3 +89,20 @@ async def test_an_unknown_provider_that_is_silent_is_a_503(world: World) -> None
         headers={"X-Tenant-Slug": world.organisation.tenant.slug},
     )
     assert answer.status_code == 503
+
+
+async def test_discovery_takes_the_name_of_an_organisation_and_knows_no_other(
+    world: World,
+) -> None:
+    async def ask(**body: str) -> httpx.Response:
+        return await world.client.post("/v1/auth/discover", json=body)
+
+    tenant = world.organisation.tenant
+    for name in (tenant.slug, str(tenant.id)):
+        found = (await ask(tenant=name)).json()
+        assert found["provider"]["slug"] == world.provider.slug
+        assert found["methods"] == ["sso", "password"]
+    for name in ("nobody-here", "platform", "00000000-0000-0000-0000-000000000001"):
+        unknown = await ask(tenant=name)
+        assert unknown.json() == {"methods": ["password"], "provider": None, "providers": []}
+    assert (await ask()).status_code == 400

@@ -1,5 +1,6 @@
 """Single sign-on in the browser: from the sign-in page to the provider and back."""
 
+import json
 import re
 from urllib.parse import urlencode
 
@@ -178,7 +179,25 @@ async def test_an_address_leads_to_the_provider_of_its_domain(arrive: Arrive, wo
     assert query_of(answer.headers["location"])["login_hint"] == f"nobody@{domain}"
     await visitor.open("/login/sso")
     await visitor.send("/login/sso", {"email": "nobody@nowhere.example"})
-    assert "No identity provider is set up" in visitor.text
+    assert "No identity provider is set up for the domain" in visitor.text
+
+
+async def test_the_name_of_an_organisation_leads_to_its_providers(
+    arrive: Arrive, world: World
+) -> None:
+    visitor = await arrive()
+    await visitor.open("/login/sso?next=/tasks")
+    slug = world.organisation.tenant.slug
+    await visitor.send("/login/sso", {"organisation": slug.upper(), "next": "/tasks"})
+    found = re.search(r'href="(/auth/sso/start/[^"]+)"', visitor.page)
+    assert found is not None, visitor.text
+    answer = await visitor.open(found[1].replace("&amp;", "&"))
+    back = world.idp.authorize(answer.headers["location"])
+    assert (await come_back(visitor, back)).headers["location"] == "/tasks"
+    await visitor.open("/login/sso")
+    await visitor.send("/login/sso", {"organisation": "nobody-here"})
+    assert "No identity provider is set up for an organisation" in visitor.text
+    assert (await visitor.send("/login/sso", {})).status_code == 400
 
 
 async def require_sso(world: World) -> None:
@@ -312,3 +331,26 @@ async def test_who_comes_back_without_a_second_factor_is_asked_for_it_before_any
     done = await visitor.send("/login/second-factor/verify", {"method": "totp", "code": code})
     assert (done.status_code, done.headers["location"]) == (303, "/tasks")
     assert (await come_back(visitor, back)).status_code == 400
+
+
+async def test_an_admin_chooses_who_gets_an_account_and_whose_word_on_factors_counts(
+    enter_as: EnterAs, world: World, admin: asyncpg.Connection
+) -> None:
+    owner = await enter_as(world.organisation, "owner")
+    path = f"/settings/sso/{world.provider.id}"
+    await owner.open(path)
+    fields = {"provider_name": "Login", "client_id": "leanvibe", "default_role": "developer"}
+    chosen = {"newcomers": "nobody", "trust_mfa": "on"}
+    assert (await owner.send(path, fields | chosen)).status_code == 303, owner.text
+
+    async def kept() -> object:
+        found = await admin.fetchval(
+            "SELECT configuration -> 'settings' FROM sso_providers WHERE id = $1", world.provider.id
+        )
+        return json.loads(found) if isinstance(found, str) else found
+
+    assert await kept() == {"newcomers": "nobody", "trust_mfa": True}
+    await owner.open(path)
+    assert '<option value="nobody" selected>' in owner.page
+    assert (await owner.send(path, fields | {"newcomers": ""})).status_code == 303, owner.text
+    assert await kept() == {}

@@ -26,8 +26,9 @@ LABELS = {
     "subject_attribute": "Attribute that tells people apart",
     "role_mapping": "Groups and roles",
     "default_role": "Role of new people",
+    "newcomers": "Who gets an account",
 }
-OIDC_TEXTS = ("tenant", "domain", "hosted_domain", "groups_claim")
+OIDC_TEXTS = ("tenant", "domain", "hosted_domain", "groups_claim", "newcomers")
 SAML_TEXTS = (
     "metadata_url",
     "metadata_certificate",
@@ -50,6 +51,12 @@ SWITCHES = (
     ("trust_mfa", "Trust the provider's word on second factors", False),
     ("single_logout", "Signing out here signs out at the provider", True),
 )
+NEWCOMERS = (
+    ("", "As is usual for this kind of provider"),
+    ("anyone", "Everybody the provider signs in"),
+    ("verified_domains", "People of your proved e-mail domains"),
+    ("nobody", "Nobody: accounts are made here"),
+)
 NAME_FORMATS = (
     ("", "Leave it to the provider"),
     ("persistent", "Persistent"),
@@ -61,6 +68,7 @@ FRAME = {
     "attributes": ATTRIBUTES,
     "switches": SWITCHES,
     "name_formats": NAME_FORMATS,
+    "newcomers": NEWCOMERS,
 }
 
 
@@ -110,7 +118,8 @@ def shown(view: ProviderView) -> dict[str, Any]:
 def settings(form: Form, kind: str) -> dict[str, Any]:
     """The protocol's own settings, None for what is left as usual."""
     if kind != SAML:
-        return {name: form.optional(name) for name in OIDC_TEXTS if name in form.values}
+        texts = {name: form.optional(name) for name in OIDC_TEXTS if name in form.values}
+        return texts | {"trust_mfa": True if form.checked("trust_mfa") else None}
     found: dict[str, Any] = {name: form.optional(name) for name in SAML_TEXTS}
     for name, _, usual in SWITCHES:
         chosen = form.checked(name)

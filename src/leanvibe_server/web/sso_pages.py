@@ -35,14 +35,16 @@ async def show_sso(opened: Annotated[Page, ANYONE]) -> Response:
 
 @router.post("/login/sso")
 async def find_provider(opened: Annotated[Page, ANYONE]) -> Response:
-    """Show the providers of the address's domain.
+    """Show the providers of the address's domain, or of the organisation that is named.
 
     The way on is a link and not a redirect: a browser holds the redirects of a form to the
     places its page may send forms to, and that is our own site only.
     """
     values = _values(opened.form.text("next"))
     with opened.refusing("auth/sso.html", **values):
-        asked = fill(Discovery, {"email": opened.form.text("email")})
+        tenant = opened.form.optional("organisation")
+        email = opened.form.optional("email") if tenant else opened.form.text("email")
+        asked = fill(Discovery, {"email": email, "tenant": tenant})
         found = await discovery.ways_in(opened.visit, asked)
     shown = values | {"found": found, "links": _links(found, asked.email, values["next"])}
     return opened.show("auth/sso.html", **shown)
@@ -163,11 +165,11 @@ def _values(wanted: str | None) -> dict[str, Any]:
     return {"next": local_path(wanted), "found": None, "links": []}
 
 
-def _links(found: WaysIn, email: str, next_path: str) -> list[tuple[ProviderHint, str]]:
+def _links(found: WaysIn, email: str | None, next_path: str) -> list[tuple[ProviderHint, str]]:
     links = []
     for hint in found.providers:
-        query = urlencode({"tenant": hint.tenant, "email": email, "next": next_path})
-        links.append((hint, f"/auth/sso/start/{hint.slug}?{query}"))
+        query = {"tenant": hint.tenant, "next": next_path} | ({"email": email} if email else {})
+        links.append((hint, f"/auth/sso/start/{hint.slug}?{urlencode(query)}"))
     return links
 
 

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from leanvibe_server.identity.domains.models import Domain
 from leanvibe_server.identity.schemas import Email
@@ -58,9 +58,18 @@ def record_value(challenge: str) -> str:
 
 
 class Discovery(BaseModel):
-    """Whose way to sign in is asked for."""
+    """Whose way to sign in is asked for: by an address, or by the organisation's short name."""
 
-    email: Email
+    email: Email | None = None
+    tenant: str | None = Field(
+        None, min_length=1, max_length=100, description="Id or slug; goes before the address"
+    )
+
+    @model_validator(mode="after")
+    def _says_one(self) -> "Discovery":
+        if self.email is None and self.tenant is None:
+            raise ValueError("send `email` or `tenant`")
+        return self
 
 
 class ProviderHint(BaseModel):

@@ -137,9 +137,10 @@ async def delete_provider(provider_id: PathId, scope: Annotated[Scope, MANAGE]) 
 
 @router.post("/auth/discover", tags=SSO, responses=refuses(RateLimited))
 async def discover(asked: Discovery, visit: Annotated[Visit, GUEST]) -> WaysIn:
-    """By which way people with an address of this domain sign in.
+    """By which way people with an address of this domain, or of this organisation, sign in.
 
-    The answer is the same for every address of a domain: it tells nothing about a person.
+    The answer is the same for every address of a domain: it tells nothing about a person. An
+    organisation that is unknown answers like one without single sign-on.
     """
     return await discovery.ways_in(visit, asked)
 

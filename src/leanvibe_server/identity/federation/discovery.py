@@ -6,6 +6,7 @@ The answer depends on the domain alone, so it tells nothing about whether somebo
 from leanvibe_server.entitlements.plans import plan_of
 from leanvibe_server.identity.domains.schemas import Discovery, ProviderHint, WaysIn
 from leanvibe_server.identity.domains.service import find_tenant_of
+from leanvibe_server.identity.federation.entry import find_tenant_id
 from leanvibe_server.identity.federation.service import list_enabled
 from leanvibe_server.identity.policy import policy_from
 from leanvibe_server.identity.visits import scope_in
@@ -16,10 +17,13 @@ from leanvibe_server.tenancy.service import require_tenant
 
 
 async def ways_in(visit: Visit, asked: Discovery) -> WaysIn:
-    """How people with such an address sign in: by the providers of the tenant that has proved its
-    domain, else by password."""
-    found = await find_tenant_of(visit.house, asked.email)
-    # For a domain nobody has proved, an empty tenant is asked: that takes as long.
+    """How people of an organisation sign in, which is named or has proved the address's domain:
+    by its providers, else by password."""
+    if asked.tenant is not None:
+        found = await find_tenant_id(visit.house, asked.tenant.strip().lower())
+    else:
+        found = await find_tenant_of(visit.house, asked.email or "")
+    # For one that nobody knows, an empty tenant is asked: that takes as long.
     tenant_id = found or PLATFORM_TENANT
     async with visit.house.database.tenant(tenant_id) as conn:
         scope = scope_in(visit, conn, tenant_id)

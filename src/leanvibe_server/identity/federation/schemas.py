@@ -44,7 +44,7 @@ class NewProvider(BaseModel):
     settings: dict[str, Any] = Field(
         default_factory=dict,
         description="`tenant` (Microsoft directory id), `domain` (Okta), `scopes`, "
-        "`groups_claim`, `redirect_uris`, `trust_mfa`",
+        "`groups_claim`, `redirect_uris`, `newcomers`, `trust_mfa`",
     )
     default_role: str = Field("developer", max_length=100, description="Role of new people")
     role_mapping: list[RoleRuleView] = Field(default_factory=list, max_length=MAX_RULES)

@@ -45,13 +45,15 @@ class Sso(Resource[Runner]):
         )
 
     @endpoint
-    def discover(self, *, email: str) -> Call[WaysIn]:
-        """By which way people with an address of that domain sign in."""
+    def discover(
+        self, *, email: str | None = None, tenant: str | UUID | None = None
+    ) -> Call[WaysIn]:
+        """By which way people with an address of that domain, or of that tenant, sign in."""
         return Call(
             method="POST",
             path="/auth/discover",
             read=reads(WaysIn),
-            body={"email": email},
+            body=given(email=email, tenant=tenant),
             anonymous=True,
         )
 
