@@ -136,6 +136,7 @@ async def test_nobody_makes_a_key_for_somebody_above(
         {"expires_in_days": 0},
         {"environment": "staging"},
         {"name": ""},
+        {"name": " \u202e\n"},
     ],
 )
 async def test_a_key_that_makes_no_sense_is_refused(
@@ -280,6 +281,18 @@ async def test_nobody_revokes_a_key_of_somebody_above(
     below = (await make(client, admin)).json()
     assert (await client.delete(f"/v1/api-keys/{below['id']}", headers=owner)).status_code == 204
     assert (await client.get("/v1/auth/me", headers=by(below["key"]))).status_code == 401
+
+
+async def test_a_key_that_is_ended_twice_is_told_of_once(
+    client: httpx.AsyncClient, acme: Organisation, admin: asyncpg.Connection
+) -> None:
+    headers = await acme.headers(client)
+    made = (await make(client, headers)).json()
+    for _ in range(2):
+        answer = await client.delete(f"/v1/api-keys/{made['id']}", headers=headers)
+        assert answer.status_code == 204
+    told = "SELECT count(*) FROM events WHERE tenant_id = $1 AND name = 'api_key.revoked'"
+    assert await admin.fetchval(told, acme.id) == 1
 
 
 async def test_a_key_ends_itself(client: httpx.AsyncClient, acme: Organisation) -> None:

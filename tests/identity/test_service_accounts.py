@@ -259,6 +259,18 @@ async def test_introspection_says_nothing_of_other_tenants_people_or_to_stranger
     assert (await client.get("/v1/auth/me", headers=by(foreign))).status_code == 200
 
 
+async def test_introspection_tells_what_the_token_may_do_now(
+    client: httpx.AsyncClient, owner: dict[str, str]
+) -> None:
+    account = await make_account(client, owner)
+    made = await make_client(client, owner, account["id"], scopes=["project:read", "task:create"])
+    token = await granted(client, made)
+    path = f"/v1/service-accounts/{account['id']}"
+    assert (await client.patch(path, json={"role": "viewer"}, headers=owner)).status_code == 200
+    said = await ask(client, made, "/v1/oauth/introspect", token=token)
+    assert said.json()["scope"] == "project:read"
+
+
 async def test_a_disabled_account_is_refused_at_the_next_request_and_comes_back(
     client: httpx.AsyncClient, owner: dict[str, str]
 ) -> None:

@@ -193,12 +193,15 @@ async def _require_covered(scope: Scope, key: ApiKey, user: User) -> None:
 
 async def revoke_key(scope: Scope, key_id: UUID) -> None:
     """End a key at once; one's own, or one of somebody whose role is none above the caller's.
+    What is ended already stays so.
 
     Raises: NotFound. Forbidden: its user's role may do more than the caller.
     """
     key = await rows.lock(scope.conn, scope.tenant_id, key_id)
     if key is None:
         raise NotFound("No such API key.")
+    if key.revoked_at is not None:
+        return
     if key.user_id != scope.actor.id:
         await require_over(scope, (await require_user(scope, key.user_id)).role)
     await rows.revoke(scope.conn, scope.tenant_id, key_id, now=scope.now)

@@ -181,7 +181,7 @@ class NewUser(BaseModel):
     password: Password | None = Field(
         None, description="Without one, an administrator's addition is invited by e-mail"
     )
-    organization_name: str | None = Field(None, min_length=1, max_length=200)
+    organization_name: Annotated[str, Field(min_length=1, max_length=200), OneLine] | None = None
     role: str | None = Field(None, max_length=40, examples=["developer"])
     expires_at: AwareDatetime | None = Field(None, description="When access ends; for guests")
     invitation_days: int = Field(7, ge=1, le=30, description="How long an invitation holds")
@@ -247,7 +247,7 @@ class Verification(BaseModel):
 class NewAccountKey(BaseModel):
     """A key to make. It may do what `scopes` name, never more than the account it acts as."""
 
-    name: str = Field(min_length=1, max_length=100, examples=["CI"])
+    name: Annotated[str, Field(min_length=1, max_length=100), OneLine] = Field(examples=["CI"])
     scopes: list[str] | None = Field(
         None,
         max_length=50,
@@ -340,7 +340,9 @@ class CreatedApiKey(ApiKeyView):
 class NewTenant(BaseModel):
     """An organisation to create. Its owner is invited by e-mail."""
 
-    organization_name: str = Field(min_length=1, max_length=200, examples=["Enterprise Corp"])
+    organization_name: Annotated[str, Field(min_length=1, max_length=200), OneLine] = Field(
+        examples=["Enterprise Corp"]
+    )
     slug: str | None = Field(None, max_length=63, description="Also taken as `subdomain`")
     subdomain: str | None = Field(None, max_length=63, json_schema_extra={"deprecated": True})
     admin_email: Email | None = Field(None, description="Also taken as `billing_email`")

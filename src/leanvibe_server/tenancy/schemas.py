@@ -6,10 +6,10 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import msgspec
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, field_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
 from leanvibe_server.kernel.pagination import Page
-from leanvibe_server.kernel.schemas import Timestamp
+from leanvibe_server.kernel.schemas import OneLine, Timestamp
 from leanvibe_server.tenancy.models import Tenant
 
 
@@ -154,20 +154,13 @@ Configuration = Annotated[dict[str, Any], AfterValidator(check_configuration)]
 class TenantUpdate(BaseModel):
     """What an administrator may change of the own tenant."""
 
-    display_name: str | None = Field(None, min_length=1, max_length=200)
+    display_name: Annotated[str, Field(min_length=1, max_length=200), OneLine] | None = None
     configuration: Configuration | None = Field(
         None,
         description="Sections such as `branding` (`primary_color` like #1f2937, `logo_url` with "
         "https) and `features` (names with true or false); sections not named stay, null takes "
         "one away",
     )
-
-    @field_validator("display_name")
-    @classmethod
-    def _has_text(cls, value: str | None) -> str | None:
-        if value is not None and not value.strip():
-            raise ValueError("must hold some text")
-        return value
 
 
 class Suspension(BaseModel):

@@ -38,7 +38,8 @@ class Asking(msgspec.Struct, frozen=True):
 
 
 class Token(msgspec.Struct, frozen=True):
-    """A token a client got. `holds` is what client and account say."""
+    """A token a client got. `holds` is what client and account say; `role` and, of one that the
+    tenant made, `role_permissions` are what the account may do now."""
 
     id: UUID
     client_id: UUID
@@ -48,6 +49,8 @@ class Token(msgspec.Struct, frozen=True):
     created_at: datetime
     expires_at: datetime
     holds: bool
+    role: str
+    role_permissions: Sequence[str] | None
 
 
 FIND_CLIENT = """
@@ -72,10 +75,12 @@ WHERE tenant_id = $1 AND id IN (
 FIND_ISSUED = """
 SELECT k.id, k.client_id, u.id, u.username, k.scopes, k.created_at, k.expires_at,
     k.revoked_at IS NULL AND c.revoked_at IS NULL AND u.status = 'active'
-        AND k.expires_at > $3 AND (c.expires_at IS NULL OR c.expires_at > $3)
+        AND k.expires_at > $3 AND (c.expires_at IS NULL OR c.expires_at > $3),
+    u.role, r.permissions
 FROM oauth_tokens k
 JOIN oauth_clients c ON c.tenant_id = k.tenant_id AND c.id = k.client_id
 JOIN users u ON u.tenant_id = c.tenant_id AND u.id = c.service_account_id
+LEFT JOIN roles r ON r.tenant_id = u.tenant_id AND r.name = u.role
 WHERE k.tenant_id = $1 AND k.id = $2
 """
 REVOKE_ISSUED = """

@@ -80,7 +80,9 @@ async def introspect(visit: Visit) -> Introspection:
             return INACTIVE
         return Introspection(
             active=True,
-            scope=" ".join(token.scopes),
+            scope=" ".join(
+                sorted(permissions_of(token.role, token.scopes, token.role_permissions))
+            ),
             client_id=claims.client_id,
             username=token.username,
             token_type="Bearer",  # noqa: S106  # the type's name is no secret

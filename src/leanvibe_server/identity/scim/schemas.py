@@ -1,17 +1,18 @@
 """Wire shapes of the management of provisioning; what clients send and get is the standard's."""
 
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
 from leanvibe_server.identity.scim.models import ScimToken
-from leanvibe_server.kernel.schemas import Timestamp
+from leanvibe_server.kernel.schemas import OneLine, Timestamp
 
 
 class NewScimToken(BaseModel):
     """A token for one provisioning client."""
 
-    name: str = Field(min_length=1, max_length=100, examples=["Okta"])
+    name: Annotated[str, Field(min_length=1, max_length=100), OneLine] = Field(examples=["Okta"])
     expires_in_days: int = Field(default=365, ge=1, le=730)
 
 

@@ -1,19 +1,21 @@
 """Wire shapes of service accounts and their OAuth clients."""
 
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, Field
 
 from leanvibe_server.identity import opaque
 from leanvibe_server.identity.service_accounts.models import OAuthClient, ServiceAccount
-from leanvibe_server.kernel.schemas import Timestamp
+from leanvibe_server.kernel.schemas import OneLine, Timestamp
+
+Name = Annotated[str, Field(min_length=1, max_length=100), OneLine]
 
 
 class NewServiceAccount(BaseModel):
     """An account for a program. It has no password and signs in nowhere."""
 
-    name: str = Field(min_length=1, max_length=100, examples=["Deployments"])
+    name: Name = Field(examples=["Deployments"])
     description: str = Field(default="", max_length=500)
     role: str | None = Field(
         default=None, max_length=60, description="developer by default; never owner"
@@ -23,7 +25,7 @@ class NewServiceAccount(BaseModel):
 class ServiceAccountChange(BaseModel):
     """What to change; what is not named stays."""
 
-    name: str | None = Field(default=None, min_length=1, max_length=100)
+    name: Name | None = None
     description: str | None = Field(default=None, max_length=500)
     role: str | None = Field(default=None, max_length=60)
     status: Literal["active", "disabled"] | None = None
@@ -59,7 +61,7 @@ class NewOAuthClient(BaseModel):
     """Client credentials to make. Its tokens may do what `scopes` name, never more than the
     account."""
 
-    name: str = Field(default="default", min_length=1, max_length=100)
+    name: Name = "default"
     scopes: list[str] | None = Field(
         default=None,
         max_length=50,
