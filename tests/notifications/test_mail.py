@@ -120,3 +120,22 @@ async def test_a_mail_that_fails_too_often_is_given_up(acme: Organisation) -> No
         row = await conn.fetchrow("SELECT * FROM outgoing_mail WHERE id = $1", mail_id)
     assert row["failed_at"] == acme.house.clock.now()
     assert "ConnectionError" in row["failure"]
+
+
+@pytest.mark.parametrize(
+    ("backend", "kept"), [("outbox", MAIL.text), ("smtp", ""), ("console", "")]
+)
+async def test_the_text_of_a_mail_with_its_links_stays_in_no_database_once_it_is_sent(
+    acme: Organisation, backend: str, kept: str
+) -> None:
+    class Refusing(Postman):
+        async def send(self, mail: Mail, *, message_id: UUID) -> None:
+            raise MailRefused("nobody of that name")
+
+    acme.house.settings = replace(acme.house.settings, mail_backend=backend)
+    for postman in (Postman(), Refusing()):
+        mail_id = await _queue(acme)
+        await service.send_mail(Work(acme.house, acme.id, 0), postman, mail_id)
+        async with acme.house.database.tenant(acme.id) as conn:
+            text = await conn.fetchval("SELECT body FROM outgoing_mail WHERE id = $1", mail_id)
+        assert text == kept

@@ -9,11 +9,13 @@ from leanvibe_server.notifications.models import OutgoingMail, OutgoingSms
 
 COLUMNS = "tenant_id, id, recipient, subject, body, created_at, sent_at, failed_at, failure"
 FIND_MAIL = f"SELECT {COLUMNS} FROM outgoing_mail WHERE tenant_id = $1 AND id = $2"
+# Mails bear links and codes that open accounts: their text does not stay longer than it must.
 MARK_SENT = """
-UPDATE outgoing_mail SET sent_at = $3 WHERE tenant_id = $1 AND id = $2 AND sent_at IS NULL
+UPDATE outgoing_mail SET sent_at = $3, body = CASE WHEN $4 THEN body ELSE '' END
+WHERE tenant_id = $1 AND id = $2 AND sent_at IS NULL
 """
 MARK_FAILED = """
-UPDATE outgoing_mail SET failed_at = $3, failure = $4
+UPDATE outgoing_mail SET failed_at = $3, failure = $4, body = CASE WHEN $5 THEN body ELSE '' END
 WHERE tenant_id = $1 AND id = $2 AND sent_at IS NULL
 """
 LIST_LATEST = f"SELECT {COLUMNS} FROM outgoing_mail ORDER BY id DESC LIMIT $1"
@@ -39,14 +41,22 @@ async def find_mail(conn: Connection, tenant_id: UUID, mail_id: UUID) -> Outgoin
     return None if row is None else _mail(row)
 
 
-async def mark_sent(conn: Connection, tenant_id: UUID, mail_id: UUID, *, now: datetime) -> None:
-    await conn.execute(MARK_SENT, tenant_id, mail_id, now)
+async def mark_sent(
+    conn: Connection, tenant_id: UUID, mail_id: UUID, *, now: datetime, keep_text: bool
+) -> None:
+    await conn.execute(MARK_SENT, tenant_id, mail_id, now, keep_text)
 
 
 async def mark_failed(
-    conn: Connection, tenant_id: UUID, mail_id: UUID, *, failure: str, now: datetime
+    conn: Connection,
+    tenant_id: UUID,
+    mail_id: UUID,
+    *,
+    failure: str,
+    now: datetime,
+    keep_text: bool,
 ) -> None:
-    await conn.execute(MARK_FAILED, tenant_id, mail_id, now, failure)
+    await conn.execute(MARK_FAILED, tenant_id, mail_id, now, failure, keep_text)
 
 
 async def list_latest(conn: Connection, *, limit: int) -> list[OutgoingMail]:

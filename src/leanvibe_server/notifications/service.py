@@ -23,7 +23,7 @@ async def send_mail(work: Work, sender: MailSender, mail_id: UUID) -> None:
 
     No transaction is open while the sender is at it; one that crashes in between sends again
     under the same message id. What was refused for good, or too often, is given up; the queue
-    and the row keep the reason.
+    and the row keep the reason. Links and codes in the text are then forgotten.
     """
     async with work.scope() as scope:
         queued = await repository.find_mail(scope.conn, work.tenant_id, mail_id)
@@ -40,14 +40,27 @@ async def send_mail(work: Work, sender: MailSender, mail_id: UUID) -> None:
             await _give_up(work, mail_id, f"{type(error).__name__} in {MAX_ATTEMPTS} attempts")
         raise
     async with work.scope() as scope:
-        await repository.mark_sent(scope.conn, work.tenant_id, mail_id, now=scope.now)
+        await repository.mark_sent(
+            scope.conn, work.tenant_id, mail_id, now=scope.now, keep_text=_keeps_text(work)
+        )
+
+
+def _keeps_text(work: Work) -> bool:
+    """Whether the text stays when nothing is to be done any more: where the outbox is the way to
+    read it, and nowhere else."""
+    return work.house.settings.mail_backend == "outbox"
 
 
 async def _give_up(work: Work, mail_id: UUID, failure: str) -> None:
     logger("mail").error("mail given up", message_id=str(mail_id), failure=failure)
     async with work.scope() as scope:
         await repository.mark_failed(
-            scope.conn, work.tenant_id, mail_id, failure=failure, now=scope.now
+            scope.conn,
+            work.tenant_id,
+            mail_id,
+            failure=failure,
+            now=scope.now,
+            keep_text=_keeps_text(work),
         )
 
 
