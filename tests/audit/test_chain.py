@@ -204,6 +204,105 @@ async def test_several_who_seal_at_once_make_one_chain(acme: Organisation) -> No
     assert await _fault(acme) is None
 
 
+async def test_who_verifies_while_others_write_and_seal_hears_no_false_alarm(
+    acme: Organisation,
+) -> None:
+    async def verify() -> list[str]:
+        verdicts = [await verify_tenant(acme.house, acme.id) for _ in range(4)]
+        return [verdict.fault.message for verdict in verdicts if verdict.fault]
+
+    async def write() -> list[str]:
+        for _ in range(4):
+            await _write(acme, 2)
+        return []
+
+    said = await asyncio.gather(verify(), write(), verify(), write())
+    assert not any(said)
+
+
+async def test_an_entry_that_is_sealed_while_the_log_is_checked_is_left_for_the_next_time(
+    acme: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _write(acme)
+    read = repository.list_seals
+
+    async def read_and_go_on(conn: asyncpg.Connection, tenant_id: UUID) -> Any:
+        found = await read(conn, tenant_id)
+        await _write(acme)
+        return found
+
+    monkeypatch.setattr(repository, "list_seals", read_and_go_on)
+    assert await _fault(acme) is None
+
+
+async def test_sec_audit_02_a_sealer_that_is_killed_leaves_the_chain_whole(
+    acme: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _write(acme)
+
+    async def killed(*_: object) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as dying:
+        dying.setattr(chain, "note_head", killed)
+        with pytest.raises(SystemExit):
+            await _write(acme)
+    with monkeypatch.context() as dying:
+        dying.setattr(repository, "add_seal", killed)
+        with pytest.raises(SystemExit):
+            await _write(acme)
+    assert await _fault(acme) is None
+
+
+async def test_sec_audit_02_the_seal_over_the_end_that_is_gone_is_found(
+    acme: Organisation, admin: asyncpg.Connection
+) -> None:
+    await _write(acme)
+    await chain.forget_head(acme.house, acme.id)
+    await admin.execute(
+        "DELETE FROM audit_seals WHERE tenant_id = $1 AND seq = (SELECT max(seq) FROM audit_seals"
+        " WHERE tenant_id = $1)",
+        acme.id,
+    )
+    assert (await _fault(acme) or ("",))[0] == "seal_broken"
+
+
+@pytest.mark.parametrize("excuse", ["erasure", "age"])
+async def test_sec_audit_02_an_excuse_that_was_slipped_in_excuses_nothing(
+    client: httpx.AsyncClient, acme: Organisation, admin: asyncpg.Connection, excuse: str
+) -> None:
+    await acme.headers(client)
+    owner = acme.people["owner"].id
+    if excuse == "erasure":
+        await admin.execute(
+            "INSERT INTO erasures VALUES ($1, $2, $2, $2, now(), $3, 'ab12')",
+            acme.id,
+            owner,
+            json.dumps({"subject": str(owner), "tenant_id": str(acme.id)}),
+        )
+    else:
+        await admin.execute(
+            "INSERT INTO retention_marks VALUES ($1, 'event_personal', now() + interval '9 years')",
+            acme.id,
+        )
+    await admin.execute(
+        "DELETE FROM event_personal WHERE tenant_id = $1 AND person_id = $2", acme.id, owner
+    )
+    assert (await _fault(acme) or ("",))[0] == "person_removed"
+
+
+async def test_sec_audit_02_a_log_of_which_nothing_is_left_is_missed(
+    acme: Organisation, admin: asyncpg.Connection
+) -> None:
+    await _write(acme)
+    for table in ("events", "event_personal", "sealed_events", "audit_seals", "unsealed_events"):
+        await admin.execute(f"DELETE FROM {table} WHERE tenant_id = $1", acme.id)
+    assert acme.id in await chain.list_logs(acme.house)
+    assert (await _fault(acme) or ("",))[0] == "removed"
+    await admin.execute("DELETE FROM tenants WHERE id = $1", acme.id)
+    assert acme.id in await chain.list_logs(acme.house)
+
+
 @pytest.mark.parametrize("login", ["app", "platform", "worker"])
 @pytest.mark.parametrize(
     "table", ["events", "sealed_events", "audit_seals", "erasures", "consents"]

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -149,9 +150,20 @@ async def forget_head(house: House, tenant_id: UUID) -> None:
 
 
 async def list_logs(house: House) -> list[UUID]:
-    """Every tenant, of every region, that has a log."""
+    """Every tenant, of every region, that has a log or had one."""
     found: list[UUID] = []
     for region in house.database.regions:
         async with across_tenants(house.database, Reason.AUDIT_CHAIN, region=region) as conn:
-            found += await repository.list_tenants_with_logs(conn)
+            listed = await repository.list_tenants_with_logs(conn)
+        noted = await asyncio.to_thread(_noted_in, house.settings.home_of(region) / "audit")
+        found += [*listed, *sorted(noted - set(listed))]
+    return found
+
+
+def _noted_in(folder: Path) -> set[UUID]:
+    """Whose log is noted beside the database, even where nothing of it is left there."""
+    found = set()
+    for head in folder.glob("*/head"):
+        with suppress(ValueError):
+            found.add(UUID(head.parent.name))
     return found

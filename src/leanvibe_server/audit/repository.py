@@ -33,7 +33,8 @@ RAW = """e.tenant_id, e.id, e.name, e.version, e.public, e.audited, e.area, e.pa
 TAKE_TURN = "SELECT pg_advisory_xact_lock(hashtextextended($1, 7))"
 TENANTS_TO_SEAL = "SELECT DISTINCT tenant_id FROM unsealed_events"
 TENANTS_WITH_LOGS = """
-SELECT DISTINCT tenant_id FROM audit_seals UNION SELECT DISTINCT tenant_id FROM unsealed_events
+SELECT id AS tenant_id FROM tenants UNION SELECT DISTINCT tenant_id FROM audit_seals
+UNION SELECT DISTINCT tenant_id FROM unsealed_events ORDER BY tenant_id
 """
 TAKE_UNSEALED = """
 DELETE FROM unsealed_events WHERE tenant_id = $1 AND event_id IN (
@@ -57,7 +58,11 @@ FROM unnest($2::bigint[], $3::uuid[], $4::bytea[], $5::bytea[])
 SEALED_AFTER = f"""
 SELECT s.position, s.event_id, s.row_hash, s.chain_hash, {RAW}
 FROM sealed_events s LEFT JOIN events e ON e.tenant_id = s.tenant_id AND e.id = s.event_id
-WHERE s.tenant_id = $1 AND s.position > $2 ORDER BY s.position LIMIT $3
+WHERE s.tenant_id = $1 AND s.position > $2 AND s.position <= $3 ORDER BY s.position LIMIT $4
+"""
+BEYOND_SEALS = """
+SELECT min(position) FROM sealed_events WHERE tenant_id = $1 AND position > (
+    SELECT coalesce(max(last_position), 0) FROM audit_seals WHERE tenant_id = $1)
 """
 PARTS_OF = """
 SELECT event_id, person_id, salt, body FROM event_personal
@@ -72,7 +77,7 @@ ORDER BY e.id LIMIT 1
 """
 IS_TENANT = "SELECT EXISTS (SELECT 1 FROM tenants WHERE id = $1)"
 # Two looks at another room's tables: what was erased, by request or by age, is not missing.
-ERASED = "SELECT user_id FROM erasures WHERE tenant_id = $1"
+ERASED = "SELECT user_id, certificate, signature FROM erasures WHERE tenant_id = $1"
 KEPT_SINCE = """
 SELECT removed_before FROM retention_marks WHERE tenant_id = $1 AND table_name = 'event_personal'
 """
@@ -163,9 +168,17 @@ async def add_seal(conn: Connection, seal: Seal, entries: Sequence[Entry]) -> No
     )
 
 
-async def list_sealed(conn: Connection, tenant_id: UUID, *, after: int, limit: int) -> list[Any]:
+async def list_sealed(
+    conn: Connection, tenant_id: UUID, *, after: int, until: int, limit: int
+) -> list[Any]:
     """What was sealed, in order, each with its event as it stands now."""
-    return list(await conn.fetch(SEALED_AFTER, tenant_id, after, limit))
+    return list(await conn.fetch(SEALED_AFTER, tenant_id, after, until, limit))
+
+
+async def find_unsealed_end(conn: Connection, tenant_id: UUID) -> int | None:
+    """The first place of the chain that is beyond the last seal, at this very moment."""
+    found: int | None = await conn.fetchval(BEYOND_SEALS, tenant_id)
+    return found
 
 
 async def list_parts(
@@ -182,9 +195,10 @@ async def find_never_sealed(conn: Connection, tenant_id: UUID) -> UUID | None:
     return None if row is None else row["id"]
 
 
-async def list_erased(conn: Connection, tenant_id: UUID) -> frozenset[UUID]:
-    """The people whose data was erased on request."""
-    return frozenset(row["user_id"] for row in await conn.fetch(ERASED, tenant_id))
+async def list_erased(conn: Connection, tenant_id: UUID) -> list[tuple[UUID, dict[str, Any], str]]:
+    """The people whose data was erased on request, each with the certificate and its signature."""
+    rows = await conn.fetch(ERASED, tenant_id)
+    return [(row["user_id"], row["certificate"], row["signature"]) for row in rows]
 
 
 async def find_kept_since(conn: Connection, tenant_id: UUID) -> datetime | None:

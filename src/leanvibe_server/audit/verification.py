@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from leanvibe_server.audit import chain, repository
 from leanvibe_server.audit.chain import ChainKey
 from leanvibe_server.audit.models import Seal
+from leanvibe_server.kernel.certificates import is_genuine
 from leanvibe_server.kernel.event_privacy import digest_of
 from leanvibe_server.kernel.house import House
+from leanvibe_server.kernel.personal_data import DataMap
 
 BATCH = 1000
 
@@ -47,9 +49,9 @@ class _Walk:
 
     key: ChainKey
     link: bytes
-    erased: frozenset[UUID]
-    kept_since: datetime | None
     ends: dict[int, Seal]
+    erased: frozenset[UUID] = frozenset()
+    kept_since: datetime | None = None
     position: int = 0
 
 
@@ -60,31 +62,63 @@ async def verify_tenant(house: House, tenant_id: UUID) -> Verdict:
     """
     await chain.seal_tenant(house, tenant_id)
     key = ChainKey.of(house, tenant_id)
+    # Others seal meanwhile: what is noted was read before the seals, so it is never ahead of them,
+    # and the walk ends where they do.
+    noted = await chain.read_head(house, tenant_id)
     async with house.database.tenant(tenant_id) as conn:
         seals = await repository.list_seals(conn, tenant_id)
-        walk = _Walk(
-            key,
-            key.beginning,
-            await repository.list_erased(conn, tenant_id),
-            await repository.find_kept_since(conn, tenant_id),
-            {seal.last_position: seal for seal in seals},
-        )
+        walk = _Walk(key, key.beginning, {seal.last_position: seal for seal in seals})
     fault = await _walk_chain(house, tenant_id, walk)
-    fault = fault or _check_seals(seals, walk) or await _check_head(house, tenant_id, walk, seals)
-    if fault is None:
-        async with house.database.tenant(tenant_id) as conn:
-            stray = await repository.find_never_sealed(conn, tenant_id)
-        if stray is not None:
-            fault = Fault("inserted", "An entry was put in past the product.", None, stray)
+    fault = fault or _check_seals(seals, walk) or _check_head(noted, walk, seals)
+    fault = fault or await _check_beyond(house, tenant_id)
     head = seals[-1].hash if seals else None
     return Verdict(tenant_id, walk.position, len(seals), head, fault, house.clock.now())
 
 
+def _proved(
+    house: House, tenant_id: UUID, erased: Sequence[tuple[UUID, dict[str, Any], str]]
+) -> frozenset[UUID]:
+    """Whose erasure is certified: a row that somebody put in excuses nothing."""
+    return frozenset(
+        person
+        for person, certificate, signature in erased
+        if is_genuine(house, certificate, signature)
+        and (certificate.get("tenant_id"), certificate.get("subject"))
+        == (str(tenant_id), str(person))
+    )
+
+
+def _bounded(house: House, kept_since: datetime | None) -> datetime | None:
+    """Before when parts may be gone by age: no tenant can have chosen a shorter period."""
+    table = house.part(DataMap).find("event_personal")
+    if kept_since is None or table is None or table.retention is None:
+        return None
+    return min(kept_since, house.clock.now() - timedelta(days=table.retention.shortest))
+
+
+async def _check_beyond(house: House, tenant_id: UUID) -> Fault | None:
+    """Whether anything stands outside of the chain and its seals."""
+    async with house.database.tenant(tenant_id) as conn:
+        bare = await repository.find_unsealed_end(conn, tenant_id)
+        stray = await repository.find_never_sealed(conn, tenant_id)
+    if bare is not None:
+        return Fault("seal_broken", "The seal over the last entries is gone.", bare)
+    if stray is not None:
+        return Fault("inserted", "An entry was put in past the product.", None, stray)
+    return None
+
+
 async def _walk_chain(house: House, tenant_id: UUID, walk: _Walk) -> Fault | None:
+    until = max(walk.ends, default=0)
     while True:
         async with house.database.tenant(tenant_id) as conn:
-            rows = await repository.list_sealed(conn, tenant_id, after=walk.position, limit=BATCH)
+            rows = await repository.list_sealed(
+                conn, tenant_id, after=walk.position, until=until, limit=BATCH
+            )
             parts = await repository.list_parts(conn, tenant_id, [row["event_id"] for row in rows])
+            # Read after the parts: an erasure that ends meanwhile is among these.
+            walk.erased = _proved(house, tenant_id, await repository.list_erased(conn, tenant_id))
+            walk.kept_since = _bounded(house, await repository.find_kept_since(conn, tenant_id))
         for row in rows:
             fault = _check_entry(walk, row) or _check_parts(walk, row, parts)
             if fault is not None:
@@ -148,11 +182,10 @@ def _faults_of_seals(seals: Sequence[Seal], walk: _Walk) -> Iterator[Fault]:
         yield Fault("removed", "Entries or seals at the end are gone.", min(end, walk.position) + 1)
 
 
-async def _check_head(
-    house: House, tenant_id: UUID, walk: _Walk, seals: Sequence[Seal]
+def _check_head(
+    noted: tuple[int, bytes] | None, walk: _Walk, seals: Sequence[Seal]
 ) -> Fault | None:
     """Whether the chain still reaches the seal that is noted beside the database."""
-    noted = await chain.read_head(house, tenant_id)
     if noted is None:
         return None
     position, link = noted

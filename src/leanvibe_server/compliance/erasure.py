@@ -1,8 +1,5 @@
 """Erasure of a person: everything that names them goes, and a certificate says what did."""
 
-import hashlib
-import hmac
-import json
 from typing import Any
 from uuid import UUID
 
@@ -12,9 +9,9 @@ from leanvibe_server.compliance.events import PersonErased
 from leanvibe_server.compliance.models import Erased
 from leanvibe_server.identity import users
 from leanvibe_server.identity.roles.service import require_over
+from leanvibe_server.kernel.certificates import sign
 from leanvibe_server.kernel.clock import rfc3339
 from leanvibe_server.kernel.errors import Conflict, NotFound
-from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.pagination import PageRequest
 from leanvibe_server.kernel.personal_data import DataMap, Subject
 from leanvibe_server.kernel.scope import Scope
@@ -116,15 +113,3 @@ async def list_erased(scope: Scope, page: PageRequest) -> list[Erased]:
     return await repository.list_erased(
         scope.conn, scope.tenant_id, after=page.after, limit=page.limit + 1
     )
-
-
-def sign(house: House, certificate: dict[str, Any]) -> str:
-    """HMAC-SHA256 over the certificate in one fixed form, under a key of this installation."""
-    text = json.dumps(certificate, sort_keys=True, separators=(",", ":"))
-    key = house.vault.derive("certificates of erasure")
-    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
-
-
-def is_genuine(house: House, erased: Erased) -> bool:
-    """Whether a certificate is as it was signed."""
-    return hmac.compare_digest(sign(house, erased.certificate), erased.signature)

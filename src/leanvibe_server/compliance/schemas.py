@@ -6,10 +6,10 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from leanvibe_server.compliance import exports
-from leanvibe_server.compliance.erasure import is_genuine
 from leanvibe_server.compliance.models import Consent, Erased, Export
 from leanvibe_server.compliance.processing import Activity, Record
 from leanvibe_server.compliance.retention import Period
+from leanvibe_server.kernel.certificates import is_genuine
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.schemas import Timestamp
 from leanvibe_server.kernel.scope import Scope
@@ -79,7 +79,7 @@ class ErasureView(BaseModel):
             erased_at=erased.erased_at,
             certificate=erased.certificate,
             signature=erased.signature,
-            genuine=is_genuine(house, erased),
+            genuine=is_genuine(house, erased.certificate, erased.signature),
         )
 
 

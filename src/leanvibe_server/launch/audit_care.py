@@ -7,6 +7,7 @@ from leanvibe_server import wiring
 from leanvibe_server.audit.chain import forget_head, list_logs
 from leanvibe_server.audit.verification import Verdict, verify_tenant
 from leanvibe_server.kernel.config import Settings
+from leanvibe_server.launch.errors import LaunchError
 
 
 def verify(settings: Settings, tenant_id: UUID | None, *, accept_restored: bool) -> list[Verdict]:
@@ -19,7 +20,10 @@ async def _verify(
 ) -> list[Verdict]:
     house = await wiring.open_house(settings)
     try:
-        tenants = await list_logs(house) if tenant_id is None else [tenant_id]
+        logs = await list_logs(house)
+        if tenant_id is not None and tenant_id not in logs:
+            raise LaunchError(f"There is no tenant {tenant_id}.")
+        tenants = logs if tenant_id is None else [tenant_id]
         if accept_restored:
             for one in tenants:
                 await forget_head(house, one)

@@ -4,8 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
+import asyncpg
+
 from leanvibe_server import wiring
 from leanvibe_server.kernel.config import Settings
+from leanvibe_server.kernel.crypto import Undecipherable
+from leanvibe_server.kernel.errors import AppError
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.scope import SYSTEM, Scope
 from leanvibe_server.launch.errors import LaunchError
@@ -47,6 +51,21 @@ async def _for_each(
         tenants = await service.list_tenants_with_keys(house, tenant_id)
         if tenant_id is not None and not tenants:
             raise LaunchError(f"The tenant {tenant_id} has no data keys.")
-        return sum([await do(house, one) for one in tenants])
+        return await _do_all(house, tenants, do)
     finally:
         await house.database.close()
+
+
+async def _do_all(
+    house: House, tenants: list[UUID], do: Callable[[House, UUID], Awaitable[int]]
+) -> int:
+    """One tenant's trouble holds up no other. Raises: LaunchError: with whose it was."""
+    done, failed = 0, []
+    for one in tenants:
+        try:
+            done += await do(house, one)
+        except (AppError, Undecipherable, OSError, asyncpg.PostgresError) as error:
+            failed.append(f"{one}: {error}")
+    if failed:
+        raise LaunchError(f"{done} done, and not: {'; '.join(failed)}")
+    return done
