@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from leanvibe_server.kernel.outbound import OutboundClient
 from tests.conftest import FakeClock
 from tests.fakes.oidc_provider import Person
 from tests.given import Organisation
@@ -169,3 +170,31 @@ async def test_a_password_proves_nothing_where_single_sign_on_is_asked_for(
     )
     assert reason(refused) == (403, "sso_required")
     assert (await prove(world, held)).status_code == 200
+
+
+async def test_a_provider_that_asks_nobody_again_is_not_offered(world: World) -> None:
+    held = (await world.sign_in()).json()
+    house = world.organisation.house
+    await change_provider(house, world.provider, issuer="https://accounts.google.com")
+    assert (await begin(world, held)).status_code == 404
+
+
+async def test_a_link_is_not_made_from_a_session_that_no_longer_counts(world: World) -> None:
+    held = await sign_in(world.client, world.organisation, "admin")
+    begun = await world.client.post(
+        f"/v1/auth/sso/{world.provider.slug}/link", headers=bearer(held)
+    )
+    back = world.idp.authorize(begun.json()["redirect_url"])
+    transport = world.organisation.house.part(OutboundClient).transport
+    assert isinstance(transport, httpx.MockTransport)
+
+    class Meanwhile(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            if request.url.path == "/userinfo":
+                await set_policy(world.organisation.house, world.organisation, sso_required=True)
+            return await transport.handle_async_request(request)
+
+    world.organisation.house.part(OutboundClient).transport = Meanwhile()
+    body = {"auth_code": back["code"], "state": back["state"]}
+    answer = await world.client.post("/v1/auth/sso/link", json=body, headers=bearer(held))
+    assert reason(answer) == (400, "session_ended")

@@ -5,10 +5,12 @@ import pytest
 
 from leanvibe_server.identity.federation import service as providers
 from leanvibe_server.kernel.house import House
+from tests.conftest import FakeClock
 from tests.given import Organisation
 from tests.identity.given_people import system_scope
-from tests.identity.given_providers import add_provider, change_provider
+from tests.identity.given_providers import add_provider, change_provider, link_identity
 from tests.identity.given_sessions import bearer, set_policy, sign_in, status
+from tests.identity.mfa.given_factors import enrol, totp_code
 from tests.identity.oidc_world import World, make_world
 
 
@@ -135,3 +137,18 @@ async def test_a_logout_at_the_provider_ends_a_sign_in_that_waits(
             remote_session="session-1",
         )
     assert (await world.client.post("/v1/auth/mfa/setup", json=body)).status_code == 401
+
+
+async def test_a_plan_that_is_lost_ends_a_sign_in_that_waits(
+    world: World, house: House, clock: FakeClock
+) -> None:
+    organisation = world.organisation
+    await link_identity(house, world.provider, organisation.people["owner"].id, "subject-1")
+    secret = (await enrol(world.client, organisation, clock))["secret"]
+    token = (await world.sign_in()).json()["details"]["mfa_token"]
+    async with house.database.tenant(organisation.id) as conn:
+        await conn.execute("UPDATE tenants SET plan = 'developer' WHERE id = $1", organisation.id)
+    answer = await world.client.post(
+        "/v1/auth/mfa/challenge", json={"mfa_token": token, "code": totp_code(secret, clock)}
+    )
+    assert answer.status_code == 401, answer.text

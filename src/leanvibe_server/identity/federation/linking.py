@@ -9,8 +9,10 @@ from leanvibe_server.identity.federation.people import Assertion, link_to, requi
 from leanvibe_server.identity.federation.schemas import LinkedIdentities, LinkedIdentity
 from leanvibe_server.identity.federation.service import end_sessions, require_provider
 from leanvibe_server.identity.models import User
+from leanvibe_server.identity.policy import policy_of
 from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.repository import sessions as session_rows
+from leanvibe_server.identity.sessions import still_holds
 from leanvibe_server.kernel.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from leanvibe_server.kernel.scope import Scope
 
@@ -25,8 +27,13 @@ async def link_own(scope: Scope, assertion: Assertion, *, user_id: UUID, session
     await rows.lock_subject(scope.conn, provider.id, assertion.subject)
     session = await session_rows.find_session(scope.conn, scope.tenant_id, session_id)
     user = await people.lock_user(scope.conn, scope.tenant_id, user_id)
-    ended = session is None or session.ended_at is not None or session.expires_at <= scope.now
-    if ended or user is None or not user.may_sign_in(scope.now):
+    policy = await policy_of(scope)
+    if (
+        session is None
+        or user is None
+        or not user.may_sign_in(scope.now)
+        or not still_holds(session, policy, scope.now, role=user.role)
+    ):
         raise InvalidRequest(
             "Your session has ended meanwhile, so nothing was linked. Sign in and try again.",
             details={"reason": "session_ended"},

@@ -20,6 +20,7 @@ from leanvibe_server.identity.federation.people import Assertion, require_enable
 from leanvibe_server.identity.federation.protocols import Departure, Protocols, Wish
 from leanvibe_server.identity.login import SignedIn
 from leanvibe_server.identity.models import Proof, User
+from leanvibe_server.identity.oidc.known import GOOGLE
 from leanvibe_server.identity.oidc.models import Flow
 from leanvibe_server.identity.oidc.settings import settings_of
 from leanvibe_server.kernel.access import Errand
@@ -32,12 +33,16 @@ LEEWAY = timedelta(seconds=60)
 
 
 async def list_ways(scope: Scope, user: User) -> list[SsoProvider]:
-    """The providers that are on and linked to the user, who can be asked to prove them anew."""
+    """The providers that are on and linked to the user, and can be asked to prove them anew.
+
+    Google asks nobody again who is signed in there.
+    """
     linked = {
         one.provider_id for one in await rows.list_identities(scope.conn, scope.tenant_id, user.id)
     }
     enabled = await rows.list_enabled(scope.conn, scope.tenant_id)
-    return [one for one in enabled if one.protocol == OIDC and one.id in linked]
+    asking = [one for one in enabled if one.protocol == OIDC and one.issuer != GOOGLE]
+    return [one for one in asking if one.id in linked]
 
 
 async def depart(
