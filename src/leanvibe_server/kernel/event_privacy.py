@@ -45,6 +45,8 @@ _TELLTALE = re.compile(
     r"|(?<![0-9A-Za-z])[0-9A-Za-z]{65}(?![0-9A-Za-z])"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
 )
+# No alternative of the pattern is shorter: xoxb- and ten more.
+_SHORTEST_SECRET = 15
 
 
 @dataclass(frozen=True)
@@ -69,13 +71,19 @@ def printable(text: str | None, limit: int = 300) -> str | None:
     """Foreign text fit for a log: control characters escaped, secrets out, length bounded."""
     if text is None:
         return None
-    bounded = redacted(text[:limit])
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in bounded)[:limit]
+    return _escaped(redacted(text[:limit]))[:limit]
+
+
+def _escaped(text: str, but: str = "") -> str:
+    """The text with a visible sign for each character that could act on a reader's terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in but else repr(c)[1:-1] for c in text)
 
 
 def redacted(text: str) -> str:
     """The text without what looks like a key or a token."""
-    return _TELLTALE.sub(REDACTED, text)
+    return text if len(text) < _SHORTEST_SECRET else _TELLTALE.sub(REDACTED, text)
 
 
 def cleaned(value: Any, name: str = "") -> Any:
@@ -88,8 +96,7 @@ def cleaned(value: Any, name: str = "") -> Any:
         return value
     if name in SECRET and value:
         return REDACTED
-    text = redacted(value[:LONGEST])
-    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+    return _escaped(redacted(value[:LONGEST]), but="\n\t")
 
 
 def split(payload: dict[str, Any], actor: "Actor") -> tuple[dict[str, Any], list[Part]]:
