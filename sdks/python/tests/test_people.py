@@ -58,3 +58,19 @@ def test_what_belongs_to_a_person_has_its_paths(
     assert client.users.factors("u1").backup_codes_left == 8
     assert client.users.groups("u1").data == []
     assert client.users.projects("u1").data[0].role == "manager"
+
+
+def test_the_members_of_a_group_are_listed(api: LoopbackApi, client: LeanVibeClientSync) -> None:
+    group = {
+        "id": "g1", "name": "Engineers", "description": "", "role": None, "members_count": 1,
+        "created_at": "2026-03-02T12:00:00Z",
+    }  # fmt: skip
+    member = {
+        "user_id": "u1", "email": "a@b.example", "username": "a",
+        "added_at": "2026-03-02T12:00:00Z",
+    }  # fmt: skip
+    api.answer("GET", "/v1/groups/g1", Reply(200, group))
+    api.answer("GET", "/v1/groups/g1/members", Reply(200, {**EMPTY, "data": [member]}))
+
+    assert client.groups.get("g1").name == "Engineers"
+    assert client.groups.members("g1").data[0].email == "a@b.example"

@@ -1,5 +1,7 @@
 """What a permission lets somebody do, in the words of the dashboard."""
 
+from collections.abc import Iterable
+
 from leanvibe_server.kernel.access import Permission
 from leanvibe_server.web.formats import words
 
@@ -33,6 +35,24 @@ _MEANINGS = {
     Permission.AUDIT_READ: "Read the organisation's audit log",
     Permission.AUDIT_READ_ALL: "Read every audit log",
 }
+
+
+AREAS = (
+    ("Projects and tasks", ("project", "task")),
+    ("People and roles", ("user", "role", "scim")),
+    ("Security and privacy", ("security", "privacy", "api_key", "audit")),
+    ("Organisation", ("tenant", "organization", "usage")),
+)
+
+
+def by_area(permissions: Iterable[Permission]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Permissions with their meanings, under what they are about."""
+    held = list(permissions)
+    areas = [
+        (label, [(one.value, meaning_of(one)) for one in held if one.partition(":")[0] in kinds])
+        for label, kinds in AREAS
+    ]
+    return [(label, found) for label, found in areas if found]
 
 
 def meaning_of(permission: Permission) -> str:

@@ -11,9 +11,10 @@ from leanvibe_server.identity.roles.schemas import NewRole, RoleChange
 from leanvibe_server.kernel.access import Permission
 from leanvibe_server.kernel.errors import NotFound
 from leanvibe_server.kernel.http import PathId
+from leanvibe_server.web.formats import role_name
 from leanvibe_server.web.forms import fill
 from leanvibe_server.web.page import ScopedPage, page
-from leanvibe_server.web.permission_texts import meaning_of
+from leanvibe_server.web.permission_texts import by_area, meaning_of
 from leanvibe_server.web.routes import PageRouter
 
 router = PageRouter()
@@ -109,15 +110,12 @@ async def _role(opened: ScopedPage, role_id: PathId) -> dict[str, Any]:
     return {
         "role": role,
         "choices": _choices(opened),
-        "others": [("", "nobody has it"), *((one.name, one.name) for one in others)],
+        "uses": await service.count_uses(opened.scope, role.name),
+        "others": [("", "Choose a role"), *((one.name, role_name(one.name)) for one in others)],
     }
 
 
-def _choices(opened: ScopedPage) -> list[tuple[str, str]]:
-    """The permissions this person may put into a role."""
+def _choices(opened: ScopedPage) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The permissions this person may put into a role, by area."""
     held = opened.scope.permissions & (GRANTABLE - {Permission.SELF})
-    return [
-        (permission.value, meaning_of(permission))
-        for permission in Permission
-        if permission in held
-    ]
+    return by_area(permission for permission in Permission if permission in held)

@@ -147,6 +147,11 @@ async def delete_role(scope: Scope, role_id: UUID, replacement: str | None) -> N
     )
 
 
+async def count_uses(scope: Scope, role: str) -> dict[str, int]:
+    """How many people, members of projects and identity providers go by a role."""
+    return await rows.count_uses(scope.conn, scope.tenant_id, role)
+
+
 async def require_grantable(scope: Scope, name: str | None, *, field: str = "role") -> str:
     """The name of a role the caller may give to somebody here; developer when none is named.
 

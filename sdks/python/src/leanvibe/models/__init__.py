@@ -17,6 +17,7 @@ from leanvibe.models.mfa import (
 from leanvibe.models.people import (
     BulkResult,
     Group,
+    GroupMember,
     InvitationResult,
     Member,
     Membership,
@@ -100,6 +101,7 @@ __all__ = [
     "Factor",
     "FactorList",
     "Group",
+    "GroupMember",
     "Identity",
     "InvitationResult",
     "LinkedIdentities",

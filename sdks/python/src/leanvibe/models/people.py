@@ -42,6 +42,15 @@ class RoleList(Record):
     data: list[Role]
 
 
+class GroupMember(Record):
+    """Somebody in a group."""
+
+    user_id: str
+    email: str
+    username: str
+    added_at: datetime
+
+
 class PersonGroups(Record):
     """The groups a person is in."""
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from leanvibe._faces import Resource, Runner, endpoint, pages
 from leanvibe._operations import Call, given, path_of, reads, reads_nothing, reads_page
 from leanvibe._records import Record
-from leanvibe.models import ApiKey, Group, OAuthClient, ScimToken, ServiceAccount
+from leanvibe.models import ApiKey, Group, GroupMember, OAuthClient, ScimToken, ServiceAccount
 from leanvibe.pagination import Page
 
 
@@ -114,6 +114,22 @@ class Groups(Resource[Runner]):
     def delete(self, group_id: str | UUID) -> Call[None]:
         """Delete a group; its members lose the role it gave."""
         return Call(method="DELETE", path=path_of("groups", group_id), read=reads_nothing)
+
+    @endpoint
+    def get(self, group_id: str | UUID) -> Call[Group]:
+        """One group."""
+        return Call(method="GET", path=path_of("groups", group_id), read=reads(Group))
+
+    def _members(
+        self, group_id: str | UUID, *, limit: int | None = None, cursor: str | None = None
+    ) -> Call[Page[GroupMember]]:
+        """Who is in a group."""
+        query = given(limit=limit, cursor=cursor)
+        path = path_of("groups", group_id, "members")
+        return Call(method="GET", path=path, read=reads_page(GroupMember), query=query)
+
+    members = endpoint(_members)
+    iterate_members = pages(_members)
 
     @endpoint
     def add_members(self, group_id: str | UUID, user_ids: Sequence[str | UUID]) -> Call[Group]:
