@@ -12,6 +12,7 @@ from leanvibe_server.kernel.house import House
 from leanvibe_server.tenancy.directory import RESERVED_SLUGS, make_slug
 from tests.conftest import FakeClock
 from tests.given import PASSWORD, Organisation, organisation
+from tests.tenancy.given_trees import below
 
 
 @pytest.fixture
@@ -54,6 +55,28 @@ async def test_the_own_tenant_is_printed_with_its_limits_and_use(
     assert info["current_usage"]["users_count"] == 6
     assert info["current_usage"]["projects_count"] == 1
     assert info["current_usage"]["concurrent_sessions"] == 1
+
+
+async def test_one_tenant_is_printed_with_how_many_people_it_has(
+    client: httpx.AsyncClient,
+    house: House,
+    acme: Organisation,
+    platform_headers: dict[str, str],
+) -> None:
+    child = await below(house, acme, "North")
+    for whose, headers, people in (
+        (acme, await acme.headers(client, "viewer"), 6),
+        (child, await acme.headers(client, "admin"), 2),
+        (acme, platform_headers, 6),
+    ):
+        shown = await client.get(f"/v1/tenants/{whose.id}", headers=headers)
+        assert shown.json()["user_count"] == people, shown.text
+        assert shown.json()["suspended_reason"] is None
+    why = {"reason": "Payment overdue"}
+    await client.post(f"/v1/tenants/{acme.id}/suspend", json=why, headers=platform_headers)
+    owner = await acme.headers(client)
+    shown = await client.get(f"/v1/tenants/{acme.id}", headers=owner)
+    assert shown.json()["suspended_reason"] == "Payment overdue"
 
 
 async def test_an_admin_changes_name_and_branding_and_keeps_the_rest(

@@ -7,7 +7,7 @@ from leanvibe_server.kernel.errors import Conflict, Forbidden, NotFound
 from leanvibe_server.kernel.http import PathId, Router, refuses
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.tenancy import service
-from leanvibe_server.tenancy.schemas import Suspension, TenantView
+from leanvibe_server.tenancy.schemas import Suspension, TenantDetail, TenantView
 
 router = Router(tags=["Tenants"])
 
@@ -17,9 +17,10 @@ Administrator = Annotated[Scope, may(Permission.TENANT_ADMIN)]
 @router.get("/tenants/{tenant_id}", responses=refuses(NotFound))
 async def get_tenant(
     tenant_id: PathId, scope: Annotated[Scope, may(Permission.TENANT_READ)]
-) -> TenantView:
-    """The tenant of this token; platform administrators see any."""
-    return TenantView.of(await service.show_tenant(scope, tenant_id))
+) -> TenantDetail:
+    """The tenant of this token, or for its administrators one below it; platform administrators
+    see any."""
+    return await service.describe_tenant(scope, tenant_id)
 
 
 @router.post("/tenants/{tenant_id}/suspend", responses=refuses(Forbidden, NotFound, Conflict))

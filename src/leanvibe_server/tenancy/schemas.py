@@ -38,6 +38,13 @@ class TenantView(BaseModel):
         return cls(**facts(tenant))
 
 
+class TenantDetail(TenantView):
+    """One tenant, with how many people it has."""
+
+    user_count: int
+    suspended_reason: str | None
+
+
 def facts(tenant: Tenant) -> dict[str, Any]:
     """What every print of a tenant says."""
     return {

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from leanvibe_server.kernel.access import Permission
+from leanvibe_server.kernel.db import Connection
 from leanvibe_server.kernel.errors import Conflict, NotFound
 from leanvibe_server.kernel.events import Event
 from leanvibe_server.kernel.house import House
@@ -26,7 +27,14 @@ from leanvibe_server.tenancy.events import (
     TenantUpdated,
 )
 from leanvibe_server.tenancy.models import Tenant, TenantFilter
-from leanvibe_server.tenancy.schemas import TenantPage, TenantQuery, TenantView, check_configuration
+from leanvibe_server.tenancy.schemas import (
+    TenantDetail,
+    TenantPage,
+    TenantQuery,
+    TenantView,
+    check_configuration,
+    facts,
+)
 from leanvibe_server.tenancy.tree import service as tree
 
 
@@ -270,6 +278,23 @@ async def show_tenant(scope: Scope, tenant_id: UUID) -> Tenant:
         return await require_tenant(scope, tenant_id)
     async with across_tenants(scope.house.database, Reason.TENANT_ADMIN, tenant_id) as conn:
         return await require_tenant(replace(scope, conn=conn), tenant_id)
+
+
+async def describe_tenant(scope: Scope, tenant_id: UUID) -> TenantDetail:
+    """One tenant that the caller may see, and how many people it has. Raises: NotFound."""
+    tenant = await show_tenant(scope, tenant_id)
+    count = partial(_count_users, scope.house, tenant.id, scope.now)
+    if tenant.id == scope.tenant_id:
+        people = await count(scope.conn)
+    else:
+        async with across_tenants(scope.house.database, Reason.ORGANIZATIONS, tenant.id) as conn:
+            people = await count(conn)
+    reason = tenant.suspended_reason if tenant.suspended else None
+    return TenantDetail(**facts(tenant), user_count=people, suspended_reason=reason)
+
+
+async def _count_users(house: House, tenant_id: UUID, now: datetime, conn: Connection) -> int:
+    return (await house.tallies["users"](conn, [tenant_id], now)).get(tenant_id, 0)
 
 
 async def suspend(scope: Scope, tenant_id: UUID, *, reason: str) -> Tenant:

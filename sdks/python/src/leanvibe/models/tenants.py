@@ -103,6 +103,8 @@ class Tenant(Record):
     created_at: datetime
     trial_ends_at: datetime | None = None
     deletes_at: datetime | None = None
+    user_count: int | None = None
+    suspended_reason: str | None = None
 
 
 class TenantUsage(Record):
