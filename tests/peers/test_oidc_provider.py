@@ -28,8 +28,11 @@ MODULES = ROOT / ".tools" / "oidc-provider"
 SERVER = Path(__file__).parent / "oidc_provider" / "server.js"
 SECRET = "a secret that only the two of us know"
 
+INSTALLED = (
+    shutil.which("node") is not None and (MODULES / "node_modules" / "oidc-provider").is_dir()
+)
 pytestmark = pytest.mark.skipif(
-    shutil.which("node") is None or not (MODULES / "node_modules" / "oidc-provider").is_dir(),
+    not INSTALLED,
     reason="PEER MISSING: npm's oidc-provider is not installed; run scripts/oidc-peer.sh",
 )
 
@@ -83,9 +86,9 @@ def free_port() -> int:
         return port
 
 
-async def start(port: int, backchannel: str) -> subprocess.Popen[str]:
+async def start(port: int, backchannel: str, *, callback: str = CALLBACK) -> subprocess.Popen[str]:
     process = subprocess.Popen(
-        ["node", str(SERVER), str(port), str(MODULES), CALLBACK, backchannel],
+        ["node", str(SERVER), str(port), str(MODULES), callback, backchannel],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
