@@ -37,3 +37,22 @@ async def test_nobody_comes_to_a_role_above_theirs_by_a_certificate_of_their_own
     assert plain.status_code == 200
     within = own | {"role_mapping": [], "default_role": "sso-keeper"}
     assert (await client.patch(path, json=within, headers=keeper)).status_code == 200
+
+
+async def test_a_provider_is_set_up_once_in_an_organisation(
+    client: httpx.AsyncClient, acme: Organisation
+) -> None:
+    corp = await connect(client, acme)
+    body = {
+        "provider_type": "saml",
+        "provider_name": "The same again",
+        "settings": {"metadata_xml": metadata(pairs=(OTHER,))},
+    }
+    owner = await acme.headers(client)
+    again = await client.post("/v1/auth/sso/providers", json=body, headers=owner)
+    assert (again.status_code, again.json()["error"]) == (409, "conflict")
+    assert again.json()["details"]["provider_id"] == str(corp.provider_id)
+    path = f"/v1/auth/sso/providers/{corp.provider_id}"
+    assert (await client.delete(path, headers=owner)).status_code == 204
+    added = await client.post("/v1/auth/sso/providers", json=body, headers=owner)
+    assert added.status_code == 201

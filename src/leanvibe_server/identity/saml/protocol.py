@@ -32,7 +32,7 @@ from leanvibe_server.identity.saml.xml import MAX_BYTES
 from leanvibe_server.identity.visits import scope_in
 from leanvibe_server.kernel.access import Errand
 from leanvibe_server.kernel.crypto import hash_token
-from leanvibe_server.kernel.errors import InvalidRequest
+from leanvibe_server.kernel.errors import Conflict, InvalidRequest
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.outbound import OutboundClient, Unreachable
 from leanvibe_server.kernel.request import Visit
@@ -54,7 +54,7 @@ class SamlProtocol:
     ) -> Setup:
         """Read the provider's metadata from the settings, or from where they say.
 
-        Raises: InvalidRequest: naming the field.
+        Raises: InvalidRequest: naming the field. Conflict: that provider is set up already.
         """
         settings = parse_settings(wanted.settings)
         document = await _document(errand, wanted.settings, settings)
@@ -65,6 +65,8 @@ class SamlProtocol:
                 raise _invalid("metadata_xml", "Give the provider's metadata_xml or metadata_url.")
             return _setup(current.issuer, kept | {"idp": current.configuration["idp"]})
         metadata = _read(errand.house, document, settings)
+        if current is None:
+            await _require_new(errand, metadata.entity_id)
         if current is not None and metadata.entity_id != current.issuer:
             raise _invalid(
                 "metadata_xml",
@@ -220,6 +222,19 @@ def _read(house: House, document: bytes, settings: SamlSettings) -> IdpMetadata:
         )
     except Refused as error:
         raise _invalid("metadata_xml", f"The metadata is refused: {error}.") from None
+
+
+async def _require_new(errand: Errand, entity_id: str) -> None:
+    """Messages that answer nothing say no more than who they are from, so one provider at most
+    bears a name. Raises: Conflict."""
+    async with errand.scope() as scope:
+        found = await rows.find_provider_by_issuer(scope.conn, scope.tenant_id, entity_id)
+    if found is not None:
+        raise Conflict(
+            f"{found.name} is the provider {entity_id} already. Import this metadata there, or "
+            "delete it first.",
+            details={"field": "metadata_xml", "provider_id": str(found.id)},
+        )
 
 
 def _shown(settings: SamlSettings) -> dict[str, Any]:

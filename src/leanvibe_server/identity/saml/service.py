@@ -110,6 +110,8 @@ async def request_form(visit: Visit, slug: str, handle: str) -> Response:
         tenant = await require_tenant(scope)
         if provider is None or not provider.enabled or tenant.slug != slug:
             raise _no_request()
+        if "saml" not in plan_of(tenant.plan).features:
+            raise _no_request()
         current = (await keys.open_keys(scope)).current
     root = sign_on_request(
         provider, addresses_of(visit.house.settings, slug), settings_of(provider), found
