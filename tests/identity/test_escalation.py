@@ -1,5 +1,6 @@
 """Nobody gets by a detour what they may not be given."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -131,3 +132,20 @@ async def test_names_are_one_line_that_shows_all_it_holds(
             assert answer.status_code == 400, (path, name)
     group = await client.post("/v1/groups", json={"name": "a\n\u202eb"}, headers=owner)
     assert group.json()["name"] == "a b"
+
+
+async def test_an_organisation_is_handed_over_once_even_if_asked_twice_at_once(
+    client: httpx.AsyncClient, acme: Organisation
+) -> None:
+    owner = await acme.headers(client)
+    heirs = [str(acme.people[role].id) for role in ("developer", "viewer")]
+    answers = await asyncio.gather(
+        *(
+            client.post("/v1/tenants/me/ownership", json={"user_id": heir}, headers=owner)
+            for heir in heirs
+        )
+    )
+    assert sorted(answer.status_code for answer in answers)[0] == 200
+    assert max(answer.status_code for answer in answers) in (403, 409)
+    people = (await client.get("/v1/users?role=owner", headers=owner)).json()["data"]
+    assert len(people) == 1

@@ -2,7 +2,9 @@
 
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
+import asyncpg
 import httpx
 import pytest
 
@@ -92,3 +94,16 @@ async def test_a_role_that_an_admin_gives_meanwhile_is_the_persons_own(
     assert (await client.patch(f"/v1/users/{person}", json=given, headers=owner)).status_code == 200
     await client.delete(f"{path}/members/{person}", headers=owner)
     assert await role_of(client, owner, person) == "developer"
+
+
+async def test_a_group_has_another_version_when_a_member_is_removed_from_the_organisation(
+    client: httpx.AsyncClient, acme: Organisation, admin: asyncpg.Connection
+) -> None:
+    owner = await acme.headers(client)
+    person = str(acme.people["viewer"].id)
+    path = await group(client, owner, "developer", person)
+    find = "SELECT version FROM groups WHERE id = $1"
+    before = await admin.fetchval(find, UUID(path.rpartition("/")[2]))
+    assert (await client.delete(f"/v1/users/{person}", headers=owner)).status_code == 204
+    assert (await client.get(path, headers=owner)).json()["members_count"] == 0
+    assert await admin.fetchval(find, UUID(path.rpartition("/")[2])) > before

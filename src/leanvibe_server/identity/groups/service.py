@@ -180,11 +180,16 @@ async def change_members(
 
 
 async def leave_all(scope: Scope, user_id: UUID) -> None:
-    """Take somebody out of every group, as when they leave the organisation."""
+    """Take somebody out of every group, as when their directory knows them no more."""
+    await forget_member(scope, user_id)
+    await _apply_roles(scope, [user_id])
+
+
+async def forget_member(scope: Scope, user_id: UUID) -> None:
+    """Take somebody who is about to be removed out of every group."""
     for group_id in await rows.leave_all(scope.conn, scope.tenant_id, user_id):
         await rows.touch(scope.conn, scope.tenant_id, group_id, now=scope.now)
         await scope.emit(GroupMembersChanged(group_id=group_id, added=[], removed=[user_id]))
-    await _apply_roles(scope, [user_id])
 
 
 async def find_unknown(scope: Scope, ids: Sequence[UUID]) -> UUID | None:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from leanvibe_server.identity import lookup, mails, users
 from leanvibe_server.identity.events import UserUpdated
+from leanvibe_server.identity.groups import service as groups
 from leanvibe_server.identity.mfa.registry import forget_keys_of
 from leanvibe_server.identity.models import User
 from leanvibe_server.identity.people import repository as rows
@@ -188,6 +189,8 @@ async def hand_over(scope: Scope, handover: Handover) -> User:
     former = await people.lock_user(scope.conn, scope.tenant_id, own_id)
     if heir is None or heir.is_service or former is None:
         raise NotFound("No such user.")
+    if former.role != Role.OWNER:
+        raise Conflict("You have handed the organisation over already.")
     if heir.id == former.id or not heir.may_sign_in(scope.now):
         raise Conflict("The new owner must be somebody else, who may sign in.")
     for user, role in ((heir, Role.OWNER.value), (former, kept)):
@@ -226,6 +229,8 @@ async def _lock_leaver(scope: Scope, user_id: UUID) -> User:
 
 async def _remove(scope: Scope, user: User, *, reason: str) -> None:
     await users.shut_out(scope, user, reason=reason)
+    # A provisioning client that keeps the groups must see that they have changed.
+    await groups.forget_member(scope, user.id)
     await forget_keys_of(scope, user.id)
     await rows.delete(scope.conn, scope.tenant_id, user.id)
     await lookup.forget_user(scope, user.id)
