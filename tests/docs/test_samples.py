@@ -10,6 +10,7 @@ from textwrap import dedent
 
 import pytest
 
+import leanvibe.exceptions
 from leanvibe import LeanVibeClientSync
 from leanvibe_server import wiring
 from leanvibe_server.web import pages as web_pages
@@ -91,9 +92,32 @@ def test_the_sdk_s_page_lists_every_method_and_no_other() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_examples_of_a_page_can_be_read_by_a_machine(page: Path) -> None:
     for block in fences(page, "python"):
-        ast.parse(f"async def example():\n{_indented(block)}")
+        tree = ast.parse(f"async def example():\n{_indented(block)}")
+        assert [name for name in _names(tree) if not _resolves(name)] == []
     for block in fences(page, "json"):
         json.loads(re.sub(r"…", '"…"', re.sub(r'"[^"]*"', '""', block)))
+
+
+def _names(tree: ast.AST) -> Iterator[list[str]]:
+    """What an example says of the package and of its client: `leanvibe.x.y`, `client.x.y`."""
+    for node in ast.walk(tree):
+        parts = []
+        while isinstance(node, ast.Attribute):
+            parts.insert(0, node.attr)
+            node = node.value
+        if parts and isinstance(node, ast.Name) and node.id in ("leanvibe", "client"):
+            yield [node.id, *parts]
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("leanvibe"):
+            yield from ([*str(node.module).split("."), one.name] for one in node.names)
+
+
+def _resolves(name: list[str]) -> bool:
+    first, *rest = name
+    with LeanVibeClientSync(api_key="lv_test_none") as client:
+        thing: object = client if first == "client" else leanvibe
+        for part in rest:
+            thing = getattr(thing, part, None)
+        return thing is not None
 
 
 def _indented(block: str) -> str:
