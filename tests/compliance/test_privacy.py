@@ -17,8 +17,9 @@ from leanvibe_server.compliance import exports, repository, retention
 from leanvibe_server.compliance.archive import ABROAD
 from leanvibe_server.identity import service as identity
 from leanvibe_server.kernel.access import Role
+from leanvibe_server.kernel.crypto import Undecipherable
 from leanvibe_server.kernel.house import House
-from leanvibe_server.kernel.jobs import Work
+from leanvibe_server.kernel.jobs import MAX_ATTEMPTS, Work
 from leanvibe_server.kernel.mail import Mail, queue_mail
 from leanvibe_server.kernel.personal_data import Subject
 from leanvibe_server.kernel.scope import SYSTEM, Scope
@@ -240,6 +241,25 @@ async def test_sec_crypto_residency_gdpr_06_an_export_on_the_disk_holds_no_plain
     assert list(folder.iterdir()) == []
     sealed = "SELECT file_key_sealed FROM privacy_exports WHERE id = $1"
     assert await admin.fetchval(sealed, UUID(ready["id"])) is None
+
+
+async def test_an_export_that_cannot_be_written_stands_in_nobodys_way(
+    client: httpx.AsyncClient, acme: Organisation
+) -> None:
+    headers = await acme.headers(client)
+    async with acme.house.database.tenant(acme.id) as conn:
+        await keys.destroy_all(Scope(conn, acme.id, SYSTEM, acme.house.clock, acme.house))
+    asked = [await client.post("/v1/privacy/exports", json={}, headers=headers) for _ in range(6)]
+    assert [answer.status_code for answer in asked] == [201] * 5 + [409]
+    export_id = asked[0].json()["id"]
+    for attempt, status in ((0, "queued"), (MAX_ATTEMPTS - 1, "failed")):
+        with pytest.raises(Undecipherable):
+            await exports.write_export(Work(acme.house, acme.id, attempt), export_id=export_id)
+        shown = await client.get(f"/v1/privacy/exports/{export_id}", headers=headers)
+        assert shown.json()["status"] == status
+    again = await client.post("/v1/privacy/exports", json={}, headers=headers)
+    assert again.status_code == 201
+    assert list((acme.house.settings.home / "exports" / str(acme.id)).iterdir()) == []
 
 
 async def _caller(org: Organisation) -> Scope:

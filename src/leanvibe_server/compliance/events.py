@@ -28,6 +28,14 @@ class ExportReady(PrivacyEvent, frozen=True, kw_only=True):
     sha256: str
 
 
+class ExportFailed(PrivacyEvent, frozen=True, kw_only=True):
+    """An export could not be written, however often it was tried."""
+
+    name: ClassVar[str] = "privacy.export_failed"
+    export_id: UUID
+    failure: str
+
+
 class ExportDownloaded(PrivacyEvent, frozen=True, kw_only=True):
     name: ClassVar[str] = "privacy.export_downloaded"
     export_id: UUID

@@ -13,6 +13,7 @@ from leanvibe_server.compliance.errors import ExportNotReady
 from leanvibe_server.compliance.events import (
     ExportDownloaded,
     ExportExpired,
+    ExportFailed,
     ExportReady,
     ExportRequested,
 )
@@ -23,7 +24,7 @@ from leanvibe_server.kernel.crypto import Undecipherable
 from leanvibe_server.kernel.errors import Conflict, NotFound
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.ids import parse_id
-from leanvibe_server.kernel.jobs import Jobs, Work
+from leanvibe_server.kernel.jobs import MAX_ATTEMPTS, Jobs, Work
 from leanvibe_server.kernel.pagination import PageRequest
 from leanvibe_server.kernel.personal_data import Subject
 from leanvibe_server.kernel.platform import Reason, ask_regions
@@ -100,6 +101,23 @@ async def list_exports(scope: Scope, page: PageRequest) -> list[Export]:
 
 
 async def write_export(work: Work, *, export_id: str) -> None:
+    """Write the file; one that cannot be written, after the last try, stands in nobody's way."""
+    try:
+        await _write(work, export_id)
+    except Exception as error:
+        if work.attempt + 1 >= MAX_ATTEMPTS:
+            await _give_up(work, UUID(export_id), type(error).__name__)
+        raise
+
+
+async def _give_up(work: Work, export_id: UUID, failure: str) -> None:
+    async with work.scope() as scope:
+        if await repository.fail_export(scope.conn, scope.tenant_id, export_id):
+            await scope.emit(ExportFailed(export_id=export_id, failure=failure))
+    await archive.remove(work.house, work.tenant_id, export_id)
+
+
+async def _write(work: Work, export_id: str) -> None:
     """Write the file; what was withdrawn meanwhile is removed again."""
     async with work.scope() as scope:
         export = await repository.find_export(scope.conn, scope.tenant_id, UUID(export_id))

@@ -27,6 +27,10 @@ UPDATE privacy_exports SET status = $3, ready_at = $4, size_bytes = $5, sha256 =
     file_key_sealed = $7
 WHERE tenant_id = $1 AND id = $2 AND status = 'queued' RETURNING id
 """
+FAIL_EXPORT = """
+UPDATE privacy_exports SET status = 'failed'
+WHERE tenant_id = $1 AND id = $2 AND status = 'queued' RETURNING id
+"""
 EXPIRE_OF = """
 UPDATE privacy_exports SET status = 'expired', file_key_sealed = NULL
 WHERE tenant_id = $1 AND status IN ('queued', 'ready') AND (user_id = $2 OR user_id IS NULL)
@@ -129,6 +133,11 @@ async def finish_export(
         file_key_sealed,
     )  # fmt: skip
     return done is not None
+
+
+async def fail_export(conn: Connection, tenant_id: UUID, export_id: UUID) -> bool:
+    """Give an export up; False when it is not under way."""
+    return await conn.fetchval(FAIL_EXPORT, tenant_id, export_id) is not None
 
 
 async def expire_exports_of(conn: Connection, tenant_id: UUID, user_id: UUID) -> list[UUID]:
