@@ -1,7 +1,6 @@
 """What people may ask for: an export, an erasure with proof, consents, periods, the record."""
 
 import hashlib
-import io
 import json
 import zipfile
 from typing import Any
@@ -15,17 +14,14 @@ from leanvibe_server import wiring
 from leanvibe_server.audit.verification import verify_tenant
 from leanvibe_server.compliance import exports, repository, retention
 from leanvibe_server.compliance.archive import ABROAD
-from leanvibe_server.identity import service as identity
-from leanvibe_server.kernel.access import Role
 from leanvibe_server.kernel.crypto import Undecipherable
-from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.jobs import MAX_ATTEMPTS, Work
-from leanvibe_server.kernel.mail import Mail, queue_mail
 from leanvibe_server.kernel.personal_data import Subject
 from leanvibe_server.kernel.scope import SYSTEM, Scope
 from leanvibe_server.tenancy.keys import service as keys
+from tests.compliance.given_exports import export_by_link, write
 from tests.conftest import FakeClock
-from tests.given import PASSWORD, Organisation
+from tests.given import Organisation
 
 Json = dict[str, Any]
 
@@ -99,30 +95,13 @@ async def test_every_condition_and_period_runs_on_the_schema(acme: Organisation)
     await retention.sweep(acme.house)
 
 
-async def _write(house: House, org: Organisation, export_id: str) -> None:
-    await exports.write_export(Work(house, org.id, 0), export_id=export_id)
-
-
-async def _export(
-    client: httpx.AsyncClient, org: Organisation, headers: dict[str, str], **wanted: str
-) -> tuple[Json, zipfile.ZipFile]:
-    asked = await client.post("/v1/privacy/exports", json=wanted, headers=headers)
-    assert asked.status_code == 201, asked.text
-    await _write(org.house, org, asked.json()["id"])
-    ready = (await client.get(f"/v1/privacy/exports/{asked.json()['id']}", headers=headers)).json()
-    answer = await client.get(ready["download_url"])
-    assert answer.status_code == 200, answer.text
-    assert hashlib.sha256(answer.content).hexdigest() == ready["sha256"]
-    return ready, zipfile.ZipFile(io.BytesIO(answer.content))
-
-
 async def test_a_tenants_export_holds_every_table_with_its_count_and_hash_and_no_other_tenant(
     client: httpx.AsyncClient, acme: Organisation, globex: Organisation, admin: asyncpg.Connection
 ) -> None:
     await globex.headers(client)
     headers = await acme.headers(client)
     await client.post("/v1/projects", json={"name": "one"}, headers=headers)
-    _, archive = await _export(client, acme, headers)
+    _, archive = await export_by_link(client, acme, headers)
     manifest = json.loads(archive.read("manifest.json"))
     assert manifest["schema_version"] == await admin.fetchval(
         "SELECT version_num FROM alembic_version"
@@ -150,7 +129,7 @@ async def test_a_persons_export_holds_their_data_and_nobody_elses(
     await acme.headers(client, "developer")
     headers = await acme.headers(client)
     viewer = acme.people["viewer"]
-    _, archive = await _export(client, acme, headers, user_id=str(viewer.id))
+    _, archive = await export_by_link(client, acme, headers, user_id=str(viewer.id))
     users = [json.loads(line) for line in archive.read("users.jsonl").splitlines()]
     assert [user["email"] for user in users] == [viewer.email]
     assert len(archive.read("sessions.jsonl").splitlines()) == 1
@@ -180,7 +159,7 @@ async def test_sec_crypto_residency_gdpr_06_nobody_exports_or_fetches_someone_el
     assert (
         await client.post("/v1/privacy/exports", json=foreign, headers=headers)
     ).status_code == 404
-    await _write(acme.house, acme, mine.json()["id"])
+    await write(acme.house, acme, mine.json()["id"])
     url = (await client.get(path, headers=viewer)).json()["download_url"]
     assert (await client.get(url)).status_code == 200
     for before, after in (
@@ -207,7 +186,7 @@ async def test_sec_crypto_residency_gdpr_06_nobody_exports_or_fetches_someone_el
 async def test_an_export_ends_and_its_file_is_removed(
     client: httpx.AsyncClient, acme: Organisation, clock: FakeClock
 ) -> None:
-    ready, _ = await _export(client, acme, await acme.headers(client))
+    ready, _ = await export_by_link(client, acme, await acme.headers(client))
     clock.advance(days=8)
     await exports.sweep(acme.house)
     headers = await acme.headers(client)
@@ -221,7 +200,7 @@ async def test_sec_crypto_residency_gdpr_06_an_export_on_the_disk_holds_no_plain
     client: httpx.AsyncClient, acme: Organisation, admin: asyncpg.Connection
 ) -> None:
     headers = await acme.headers(client)
-    ready, archive = await _export(client, acme, headers)
+    ready, archive = await export_by_link(client, acme, headers)
     assert acme.people["viewer"].email.encode() in archive.read("users.jsonl")
     folder = acme.house.settings.home / "exports" / str(acme.id)
     (path,) = folder.iterdir()
@@ -265,163 +244,6 @@ async def test_an_export_that_cannot_be_written_stands_in_nobodys_way(
 async def _caller(org: Organisation) -> Scope:
     async with org.house.database.tenant(org.id) as conn:
         return Scope(conn, org.id, SYSTEM, org.house.clock, org.house)
-
-
-async def _scan(admin: asyncpg.Connection, canary: str) -> dict[str, int]:
-    """In which tables a word stands, in whichever column and encoding."""
-    found = {}
-    for row in await admin.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"):
-        count = await admin.fetchval(
-            f"SELECT count(*) FROM {row['tablename']} x"
-            " WHERE position(lower($1) IN lower(x::text)) > 0"
-            " OR position(encode(convert_to($1, 'UTF8'), 'hex') IN x::text) > 0",
-            canary,
-        )
-        if count:
-            found[row["tablename"]] = count
-    return found
-
-
-@pytest.fixture
-async def canary(client: httpx.AsyncClient, acme: Organisation) -> tuple[UUID, str]:
-    """A person who did all sorts of things, and whose name stands nowhere else."""
-    email = f"canary-{acme.id.hex}@example.org"
-    async with acme.house.database.tenant(acme.id) as conn:
-        scope = Scope(conn, acme.id, SYSTEM, acme.house.clock, acme.house, plan="enterprise")
-        user = await identity.create_user(
-            scope, email=email, username=f"canary-{acme.id.hex}", password=PASSWORD,
-            role=Role.DEVELOPER, verified=True,
-        )  # fmt: skip
-        await queue_mail(scope, Mail(email, "Hello", f"Dear {email}"))
-    answer = await client.post("/v1/auth/login", json={"email": email, "password": PASSWORD})
-    headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
-    for name in ("one", "two"):
-        await client.post(
-            "/v1/projects",
-            json={"name": name},
-            headers=headers | {"Idempotency-Key": f"{user.id}-{name}"},
-        )
-    await client.post(
-        "/v1/privacy/consents", json={"purpose": "n", "version": "1"}, headers=headers
-    )
-    await client.post("/v1/auth/login", json={"email": email, "password": "wrong"})
-    owner = await acme.headers(client)
-    await client.patch(f"/v1/users/{user.id}", json={"role": "viewer"}, headers=owner)
-    await client.get(f"/v1/users/{user.id}", headers=owner | {"Idempotency-Key": "read"})
-    return user.id, email
-
-
-async def test_sec_crypto_residency_gdpr_07_an_erased_person_is_gone_from_every_table(
-    client: httpx.AsyncClient,
-    acme: Organisation,
-    canary: tuple[UUID, str],
-    admin: asyncpg.Connection,
-) -> None:
-    user_id, email = canary
-    headers = await acme.headers(client)
-    ready, _ = await _export(client, acme, headers)
-    before = await _scan(admin, email)
-    assert {"users", "event_personal", "outgoing_mail"} <= set(before)
-    answer = await client.post(
-        "/v1/privacy/erasures", json={"user_id": str(user_id)}, headers=headers
-    )
-    assert answer.status_code == 201, answer.text
-    proof = answer.json()
-    assert await _scan(admin, email) == {}
-    assert await _scan(admin, f"canary-{acme.id.hex}") == {}
-    erased = proof["certificate"]["rows_erased"]
-    assert {"users", "sessions", "directory", "event_personal", "outgoing_mail"} <= set(erased)
-    assert proof["certificate"]["mentions_left"] == {}
-    assert {entry["table"] for entry in proof["certificate"]["kept"]} >= {"events", "consents"}
-    signed_out = await client.post("/v1/auth/login", json={"email": email, "password": PASSWORD})
-    assert signed_out.status_code == 401
-    gone = await client.get(f"/v1/privacy/exports/{ready['id']}", headers=headers)
-    assert gone.json()["status"] == "expired"
-    log = await client.get(
-        "/v1/admin/audit", params={"user_id": str(user_id), "limit": 100}, headers=headers
-    )
-    labels = {entry["actor"]["label"] for entry in log.json()["data"] if entry["actor"]["id"]}
-    assert f"erased person {user_id}" in labels
-    assert email not in log.text
-    verdict = await verify_tenant(acme.house, acme.id)
-    assert verdict.fault is None
-
-
-async def test_sec_crypto_residency_gdpr_08_who_is_in_two_tenants_is_erased_from_one(
-    client: httpx.AsyncClient, acme: Organisation, globex: Organisation, admin: asyncpg.Connection
-) -> None:
-    email = f"twice-{acme.id.hex}@example.org"
-    made = {}
-    for org in (acme, globex):
-        async with org.house.database.tenant(org.id) as conn:
-            scope = Scope(conn, org.id, SYSTEM, org.house.clock, org.house, plan="enterprise")
-            user = await identity.create_user(
-                scope, email=email, username="twice", password=PASSWORD, role=Role.DEVELOPER,
-                verified=True,
-            )  # fmt: skip
-            made[org.id] = user.id
-        await client.post(
-            "/v1/auth/login",
-            json={"email": email, "password": PASSWORD, "tenant_id": str(org.id)},
-        )
-    counts = "SELECT count(*) FROM event_personal WHERE tenant_id = $1 AND person_id = $2"
-    before = await admin.fetchval(counts, globex.id, made[globex.id])
-    answer = await client.post(
-        "/v1/privacy/erasures",
-        json={"user_id": str(made[acme.id])},
-        headers=await acme.headers(client),
-    )
-    assert answer.status_code == 201, answer.text
-    assert await admin.fetchval(counts, acme.id, made[acme.id]) == 0
-    assert await admin.fetchval(counts, globex.id, made[globex.id]) == before > 0
-    login = await client.post(
-        "/v1/auth/login", json={"email": email, "password": PASSWORD, "tenant_id": str(globex.id)}
-    )
-    assert login.status_code == 200, login.text
-    foreign = await client.post(
-        "/v1/privacy/erasures",
-        json={"user_id": str(made[globex.id])},
-        headers=await acme.headers(client),
-    )
-    assert foreign.status_code == 404
-
-
-async def test_an_erasure_is_refused_for_oneself_the_last_owner_and_who_may_not(
-    client: httpx.AsyncClient, acme: Organisation, clock: FakeClock
-) -> None:
-    async def erase(asker: str, whom: str) -> int:
-        answer = await client.post(
-            "/v1/privacy/erasures",
-            json={"user_id": str(acme.people[whom].id)},
-            headers=await acme.headers(client, asker),
-        )
-        return answer.status_code
-
-    assert await erase("owner", "owner") == 409
-    assert await erase("admin", "owner") in (403, 409)
-    assert await erase("manager", "viewer") == 403
-    headers = await acme.headers(client)
-    clock.advance(minutes=11)
-    stale = await client.post(
-        "/v1/privacy/erasures", json={"user_id": str(acme.people["viewer"].id)}, headers=headers
-    )
-    assert stale.json()["details"]["reason"] == "step_up_required"
-
-
-async def test_an_erasure_that_fails_erases_nothing_and_a_certificate_that_was_changed_is_known(
-    client: httpx.AsyncClient, acme: Organisation, admin: asyncpg.Connection
-) -> None:
-    headers = await acme.headers(client)
-    answer = await client.post(
-        "/v1/privacy/erasures", json={"user_id": str(acme.people["guest"].id)}, headers=headers
-    )
-    path = f"/v1/privacy/erasures/{answer.json()['id']}"
-    assert (await client.get(path, headers=headers)).json()["genuine"] is True
-    await admin.execute(
-        "UPDATE erasures SET certificate = certificate || '{\"rows_erased\": {}}' WHERE id = $1",
-        UUID(answer.json()["id"]),
-    )
-    assert (await client.get(path, headers=headers)).json()["genuine"] is False
 
 
 async def test_consents_are_added_and_the_last_one_counts(

@@ -1,5 +1,6 @@
 """Erasure of a person: everything that names them goes, and a certificate says what did."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -33,13 +34,15 @@ async def erase(scope: Scope, user_id: UUID) -> Erased:
     await require_over(scope, user.role)
     if user_id == scope.actor.id:
         raise Conflict("Have somebody else erase you: who erases signs for it.")
-    subject, data_map = Subject(user.id, user.email), scope.house.part(DataMap)
+    data_map = scope.house.part(DataMap)
+    earlier = await repository.list_earlier_addresses(scope.conn, scope.tenant_id, user_id)
+    subjects = [Subject(user.id, email) for email in (*earlier, user.email)]
     require_complete(data_map, await repository.read_schema(scope.conn))
     rows: dict[str, int] = {}
     for more in data_map.more:
-        rows |= await more(scope, subject)
+        rows |= await more(scope, subjects[-1])
     withdrawn = await exports.withdraw_of(scope, user_id, reason="a person was erased")
-    deleted, kept = await _go_through(scope, data_map, subject)
+    deleted, kept = await _go_through(scope, data_map, subjects)
     rows |= deleted
     erasure_id = scope.new_id()
     # Written before the last look, so that the log itself is looked through too.
@@ -54,7 +57,7 @@ async def erase(scope: Scope, user_id: UUID) -> Erased:
         "rows_erased": rows,
         "exports_withdrawn": withdrawn,
         "kept": kept,
-        "mentions_left": await _mentions(scope, data_map, subject),
+        "mentions_left": await _mentions(scope, data_map, subjects),
     }
     erased = Erased(
         tenant_id=scope.tenant_id,
@@ -70,33 +73,39 @@ async def erase(scope: Scope, user_id: UUID) -> Erased:
 
 
 async def _go_through(
-    scope: Scope, data_map: DataMap, subject: Subject
+    scope: Scope, data_map: DataMap, subjects: Sequence[Subject]
 ) -> tuple[dict[str, int], list[dict[str, Any]]]:
-    """Delete what is to be deleted; what is kept, with the reason."""
+    """Delete what is to be deleted under any of the person's addresses; what is kept, with the
+    reason."""
     deleted: dict[str, int] = {}
     kept: list[dict[str, Any]] = []
     for table in data_map.tables:
         if table.person is None:
             continue
         if table.erasure == "delete":
-            count = await repository.delete_of_person(scope.conn, table, scope.tenant_id, subject)
+            count = 0
+            for subject in subjects:
+                count += await repository.delete_of_person(
+                    scope.conn, table, scope.tenant_id, subject
+                )
             if count:
                 deleted[table.table] = count
             continue
-        count = await repository.count_of_person(scope.conn, table, scope.tenant_id, subject)
+        count = await repository.count_of_person(scope.conn, table, scope.tenant_id, subjects[-1])
         if count:
             kept.append({"table": table.table, "rows": count, "reason": table.kept_because})
     return deleted, kept
 
 
-async def _mentions(scope: Scope, data_map: DataMap, subject: Subject) -> dict[str, int]:
-    """Where the address still stands in what others wrote."""
-    found = {
-        table.table: await repository.count_mentions(
-            scope.conn, table, scope.tenant_id, subject.email
-        )
-        for table in data_map.tables
-    }
+async def _mentions(scope: Scope, data_map: DataMap, subjects: Sequence[Subject]) -> dict[str, int]:
+    """Where an address of theirs still stands in what others wrote."""
+    found: dict[str, int] = {}
+    for table in data_map.tables:
+        for subject in subjects:
+            count = await repository.count_mentions(
+                scope.conn, table, scope.tenant_id, subject.email
+            )
+            found[table.table] = found.get(table.table, 0) + count
     return {table: count for table, count in found.items() if count}
 
 

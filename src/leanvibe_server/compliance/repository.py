@@ -71,6 +71,16 @@ GROUP BY tenant_id
 ON CONFLICT (tenant_id, table_name) DO UPDATE
     SET removed_before = greatest(retention_marks.removed_before, excluded.removed_before)
 """
+# Those the person had or asked for here, and that nobody else bears now.
+EARLIER_ADDRESSES = """
+SELECT DISTINCT lower(found[1]) AS email
+FROM event_personal p
+JOIN events e ON e.tenant_id = p.tenant_id AND e.id = p.event_id,
+    regexp_matches((p.body::jsonb -> 'payload')::text, '([^"[:space:]]+@[^"[:space:]]+)', 'g') found
+WHERE p.tenant_id = $1 AND p.person_id = $2 AND e.payload ->> 'user_id' = $2::text
+  AND NOT EXISTS (SELECT 1 FROM users u WHERE u.tenant_id = $1 AND u.email = lower(found[1]))
+ORDER BY email
+"""
 SCHEMA = """
 SELECT c.table_name, array_agg(c.column_name::text ORDER BY c.ordinal_position) AS columns
 FROM information_schema.columns c
@@ -228,6 +238,11 @@ async def remove_aged(conn: Connection, table: TableData, kept: Retention, *, no
         tenants = [row["tenant_id"] for row in rows]
         await conn.execute(MARK, table.table, tenants, [row["before"] for row in rows])
     return len(rows)
+
+
+async def list_earlier_addresses(conn: Connection, tenant_id: UUID, user_id: UUID) -> list[str]:
+    """The addresses of a person beside that of their account, as far as the log knows them."""
+    return [row["email"] for row in await conn.fetch(EARLIER_ADDRESSES, tenant_id, user_id)]
 
 
 async def read_schema(conn: Connection) -> dict[str, list[str]]:

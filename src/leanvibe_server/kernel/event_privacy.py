@@ -21,7 +21,8 @@ NOBODY = UUID(int=0)
 """The person of a part that belongs to no user we know, such as a failed sign-in's address."""
 PERSONAL = frozenset(
     {
-        "email", "previous_email", "new_email", "admin_email", "billing_email", "recipient",
+        "email", "old_email", "previous_email", "new_email", "admin_email", "billing_email",
+        "recipient",
         "phone", "phone_number", "username", "display_name", "given_name", "family_name",
         "full_name", "formatted_name", "ip_address", "address", "user_agent", "device", "name_id",
         "external_id", "login_name", "contact",

@@ -12,7 +12,7 @@ class OutboxSender:
     """Delivers nothing: the message stays where it is, and a page of the dashboard shows it."""
 
     async def send(self, mail: Mail, *, message_id: UUID) -> None:
-        logger("mail").info("mail kept in the outbox", message_id=str(message_id), to=mail.to)
+        logger("mail").info("mail kept in the outbox", message_id=str(message_id))
 
 
 class ConsoleSender:
