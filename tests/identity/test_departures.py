@@ -9,7 +9,7 @@ from leanvibe_server.kernel.house import House
 from leanvibe_server.wiring import Doors
 from tests.conftest import FakeClock
 from tests.given import PASSWORD, Organisation
-from tests.identity.given_mail import link_to
+from tests.identity.given_mail import link_to, work_off
 from tests.identity.given_sessions import bearer, coming_from, sign_in
 from tests.identity.mfa.authenticator import Key
 from tests.identity.mfa.test_webauthn import register
@@ -79,3 +79,25 @@ async def test_the_key_of_somebody_who_left_may_be_registered_by_their_next_acco
     assert (await client.delete(path, headers=owner)).status_code == 204
     _, free = await register(client, acme, "viewer", Key(credential_id=key.credential_id))
     assert free.status_code == 200, free.text
+
+
+async def test_links_mailed_before_somebody_was_disabled_lead_in_no_more(
+    client: httpx.AsyncClient, acme: Organisation, house: House, admin: asyncpg.Connection
+) -> None:
+    owner = await acme.headers(client)
+    person = acme.people["viewer"]
+    await client.post("/v1/auth/password/forgot", json={"email": person.email})
+    await work_off(house, admin, "identity.send_reset_link")
+    reset = await link_to(admin, person.email, "reset")
+    invited_id, invitation = await invited(client, admin, acme)
+    for user_id in (str(person.id), invited_id):
+        for status in ("disabled", "active"):
+            change = await client.patch(
+                f"/v1/users/{user_id}", json={"status": status}, headers=owner
+            )
+            assert change.status_code == 200, change.text
+    for path, token in ((ACCEPT, invitation), ("/v1/auth/password/reset", reset)):
+        answer = await client.post(path, json={"token": token, "password": "quite another one 7"})
+        assert answer.status_code == 404, path
+    again = await client.post(f"/v1/users/{invited_id}/invitation", headers=owner)
+    assert again.status_code == 200
