@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from leanvibe_server.identity.oidc.logout import logout_uri
 from leanvibe_server.kernel.outbound import OutboundClient
 from tests.conftest import FakeClock
 from tests.fakes.oidc_provider import Person
@@ -198,3 +199,18 @@ async def test_a_link_is_not_made_from_a_session_that_no_longer_counts(world: Wo
     body = {"auth_code": back["code"], "state": back["state"]}
     answer = await world.client.post("/v1/auth/sso/link", json=body, headers=bearer(held))
     assert reason(answer) == (400, "session_ended")
+
+
+async def test_a_logout_of_the_session_that_the_provider_began_anew_is_heard(
+    world: World,
+) -> None:
+    held = (await world.sign_in()).json()
+    proved = (await prove(world, held, Person(session="session-2"))).json()
+    assert await status(world.client, proved) == 200
+    place = logout_uri(world.organisation.house, world.provider).removeprefix(
+        world.organisation.house.settings.base_url
+    )
+    token = world.idp.logout_token(sid="session-2")
+    told = await world.client.post(place, data={"logout_token": token})
+    assert told.status_code == 200, told.text
+    assert await status(world.client, proved) == 401

@@ -81,8 +81,15 @@ async def test_sessions_of_a_password_end_at_the_next_request_but_an_owner_s(
 
 async def test_who_is_no_longer_owner_keeps_no_session_of_a_password(world: World) -> None:
     client, organisation = world.client, world.organisation
-    held = await sign_in(client, organisation, "admin")
+    held = await sign_in(client, organisation, "owner")
     await set_policy(organisation.house, organisation, sso_required=True)
+    assert await status(client, held) == 200
+    async with organisation.house.database.tenant(organisation.id) as conn:
+        await conn.execute(
+            "UPDATE users SET role = 'admin' WHERE tenant_id = $1 AND id = $2",
+            organisation.id,
+            organisation.people["owner"].id,
+        )
     assert await status(client, held) == 401
 
 

@@ -10,6 +10,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import msgspec
+
 from leanvibe_server.identity.account import proving
 from leanvibe_server.identity.account.factors import check_password_is_enough
 from leanvibe_server.identity.events import LoginFailed
@@ -103,5 +105,9 @@ async def go_on(scope: Scope, assertion: Assertion, *, user_id: UUID, session_id
         ).keeping_writes()
     if "mfa" not in assertion.amr:
         await check_password_is_enough(inside, own.user)
+    if own.session.provider_id == provider.id and assertion.remote_session is not None:
+        # Asked anew, the provider may have begun another session, whose logout it will tell of.
+        session = msgspec.structs.replace(own.session, remote_session=assertion.remote_session)
+        own = replace(own, session=session)
     proof = Proof(method=provider.protocol, amr=("fed",), provider_id=provider.id)
     return SignedIn(own.user, await proving.go_on(inside, own, proof))
