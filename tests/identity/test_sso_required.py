@@ -1,5 +1,6 @@
 """Single sign-on only: what a password still opens, and what it opened before."""
 
+import asyncpg
 import httpx
 import pytest
 
@@ -37,6 +38,21 @@ async def test_a_right_password_is_refused_like_a_wrong_one(world: World) -> Non
     assert len(answers) == 1
     assert right.status_code == 401
     assert "single sign-on" in right.json()["message"]
+
+
+async def test_the_log_says_why_whether_the_password_was_right_or_wrong(
+    world: World, admin: asyncpg.Connection
+) -> None:
+    await set_policy(world.organisation.house, world.organisation, sso_required=True)
+    await log_in(world, "developer")
+    await log_in(world, "developer", password="not the password of anybody")
+    noted = await admin.fetch(
+        "SELECT payload ->> 'reason' AS reason FROM events "
+        "WHERE tenant_id = $1 AND name = 'user.login_failed'",
+        world.organisation.id,
+    )
+    reasons = [row["reason"] for row in noted]
+    assert reasons == ["a password where single sign-on is asked for"] * 2
 
 
 async def test_a_right_password_that_opens_nothing_counts_as_a_failure(world: World) -> None:

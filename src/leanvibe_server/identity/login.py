@@ -33,6 +33,12 @@ from leanvibe_server.kernel.request import Visit
 # Each one costs a comparison; the oldest come first, so that newcomers push nobody out.
 MAX_CANDIDATES = 20
 DEVICE_COOKIE = "lv_device"
+# What the tenant's log says of a failure; the second whether the password was right or wrong.
+WRONG = "wrong e-mail or password"
+SSO_ONLY = "a password where single sign-on is asked for"
+
+# The tenant and user an attempt may have been meant for, and what to note.
+_Whose = tuple[UUID, UUID | None, str]
 
 
 @dataclass(frozen=True)
@@ -184,9 +190,11 @@ async def _refuse(visit: Visit, attempt: Attempt, candidates: Sequence[Candidate
     """
     house = visit.house
     database, now = house.database, house.clock.now()
-    known: list[tuple[UUID, UUID | None]] = [(c.user.tenant_id, c.user.id) for c in candidates]
-    by_region: dict[str, list[tuple[UUID, UUID | None]]] = {database.home: []}
-    for whose in known or [(PLATFORM_TENANT, None)]:
+    known: list[_Whose] = [
+        (c.user.tenant_id, c.user.id, WRONG if c.takes_password else SSO_ONLY) for c in candidates
+    ]
+    by_region: dict[str, list[_Whose]] = {database.home: []}
+    for whose in known or [(PLATFORM_TENANT, None, WRONG)]:
         by_region.setdefault(await database.region_of(whose[0]), []).append(whose)
     async with across_tenants(database, Reason.SIGN_IN) as conn:
         await throttle.check(conn, attempt, now=now)
@@ -200,14 +208,12 @@ async def _refuse(visit: Visit, attempt: Attempt, candidates: Sequence[Candidate
     return invalid_credentials()
 
 
-async def _note_failure(
-    visit: Visit, conn: Connection, whose: Sequence[tuple[UUID, UUID | None]]
-) -> None:
+async def _note_failure(visit: Visit, conn: Connection, whose: Sequence[_Whose]) -> None:
     """Write a failed sign-in to the logs of the tenants it may have been meant for."""
-    for tenant_id, user_id in whose:
+    for tenant_id, user_id, reason in whose:
         await sign_in.bind_tenant(conn, tenant_id)
         scope = scope_in(visit, conn, tenant_id)
-        await scope.emit(LoginFailed(user_id=user_id, reason="wrong e-mail or password"))
+        await scope.emit(LoginFailed(user_id=user_id, reason=reason))
 
 
 async def _forgive(house: House, attempt: Attempt) -> None:
