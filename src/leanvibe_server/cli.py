@@ -19,6 +19,7 @@ from leanvibe_server.launch import (
     audit_care,
     installation,
     key_care,
+    privacy_care,
     signing_keys,
 )
 from leanvibe_server.launch import demo as demo_data
@@ -194,6 +195,22 @@ def verify(tenant: UUID | None, *, accept_restored: bool) -> None:
         told += "" if fault is None else f"entry {fault.event_id}."
         click.echo(f"{'✓' if fault is None else '✗'} {verdict.tenant_id}: {verdict.entries} {told}")
     sys.exit(0 if all(verdict.valid for verdict in verdicts) else 1)
+
+
+@main.group()
+def privacy() -> None:
+    """The data of people."""
+
+
+@privacy.command("repeat-erasures")
+def repeat_erasures() -> None:
+    """After a backup was restored: erase again whoever was erased since it was made."""
+    with installation.open_database(_settings()) as settings:
+        repeated = privacy_care.repeat_erasures(settings)
+    click.echo(f"People erased again: {repeated.done}.")
+    for one in repeated.refused:
+        click.echo(f"✗ {one}")
+    sys.exit(1 if repeated.refused else 0)
 
 
 @main.group()

@@ -11,6 +11,7 @@ from leanvibe_server.audit import jobs as audit_jobs
 from leanvibe_server.compliance import api as compliance_api
 from leanvibe_server.compliance import exports as privacy_exports
 from leanvibe_server.compliance import privacy as compliance_privacy
+from leanvibe_server.compliance import repeating as privacy_repeating
 from leanvibe_server.compliance import retention
 from leanvibe_server.engine import api as engine_api
 from leanvibe_server.engine import jobs as engine_jobs
@@ -190,6 +191,7 @@ def jobs() -> Jobs:
     notification_jobs.register(every)
     tenant_keys.register(every)
     privacy_exports.register(every)
+    privacy_repeating.register(every)
     return every
 
 

@@ -8,11 +8,13 @@ import httpx
 import pytest
 
 from leanvibe_server.audit.verification import verify_tenant
+from leanvibe_server.compliance import repeating
 from leanvibe_server.identity import service as identity
 from leanvibe_server.identity.account.events import EmailChanged, EmailChangeRequested
 from leanvibe_server.kernel.access import Role
 from leanvibe_server.kernel.event_privacy import PERSONAL
 from leanvibe_server.kernel.events import Event
+from leanvibe_server.kernel.jobs import Work
 from leanvibe_server.kernel.mail import Mail, queue_mail
 from leanvibe_server.kernel.scope import SYSTEM, Scope
 from tests.compliance.given_exports import export_by_link
@@ -215,3 +217,53 @@ async def test_an_erasure_that_fails_erases_nothing_and_a_certificate_that_was_c
         UUID(answer.json()["id"]),
     )
     assert (await client.get(path, headers=headers)).json()["genuine"] is False
+
+
+async def test_sec_crypto_residency_gdpr_07_whoever_comes_back_with_a_backup_is_erased_again(
+    client: httpx.AsyncClient,
+    acme: Organisation,
+    canary: tuple[UUID, str],
+    admin: asyncpg.Connection,
+) -> None:
+    user_id, email = canary
+    tables = ("users", "event_personal", "outgoing_mail", "directory")
+    backup = {
+        table: [
+            row[0]
+            for row in await admin.fetch(
+                f"SELECT to_jsonb(x)::text FROM {table} x WHERE tenant_id = $1"
+                " AND x::text LIKE '%' || $2 || '%'",
+                acme.id,
+                str(user_id) if table in ("users", "directory", "event_personal") else email,
+            )
+        ]
+        for table in tables
+    }
+    answer = await client.post(
+        "/v1/privacy/erasures",
+        json={"user_id": str(user_id)},
+        headers=await acme.headers(client),
+    )
+    erasure_id = answer.json()["id"]
+    await repeating.note_erasure(Work(acme.house, acme.id, 0), erasure_id=erasure_id)
+    (note,) = (acme.house.settings.home / "erasures" / str(acme.id)).iterdir()
+    assert email not in note.read_text()
+    assert (await repeating.repeat_all(acme.house)).done == 0
+    await admin.execute("DELETE FROM erasures WHERE tenant_id = $1", acme.id)
+    for table, rows in backup.items():
+        assert rows, table
+        for row in rows:
+            await admin.execute(
+                f"INSERT INTO {table}"
+                f" SELECT (jsonb_populate_record(NULL::{table}, $1::text::jsonb)).*",
+                row,
+            )
+    assert "users" in await _scan(admin, email)
+    repeated = await repeating.repeat_all(acme.house)
+    assert (repeated.done, repeated.refused) == (1, ())
+    assert await _scan(admin, email) == {}
+    assert (await verify_tenant(acme.house, acme.id)).fault is None
+    note.write_text(note.read_text().replace(str(user_id), str(acme.people["viewer"].id)))
+    forged = await repeating.repeat_all(acme.house)
+    assert forged.done == 0
+    assert "not signed here" in forged.refused[0]

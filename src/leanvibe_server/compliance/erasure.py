@@ -9,6 +9,7 @@ from leanvibe_server.compliance.archive import require_complete
 from leanvibe_server.compliance.events import PersonErased
 from leanvibe_server.compliance.models import Erased
 from leanvibe_server.identity import users
+from leanvibe_server.identity.models import User
 from leanvibe_server.identity.roles.service import require_over
 from leanvibe_server.kernel.certificates import sign
 from leanvibe_server.kernel.clock import rfc3339
@@ -18,6 +19,7 @@ from leanvibe_server.kernel.personal_data import DataMap, Subject
 from leanvibe_server.kernel.scope import Scope
 
 FORMAT = "leanvibe-erasure/1"
+NOTE = "privacy.note_erasure"
 
 
 async def erase(scope: Scope, user_id: UUID) -> Erased:
@@ -34,6 +36,12 @@ async def erase(scope: Scope, user_id: UUID) -> Erased:
     await require_over(scope, user.role)
     if user_id == scope.actor.id:
         raise Conflict("Have somebody else erase you: who erases signs for it.")
+    return await erase_user(scope, user)
+
+
+async def erase_user(scope: Scope, user: User) -> Erased:
+    """As `erase`, where whoever asks need not be asked. Raises: Conflict: the last owner."""
+    user_id = user.id
     data_map = scope.house.part(DataMap)
     earlier = await repository.list_earlier_addresses(scope.conn, scope.tenant_id, user_id)
     subjects = [Subject(user.id, email) for email in (*earlier, user.email)]
@@ -53,7 +61,7 @@ async def erase(scope: Scope, user_id: UUID) -> Erased:
         "tenant_id": str(scope.tenant_id),
         "subject": str(user_id),
         "erased_at": rfc3339(scope.now),
-        "erased_by": str(scope.actor.id),
+        "erased_by": str(scope.actor.id or scope.actor.kind),
         "rows_erased": rows,
         "exports_withdrawn": withdrawn,
         "kept": kept,
@@ -69,6 +77,7 @@ async def erase(scope: Scope, user_id: UUID) -> Erased:
         signature=sign(scope.house, certificate),
     )
     await repository.add_erased(scope.conn, erased)
+    await scope.enqueue(NOTE, erasure_id=erasure_id)
     return erased
 
 

@@ -22,6 +22,7 @@ TENANT_FOLDERS: Final = (
     "dependencies",
     "exports",
     "audit",
+    "erasures",
 )
 
 # Enough for the tenants that are busy at a time; an entry costs some 150 bytes.
