@@ -195,13 +195,17 @@ async def test_sec_tenant_isolation_db_14_a_leaky_condition_is_not_tried_on_hidd
         assert await conn.fetchval(seen) == 0
 
 
-async def test_the_product_s_login_makes_no_functions_and_reads_no_files(
+async def test_sec_tenant_isolation_db_14_the_product_s_login_makes_no_functions_and_reads_no_files(
     house: House, acme: Organisation
 ) -> None:
     for attack in (
         "CREATE FUNCTION leak(text) RETURNS bool LANGUAGE plpgsql COST 0.0001 AS"
         " 'BEGIN RAISE NOTICE ''%'', $1; RETURN true; END'",
+        "CREATE FUNCTION pg_temp.leak(text) RETURNS bool LANGUAGE plpgsql COST 0.0001 AS"
+        " 'BEGIN RAISE NOTICE ''%'', $1; RETURN true; END'",
         "CREATE TABLE mine (id int)",
+        "CREATE TEMPORARY TABLE mine (id int)",
+        "TRUNCATE users",
         "COPY users TO PROGRAM 'cat'",
         "SELECT pg_read_file('/etc/passwd')",
         "SET LOCAL ROLE leanvibe_platform",

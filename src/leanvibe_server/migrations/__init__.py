@@ -92,6 +92,8 @@ async def _make_logins(connection: Any, database: str, vault: Vault) -> None:
                 "give it CREATEROLE."
             ) from None
         await connection.execute(f'GRANT CONNECT ON DATABASE "{database}" TO "{role}"')
+        # PostgreSQL lets everybody make temporary tables, and functions among them.
+        await connection.execute(f'REVOKE TEMPORARY ON DATABASE "{database}" FROM PUBLIC')
         for setting in ("statement_timeout = '60s'", "lock_timeout = '20s'"):
             await connection.execute(f'ALTER ROLE "{role}" SET {setting}')
         if login != "worker":
