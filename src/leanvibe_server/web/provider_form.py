@@ -33,6 +33,7 @@ SAML_TEXTS = (
     "metadata_url",
     "metadata_certificate",
     "name_id_format",
+    "newcomers",
     "subject_attribute",
     "email_attribute",
     "name_attribute",

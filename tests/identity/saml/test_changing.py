@@ -1,10 +1,12 @@
 """Who may change what a provider is believed by, and what they cannot make of it."""
 
 import httpx
+import pytest
 
 from tests.given import Organisation
+from tests.identity.given_providers import verify_domain
 from tests.identity.saml.documents import OTHER, metadata
-from tests.identity.saml.provider import connect
+from tests.identity.saml.provider import connect, deliver
 
 KEEPER = ["security:read", "security:manage", "project:read"]
 
@@ -56,3 +58,17 @@ async def test_a_provider_is_set_up_once_in_an_organisation(
     assert (await client.delete(path, headers=owner)).status_code == 204
     added = await client.post("/v1/auth/sso/providers", json=body, headers=owner)
     assert added.status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("wanted", "proved", "status"),
+    [("nobody", True, 403), ("verified_domains", False, 403), ("verified_domains", True, 200)],
+)
+async def test_an_admin_says_who_gets_an_account(
+    client: httpx.AsyncClient, acme: Organisation, wanted: str, proved: bool, status: int
+) -> None:
+    corp = await connect(client, acme, settings={"newcomers": wanted})
+    if proved:
+        await verify_domain(acme.house, acme, corp.email.partition("@")[2])
+    answer = await deliver(client, await corp.set_off())
+    assert answer.status_code == status, answer.text

@@ -44,7 +44,10 @@ class NewProvider(BaseModel):
     settings: dict[str, Any] = Field(
         default_factory=dict,
         description="`tenant` (Microsoft directory id), `domain` (Okta), `scopes`, "
-        "`groups_claim`, `redirect_uris`, `newcomers`, `trust_mfa`",
+        "`groups_claim`, `redirect_uris`, `newcomers`, `trust_mfa`. For SAML `metadata_url` or "
+        "`metadata_xml`, `metadata_certificate`, `newcomers`, `idp_initiated`, "
+        "`encryption_required`, `force_authn`, `single_logout`, `trust_mfa`, `name_id_format`, "
+        "`subject_attribute`, `email_attribute`, `name_attribute`, `groups_attribute`",
     )
     default_role: str = Field("developer", max_length=100, description="Role of new people")
     role_mapping: list[RoleRuleView] = Field(default_factory=list, max_length=MAX_RULES)

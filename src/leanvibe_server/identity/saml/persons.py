@@ -5,7 +5,7 @@ Source: RFC 8176 for the methods; SAML 2.0 Authentication Context, section 3.
 
 from collections.abc import Mapping, Sequence
 
-from leanvibe_server.identity.federation.models import SsoProvider
+from leanvibe_server.identity.federation.models import ANYONE, SsoProvider
 from leanvibe_server.identity.federation.people import Assertion
 from leanvibe_server.identity.saml.assertions import Statement
 from leanvibe_server.identity.saml.names import EMAIL_FORMAT, TRANSIENT
@@ -58,6 +58,7 @@ def person_of(provider: SsoProvider, statement: Statement) -> Assertion:
         remote_session=remote_session_of(statement),
         not_after=statement.session_ends_at,
         amr=_methods(settings, statement.context),
+        newcomers=settings.newcomers or ANYONE,
     )
 
 

@@ -8,7 +8,7 @@ import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from leanvibe_server.identity.federation.models import SsoProvider
+from leanvibe_server.identity.federation.models import Newcomers, SsoProvider
 from leanvibe_server.identity.saml.metadata import Endpoint, IdpMetadata
 from leanvibe_server.identity.saml.names import EMAIL_FORMAT, PERSISTENT
 from leanvibe_server.identity.saml.sp_metadata import UNSPECIFIED
@@ -32,6 +32,7 @@ class SamlSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     single_logout: bool = True
     trust_mfa: bool = False
     name_id_format: Literal["persistent", "email", "unspecified"] | None = None
+    newcomers: Newcomers | None = None
     subject_attribute: Attribute = None
     email_attribute: Attribute = None
     name_attribute: Attribute = None
