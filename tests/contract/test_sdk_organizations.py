@@ -22,6 +22,8 @@ async def test_a_tree_of_organisations_is_run_by_the_sdk(
         assert used.total.users_count == 10
         rest = await sdk.organizations.usage(cursor=used.next_cursor)
         assert [row.tenant_id for row in (*used.data, *rest.data)] == [str(north.id), str(south.id)]
+        shown = await sdk.tenants.get(str(north.id))
+        assert (shown.user_count, shown.suspended_reason) == (2, None)
         stopped = await sdk.organizations.suspend(north.id, reason="Contract ended")
         assert stopped.status == "suspended"
         listed = [one async for one in sdk.organizations.iterate()]

@@ -65,6 +65,9 @@ async def test_nobody_stops_one_that_is_not_below_theirs(
     ):
         for verb in ("suspend", "reactivate"):
             assert (await put(client, who, whom, verb)).status_code == 404
+    path = f"/v1/tenants/me/organizations/{north.id}/suspend"
+    blank = await client.post(path, json={"reason": " \u202e"}, headers=admin)
+    assert blank.status_code == 400
     manager = await acme.headers(client, "manager")
     assert (await put(client, manager, north, "suspend")).status_code == 403
 

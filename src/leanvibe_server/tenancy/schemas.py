@@ -173,4 +173,6 @@ class TenantUpdate(BaseModel):
 class Suspension(BaseModel):
     """Why a tenant is suspended. The tenant's admins read it."""
 
-    reason: str = Field(min_length=1, max_length=500, examples=["Payment overdue"])
+    reason: Annotated[str, Field(min_length=1, max_length=500), OneLine] = Field(
+        examples=["Payment overdue"]
+    )

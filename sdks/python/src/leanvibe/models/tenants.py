@@ -103,7 +103,12 @@ class Tenant(Record):
     created_at: datetime
     trial_ends_at: datetime | None = None
     deletes_at: datetime | None = None
-    user_count: int | None = None
+
+
+class TenantDetail(Tenant):
+    """One tenant, with how many people it has, and why it is suspended."""
+
+    user_count: int
     suspended_reason: str | None = None
 
 

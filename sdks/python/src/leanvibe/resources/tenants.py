@@ -7,7 +7,7 @@ from typing import Any
 
 from leanvibe._faces import Resource, Runner, endpoint, pages
 from leanvibe._operations import Call, given, path_of, reads, reads_page
-from leanvibe.models import DataKeys, QuotaCheck, SecurityPolicy, Tenant, TenantUsage
+from leanvibe.models import DataKeys, QuotaCheck, SecurityPolicy, Tenant, TenantDetail, TenantUsage
 from leanvibe.pagination import Page
 
 
@@ -122,9 +122,9 @@ class Tenants(Resource[Runner]):
     iterate = pages(_list)
 
     @endpoint
-    def get(self, tenant_id: str) -> Call[Tenant]:
-        """One tenant: the caller's own; for platform administrators any."""
-        return Call(method="GET", path=path_of("tenants", tenant_id), read=reads(Tenant))
+    def get(self, tenant_id: str) -> Call[TenantDetail]:
+        """One tenant: the caller's own, or one below it; for platform administrators any."""
+        return Call(method="GET", path=path_of("tenants", tenant_id), read=reads(TenantDetail))
 
     @endpoint
     def change_plan(self, tenant_id: str, /, *, plan: str) -> Call[Tenant]:
