@@ -9,6 +9,7 @@ from uuid import UUID
 from leanvibe._faces import Resource, Runner, endpoint
 from leanvibe._operations import Call, given, path_of, reads, reads_nothing
 from leanvibe.models import SamlKey, SamlProvider, SamlServiceProvider
+from leanvibe.resources.sso import provider_path
 
 
 class Saml(Resource[Runner]):
@@ -56,7 +57,7 @@ class Saml(Resource[Runner]):
         """Import a provider's metadata anew, from the text or from the address it came from."""
         return Call(
             method="PATCH",
-            path=path_of("auth", "sso", "providers", provider_id),
+            path=provider_path(provider_id),
             read=reads(SamlProvider),
             body={"settings": given(metadata_xml=metadata_xml)},
         )

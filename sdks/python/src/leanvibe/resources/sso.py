@@ -21,6 +21,11 @@ from leanvibe.pagination import Page
 from leanvibe.resources.auth import Opening
 
 
+def provider_path(provider_id: str | UUID, *rest: str) -> str:
+    """Where a provider of either protocol is, or something of it."""
+    return path_of("auth", "sso", "providers", provider_id, *rest)
+
+
 class Sso(Resource[Runner]):
     """The identity providers and domains of the tenant, and the way in by them."""
 
@@ -103,31 +108,31 @@ class Sso(Resource[Runner]):
     @endpoint
     def change_provider(self, provider_id: str | UUID, /, **changes: Any) -> Call[SsoProvider]:
         """Change name, credentials, settings or roles of a provider."""
-        path = path_of("auth", "sso", "providers", provider_id)
+        path = provider_path(provider_id)
         return Call(method="PATCH", path=path, read=reads(SsoProvider), body=changes)
 
     @endpoint
     def test_provider(self, provider_id: str | UUID) -> Call[SsoProviderTest]:
         """Look whether a provider answers as it should."""
-        path = path_of("auth", "sso", "providers", provider_id, "test")
+        path = provider_path(provider_id, "test")
         return Call(method="POST", path=path, read=reads(SsoProviderTest))
 
     @endpoint
     def enable_provider(self, provider_id: str | UUID) -> Call[SsoProvider]:
         """Let people sign in by a provider."""
-        path = path_of("auth", "sso", "providers", provider_id, "enable")
+        path = provider_path(provider_id, "enable")
         return Call(method="POST", path=path, read=reads(SsoProvider))
 
     @endpoint
     def disable_provider(self, provider_id: str | UUID) -> Call[SsoProvider]:
         """Let nobody sign in by a provider; the sessions it opened end."""
-        path = path_of("auth", "sso", "providers", provider_id, "disable")
+        path = provider_path(provider_id, "disable")
         return Call(method="POST", path=path, read=reads(SsoProvider))
 
     @endpoint
     def delete_provider(self, provider_id: str | UUID) -> Call[None]:
         """Remove a provider; the sessions it opened end."""
-        path = path_of("auth", "sso", "providers", provider_id)
+        path = provider_path(provider_id)
         return Call(method="DELETE", path=path, read=reads_nothing)
 
     @endpoint
