@@ -1,16 +1,20 @@
 """Pages of privacy: exports, erasure, periods, keys and the record; and a person's own data."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Response
 
 from leanvibe_server.compliance import consents, erasure, exports, processing, retention
-from leanvibe_server.compliance.models import Export
+from leanvibe_server.compliance.models import Consent, Export
+from leanvibe_server.compliance.schemas import NewConsent
 from leanvibe_server.identity.users import require_user_by_email
 from leanvibe_server.kernel.access import Permission
 from leanvibe_server.kernel.errors import InvalidRequest
 from leanvibe_server.kernel.pagination import PageRequest
 from leanvibe_server.tenancy.keys import service as keys
+from leanvibe_server.web.forms import fill
 from leanvibe_server.web.page import ErrandPage, ScopedPage, errand_page, page
 from leanvibe_server.web.routes import PageRouter
 
@@ -125,7 +129,22 @@ async def show_my_data(opened: Annotated[ScopedPage, SELF]) -> Response:
         "settings/my_data.html",
         exports=[(export, _local_link(opened, export)) for export in mine],
         consents=own[:50],
+        standing=_standing(own[:50]),
     )
+
+
+def _standing(newest_first: Sequence[Consent]) -> set[UUID]:
+    """The lines that count, being the last of their purpose, and can be taken back."""
+    last = {one.purpose: one for one in reversed(newest_first)}
+    return {one.id for one in last.values() if one.given}
+
+
+@router.post("/settings/my-data/consents/withdraw")
+async def withdraw_consent(opened: Annotated[ScopedPage, SELF]) -> Response:
+    """Take a consent back, as easily as it was given. Source: GDPR Art. 7(3)."""
+    said = fill(NewConsent, {name: opened.form.text(name) for name in ("purpose", "version")})
+    await consents.record(opened.scope, purpose=said.purpose, version=said.version, given=False)
+    return opened.go("/settings/my-data", toast="consent-withdrawn")
 
 
 @router.post("/settings/my-data")

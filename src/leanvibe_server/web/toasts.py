@@ -81,6 +81,7 @@ TOASTS = {
     "domain-verified": "The domain is proved to be yours.",
     "domain-deleted": "The domain is deleted.",
     "export-requested": "The export is being written. It shows here when it is ready.",
+    "consent-withdrawn": "The consent is withdrawn.",
     "person-erased": "The person is erased. The certificate is below.",
     "retention-saved": "The periods are saved. The next sweep keeps to them.",
     "key-rotated": "New secrets are sealed with a new key; the old ones follow.",
