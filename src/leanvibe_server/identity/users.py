@@ -222,6 +222,8 @@ async def invite_again(scope: Scope, user_id: UUID) -> User:
     await require_over(scope, user.role)
     if user.status != "invited":
         raise Conflict("This user has accepted an invitation already, or is disabled.")
+    if user.expires_at is not None and user.expires_at <= scope.now:
+        raise Conflict("Their access has ended: name a new end first.")
     await invitations.require_patience(scope, user.email)
     await rows.withdraw_invitations(scope.conn, scope.tenant_id, user.id)
     await invitations.invite(scope, user)

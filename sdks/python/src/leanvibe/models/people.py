@@ -21,6 +21,11 @@ class User(Record):
     expires_at: datetime | None = None
     last_login_at: datetime | None = None
     created_at: datetime
+
+
+class Person(User):
+    """A person as lists show them. `mfa_enabled` is None for who may not change people."""
+
     mfa_enabled: bool | None = None
 
 

@@ -14,6 +14,7 @@ from leanvibe.models import (
     BulkResult,
     Membership,
     PendingInvitation,
+    Person,
     PersonFactors,
     PersonGroups,
     PersonIdentities,
@@ -68,9 +69,9 @@ class Users(Resource[Runner]):
         )
 
     @endpoint
-    def get(self, user_id: str | UUID) -> Call[User]:
+    def get(self, user_id: str | UUID) -> Call[Person]:
         """One person of the tenant."""
-        return Call(method="GET", path=path_of("users", user_id), read=reads(User))
+        return Call(method="GET", path=path_of("users", user_id), read=reads(Person))
 
     @endpoint
     def update(self, /, user_id: str | UUID, **fields: Any) -> Call[User]:
@@ -131,7 +132,7 @@ class Users(Resource[Runner]):
         sort: str | None = None,
         limit: int | None = None,
         cursor: str | None = None,
-    ) -> Call[Page[User]]:
+    ) -> Call[Page[Person]]:
         """The people of the tenant, all or those that match.
 
         `guest`: whether their access ends by itself; `mfa` is enrolled or none; `sort` is
@@ -149,7 +150,7 @@ class Users(Resource[Runner]):
             limit=limit,
             cursor=cursor,
         )
-        return Call(method="GET", path="/users", read=reads_page(User), query=query)
+        return Call(method="GET", path="/users", read=reads_page(Person), query=query)
 
     list = endpoint(_list)
     iterate = pages(_list)

@@ -1,0 +1,56 @@
+"""The SDK on people: what belongs to one, invitations and groups."""
+
+import pytest
+
+from leanvibe import LeanVibeClient, exceptions
+from leanvibe_server.kernel.house import House
+from tests.contract.test_sdk import missing, sdk  # noqa: F401  # a fixture
+from tests.given import Organisation
+from tests.identity.given_providers import add_provider, link_identity
+
+
+async def test_what_belongs_to_a_person_is_read_and_unlinked(
+    sdk: LeanVibeClient,  # noqa: F811
+    acme: Organisation,
+    house: House,
+) -> None:
+    viewer = acme.people["viewer"].id
+    provider = await add_provider(house, acme)
+    await link_identity(house, provider, viewer)
+    person = await sdk.users.get(viewer)
+    assert not missing(person)
+    assert person.mfa_enabled is False
+    linked = await sdk.users.identities(viewer)
+    assert not missing(linked)
+    await sdk.users.unlink(viewer, linked.data[0].id)
+    with pytest.raises(exceptions.NotFoundError):
+        await sdk.users.unlink(viewer, linked.data[0].id)
+    assert not missing(await sdk.users.factors(viewer))
+    group = await sdk.groups.create(name="Readers")
+    await sdk.groups.add_members(group.id, [viewer])
+    members = [member async for member in sdk.groups.iterate_members(group.id)]
+    assert not missing(members[0])
+    groups = await sdk.users.groups(viewer)
+    assert not missing(groups)
+    assert (await sdk.groups.get(group.id)).members_count == 1
+    project = await sdk.projects.create(name="P")
+    await sdk.members.set(project.id, viewer, role="developer")
+    roles = (await sdk.users.projects(viewer)).data
+    assert not missing(roles[0])
+
+
+async def test_people_are_filtered_and_invitations_listed_by_state(
+    sdk: LeanVibeClient,  # noqa: F811
+    acme: Organisation,
+) -> None:
+    everybody = await sdk.users.list(mfa="none", sort="email")
+    assert len(everybody.data) == len(acme.people)
+    assert not missing(everybody.data[0])
+    done = await sdk.users.invite_many([{"email": f"new@{acme.id}.example"}], role="viewer")
+    assert not missing(done)
+    waiting = [one async for one in sdk.users.iterate_invitations(state="pending")]
+    assert not missing(waiting[0])
+    assert (await sdk.users.invitations(state="accepted")).data == []
+    await sdk.users.invite_again(waiting[0].user_id)
+    await sdk.users.withdraw_invitation(waiting[0].user_id)
+    assert (await sdk.users.invitations()).data == []
