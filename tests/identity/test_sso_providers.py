@@ -274,7 +274,7 @@ async def test_a_change_keeps_what_is_not_named_and_the_issuer_for_good(
         path,
         json={
             "provider_name": "New name",
-            "issuer": "https://evil.example",
+            "issuer": world.idp.issuer,
             "settings": {"scopes": ["email"], "redirect_uris": ["http://localhost:1/x"]},
         },
         headers=headers,
@@ -284,6 +284,10 @@ async def test_a_change_keeps_what_is_not_named_and_the_issuer_for_good(
     assert (body["provider_name"], body["issuer"]) == ("New name", world.idp.issuer)
     assert body["settings"]["scopes"] == ["openid", "email"]
     assert (await world.sign_in()).status_code == 200
+    for other in ({"issuer": "https://evil.example"}, {"provider_type": "google"}):
+        kept = await client.patch(path, json=other, headers=headers)
+        assert kept.status_code == 400
+        assert "for good" in kept.json()["message"]
     wrong = await client.patch(
         path, json={"settings": {"redirect_uris": ["http://evil.example/x#y"]}}, headers=headers
     )
@@ -341,3 +345,33 @@ async def test_the_only_way_in_stays(client: httpx.AsyncClient, acme: Organisati
     assert [entry["provider_name"] for entry in own] == ["Company login"]
     answer = await client.delete(f"/v1/auth/identities/{own[0]['id']}", headers=bearer)
     assert (answer.status_code, answer.json()["details"]["reason"]) == (409, "last_way_in")
+
+
+async def test_a_setting_that_is_misspelt_is_refused_and_restricts_nothing_silently(
+    client: httpx.AsyncClient, acme: Organisation
+) -> None:
+    world = await make_world(client, acme)
+    headers = await acme.headers(client)
+    answer = await client.patch(
+        f"/v1/auth/sso/providers/{world.provider.id}",
+        json={"settings": {"hosted_domian": "corp.example"}},
+        headers=headers,
+    )
+    assert answer.status_code == 400
+    assert answer.json()["details"]["field"] == "settings.hosted_domian"
+
+
+async def test_a_change_turns_a_provider_off_and_on_like_the_verbs(
+    client: httpx.AsyncClient, acme: Organisation
+) -> None:
+    world = await make_world(client, acme)
+    headers, path = await acme.headers(client), f"/v1/auth/sso/providers/{world.provider.id}"
+    tokens = (await world.sign_in()).json()
+    off = await client.patch(path, json={"enabled": False}, headers=headers)
+    assert (off.status_code, off.json()["enabled"]) == (200, False)
+    bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
+    assert (await client.get("/v1/auth/me", headers=bearer)).status_code == 401
+    on = await client.patch(path, json={"enabled": True}, headers=headers)
+    assert on.json()["enabled"] is True
+    assert (await client.get("/v1/auth/me", headers=bearer)).status_code == 401
+    assert (await world.sign_in()).status_code == 200

@@ -58,6 +58,9 @@ class ProviderChange(BaseModel):
     """What to change of a provider; what is not named stays. Type and issuer stay for good: add
     another provider instead."""
 
+    provider_type: str | None = Field(None, max_length=50, description="As it is, or left out")
+    issuer: Url | None = Field(None, description="As it is, or left out")
+    enabled: bool | None = Field(None, description="false ends the sessions it opened")
     provider_name: Annotated[str, Field(min_length=1, max_length=100), OneLine] | None = None
     client_id: str | None = Field(None, min_length=1, max_length=500)
     client_secret: str | None = Field(None, min_length=1, max_length=4096)

@@ -28,7 +28,7 @@ from leanvibe_server.identity.federation.schemas import (
 )
 from leanvibe_server.identity.sessions import end_session
 from leanvibe_server.kernel.access import Errand
-from leanvibe_server.kernel.errors import Conflict, Forbidden, NotFound
+from leanvibe_server.kernel.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.pagination import PageRequest
 from leanvibe_server.kernel.scope import Scope
@@ -101,6 +101,7 @@ async def change(errand: Errand, provider_id: UUID, wanted: ProviderChange) -> S
     """Change a provider; what is not named stays. Raises: NotFound, Forbidden, InvalidRequest."""
     async with errand.scope() as scope:
         before = await require_provider(scope, provider_id)
+        _check_lasting(before, wanted)
         require_feature(scope.plan, before.protocol)
         choice = await _role_choice(scope, before, wanted)
     setup = None
@@ -123,7 +124,20 @@ async def change(errand: Errand, provider_id: UUID, wanted: ProviderChange) -> S
             await scope.emit(ProviderUpdated(provider_id=provider_id, changed=changed))
         if setup is not None:
             await _unlink_above(scope, updated)
+        if wanted.enabled is not None:
+            updated = await (enable if wanted.enabled else disable)(scope, provider_id)
     return updated
+
+
+def _check_lasting(before: SsoProvider, wanted: ProviderChange) -> None:
+    """Raises: InvalidRequest: type or issuer are to be others, by which its people are known."""
+    for name, kept in (("provider_type", before.type), ("issuer", before.issuer)):
+        if getattr(wanted, name) not in (None, kept):
+            why = "stays for good: add another provider instead"
+            raise InvalidRequest(
+                f"{name} {why}.",
+                details={"field": name, "validation_errors": [f"{name}: {why}"]},
+            )
 
 
 async def _unlink_above(scope: Scope, provider: SsoProvider) -> None:

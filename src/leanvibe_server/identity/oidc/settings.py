@@ -69,10 +69,17 @@ def newcomers_of(provider: SsoProvider, settings: OidcSettings) -> Newcomers:
 
 
 def read_settings(house: House, sent: dict[str, Any]) -> OidcSettings:
-    """The settings an admin sent; what is unknown is left out.
+    """The settings an admin sent.
 
-    Raises: InvalidRequest: naming each that does not fit.
+    Raises: InvalidRequest: naming each that does not fit or is unknown, as a misspelt one would
+        restrict nothing.
     """
+    if unknown := sorted(set(sent) - set(OidcSettings.model_fields)):
+        findings = [f"settings.{name}: there is no such setting" for name in unknown]
+        raise InvalidRequest(
+            f"The settings do not fit. {findings[0]}.",
+            details={"field": f"settings.{unknown[0]}", "validation_errors": findings},
+        )
     try:
         settings = OidcSettings.model_validate(sent)
     except ValidationError as error:
