@@ -44,6 +44,7 @@ from leanvibe_server.identity.sessions import TOKEN, OpenedSession, end_all
 from leanvibe_server.kernel.access import Errand
 from leanvibe_server.kernel.errors import Conflict, Forbidden, InvalidRequest
 from leanvibe_server.kernel.request import Visit
+from leanvibe_server.kernel.schemas import one_line
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.kernel.sealing import fetch_keys, seal
 
@@ -294,7 +295,7 @@ def _label(who: Enrolling, method: str, name: str | None, number: str) -> str:
         return numbers.masked(number)
     if method == EMAIL:
         return numbers.masked_address(who.user.email)
-    return (name or "").strip()[:MAX_LABEL] or LABELS[method]
+    return one_line(name or "")[:MAX_LABEL] or LABELS[method]
 
 
 def _with_key(pending: Factor, key: NewKey) -> Factor:
