@@ -14,7 +14,7 @@ from tests.given import PASSWORD, Organisation
 from tests.identity.given_mail import link_to, work_off
 from tests.identity.given_people import add_person
 from tests.identity.given_scim import patch_of, provisioner
-from tests.identity.given_sessions import bearer
+from tests.identity.given_sessions import bearer, status
 
 KNOWN = "what the intruder knows"
 OWN = "a sentence of one's own"
@@ -154,3 +154,33 @@ async def test_who_sets_a_new_password_by_mail_is_one_person_again(
     assert reset.status_code == 200, reset.text
     tokens = await login(client, person, f"{OWN} too", acme)
     assert (await move(client, tokens, globex)).status_code == 200
+
+
+@pytest.mark.parametrize("way", ["change", "reset", "sign out"])
+async def test_sec_session_refresh_09_a_session_that_moved_ends_with_the_password_it_came_from(
+    client: httpx.AsyncClient,
+    house: House,
+    acme: Organisation,
+    globex: Organisation,
+    admin: asyncpg.Connection,
+    way: str,
+) -> None:
+    person = fresh()
+    await invited(client, admin, globex, person)
+    await invited(client, admin, acme, person)
+    own = await login(client, person, OWN, globex)
+    thief = (await move(client, await login(client, person, OWN, acme), globex)).json()
+    held = bearer(await login(client, person, OWN, acme))
+    if way == "change":
+        body = {"current_password": OWN, "new_password": f"{OWN} again"}
+        done = await client.post("/v1/auth/password/change", json=body, headers=held)
+    elif way == "reset":
+        asked = {"email": person, "tenant_id": str(acme.id)}
+        await client.post("/v1/auth/password/forgot", json=asked)
+        await work_off(house, admin, SEND_RESET)
+        body = {"token": await link_to(admin, person, "reset"), "password": f"{OWN} again"}
+        done = await client.post("/v1/auth/password/reset", json=body)
+    else:
+        done = await client.post("/v1/auth/logout-all", headers=held)
+    assert done.status_code == 200, done.text
+    assert [await status(client, one) for one in (thief, own)] == [401, 200]

@@ -91,7 +91,8 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     `method` names the way in: password, passkey, oidc, saml, invitation or switch. `amr` are the
     methods of RFC 8176 (`pwd`, `otp`, `sms`, `hwk`, `mfa`, `fed` for a provider's word).
     `second_factor`: we checked a second factor ourselves, which no provider's `amr` can claim.
-    `remote_session` is the provider's name for its session, which its logout names, and
+    `remote_session` is the provider's name for its session, which its logout names, or the user
+    of another tenant whose session moved here, and
     `not_after` the end the provider sets. `proved_at` is when the proof was given, where that
     was not just now.
     """

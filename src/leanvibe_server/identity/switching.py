@@ -8,6 +8,7 @@ from leanvibe_server.identity.arrival import arrive
 from leanvibe_server.identity.events import TenantSwitched
 from leanvibe_server.identity.login import SignedIn
 from leanvibe_server.identity.models import Candidate, Proof, User
+from leanvibe_server.identity.moving import MAX_TENANTS, moved_from
 from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.repository.sessions import find_session
 from leanvibe_server.identity.schemas import SwitchRequest, TokenAnswer
@@ -15,8 +16,6 @@ from leanvibe_server.identity.sessions import TOKEN, end_session
 from leanvibe_server.kernel.errors import Forbidden, NotFound
 from leanvibe_server.kernel.platform import Reason, across_tenants
 from leanvibe_server.kernel.scope import Scope
-
-MAX_TENANTS = 100
 
 
 async def switch_tenant(scope: Scope, request: SwitchRequest) -> TokenAnswer:
@@ -85,9 +84,11 @@ async def _proof_of(scope: Scope) -> Proof:
             "You signed in here without your password. Sign in to the other organisation itself.",
             details={"reason": "password_needed"},
         )
+    came_from = session.remote_session or moved_from(scope.actor.id)
     return Proof(
         method="switch",
         amr=tuple(session.amr),
+        remote_session=came_from,
         not_after=session.expires_at,
         proved_at=session.authenticated_at,
     )

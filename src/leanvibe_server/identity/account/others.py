@@ -4,6 +4,7 @@ from uuid import UUID
 
 from leanvibe_server.identity.account.schemas import EndedSessions, SignOutEverywhere
 from leanvibe_server.identity.models import Session, User
+from leanvibe_server.identity.moving import end_moved
 from leanvibe_server.identity.roles.service import require_over
 from leanvibe_server.identity.schemas import SessionList, SessionView, Success
 from leanvibe_server.identity.sessions import end_all, end_session, list_live
@@ -20,7 +21,9 @@ async def sign_out_everywhere(scope: Scope, wish: SignOutEverywhere) -> EndedSes
     if scope.actor.id is None or scope.actor.session_id is None:
         raise Forbidden("Only a person who signed in can do this; an API key cannot.")
     keep = scope.actor.session_id if wish.keep_current else None
-    ended = await end_all(scope, scope.actor.id, reason="signed out everywhere", keep=keep)
+    user = await require_user(scope, scope.actor.id)
+    ended = await end_all(scope, user.id, reason="signed out everywhere", keep=keep)
+    ended += await end_moved(scope, user, reason="signed out everywhere")
     return EndedSessions(success=True, ended=ended)
 
 

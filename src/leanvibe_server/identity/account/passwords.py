@@ -20,6 +20,7 @@ from leanvibe_server.identity.account.schemas import (
 )
 from leanvibe_server.identity.events import ApiKeyRevoked
 from leanvibe_server.identity.models import User
+from leanvibe_server.identity.moving import end_moved
 from leanvibe_server.identity.passwords import desk_of
 from leanvibe_server.identity.policy import policy_from
 from leanvibe_server.identity.repository import account as rows
@@ -124,6 +125,7 @@ async def change_password(errand: Errand, change: PasswordChange) -> Success:
         )
         await _tell(scope, own.user, method="change")
         await end_all(scope, own.user.id, reason="password changed", keep=own.session.id)
+        await end_moved(scope, own.user, reason="password changed")
     return Success(success=True)
 
 
@@ -198,6 +200,7 @@ async def reset_password(visit: Visit, request: PasswordReset) -> Success:
     await join_account(scope, user)
     await _tell(inside, user, method="reset")
     await end_all(inside, user.id, reason="password reset")
+    await end_moved(inside, user, reason="password reset")
     attempt = Attempt.by(house.vault, email=user.email, address=visit.address)
     async with across_tenants(house.database, Reason.SIGN_IN) as conn:
         await throttle.forgive(conn, attempt)
