@@ -321,7 +321,7 @@ async def test_sec_jwt_07_unknown_keys_cause_one_look_per_interval(
     before = clock.now()
     for _ in range(20):
         assert await ask(client, stranger) == 401
-    assert forge.ring.loaded_at == before
+    assert forge.ring.looked_at == before
     clock.advance(seconds=5)
     assert await ask(client, stranger) == 401
-    assert forge.ring.loaded_at == before
+    assert forge.ring.looked_at == before

@@ -3,7 +3,6 @@
 import asyncio
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
 from uuid import UUID
 
 import httpx
@@ -38,7 +37,6 @@ async def test_a_rotated_key_signs_new_tokens_and_old_ones_hold(
     fresh = await acme.token(client)
     assert json.loads(tokens._decode(fresh.split(".")[0]))["kid"] == new_kid
     assert elsewhere.find(new_kid) is None
-    clock.advance(seconds=11)
     assert await elsewhere.refetch(house)
     assert elsewhere.find(new_kid) is not None
     assert await ask(client, fresh) == 200
@@ -143,7 +141,7 @@ def test_remembered_tokens_are_bounded_and_forgotten_with_their_key() -> None:
     seen = tokens.VerifiedTokens(size=2)
     claims = tokens.Claims(UUID(int=1), UUID(int=2), UUID(int=3), "owner", 1, 2)
     key = keys.BoundKey("k", "ES256", ATTACKER)
-    ring = KeyRing(key, {"k": key}, [], datetime(2026, 1, 1, tzinfo=UTC))
+    ring = KeyRing(key, {"k": key}, [])
     for digest in (b"a", b"b", b"c"):
         seen.add(digest, "k", claims)
     assert len(seen) == 2

@@ -27,6 +27,8 @@ ALGORITHM = "ES256"
 SHARED_ALGORITHM = "HS256"
 # A rotated key verifies for two hours more: twice the life of a token.
 OVERLAP = timedelta(hours=2)
+# A token of a key we do not know has us look: at once for the first that another process signs
+# after a rotation, then no sooner than this, whoever makes keys up.
 REFETCH_INTERVAL = timedelta(seconds=10)
 # Each process looks so often, so that none signs for long with a key that was rotated out.
 RELOAD_EVERY_S = 30.0
@@ -51,7 +53,7 @@ class KeyRing:
     signer: BoundKey
     by_kid: dict[str, BoundKey]
     public_keys: list[dict[str, Any]]
-    loaded_at: datetime
+    looked_at: datetime | None = None
 
     def find(self, kid: str) -> BoundKey | None:
         return self.by_kid.get(kid)
@@ -63,10 +65,11 @@ class KeyRing:
     async def refetch(self, house: House) -> bool:
         """Look for keys another process made. False: it is too early to look again."""
         now = house.clock.now()
-        if now - self.loaded_at < REFETCH_INTERVAL or self.signer.algorithm == SHARED_ALGORITHM:
+        early = self.looked_at is not None and now - self.looked_at < REFETCH_INTERVAL
+        if early or self.signer.algorithm == SHARED_ALGORITHM:
             return False
         # Set before the look, so that those who come meanwhile do not look too.
-        self.loaded_at = now
+        self.looked_at = now
         self._take(await _fetch(house))
         return True
 
@@ -76,7 +79,6 @@ class KeyRing:
 
     def _take(self, fresh: "KeyRing") -> None:
         self.signer, self.by_kid, self.public_keys = fresh.signer, fresh.by_kid, fresh.public_keys
-        self.loaded_at = fresh.loaded_at
 
 
 async def load(house: House) -> KeyRing:
@@ -157,7 +159,7 @@ async def _fetch(house: House) -> KeyRing:
                 stored.append(await _make_key(conn, house.vault, now))
     bound = {key.kid: _open(house.vault, key) for key in stored}
     signer = next(bound[key.kid] for key in reversed(stored) if key.retires_at is None)
-    return KeyRing(signer, bound, [key.public_jwk for key in stored], now)
+    return KeyRing(signer, bound, [key.public_jwk for key in stored])
 
 
 async def _make_key(conn: Connection, vault: Vault, now: datetime) -> SigningKey:
@@ -192,4 +194,4 @@ def _shared_ring(house: House) -> KeyRing:
     secret = house.settings.jwt_secret
     kid = hashlib.sha256(b"kid:" + secret.encode()).hexdigest()[:16]
     key = BoundKey(kid, SHARED_ALGORITHM, OctKey.import_key(secret))
-    return KeyRing(key, {kid: key}, [], house.clock.now())
+    return KeyRing(key, {kid: key}, [])
