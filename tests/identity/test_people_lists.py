@@ -126,3 +126,15 @@ async def test_nobody_has_one_address_flooded_with_invitations(
     assert [one["status"] for one in bulk.json()["data"]] == ["refused", "invited"]
     left = await admin.fetchval("SELECT count(*) FROM users WHERE email = $1", victim)
     assert left == 0, "a line that is refused leaves nothing behind"
+
+
+async def test_a_stranger_has_no_address_flooded_by_founding_organisations(
+    client: httpx.AsyncClient, house: House
+) -> None:
+    mark = new_id(house.clock.now()).hex[-10:]
+    codes = []
+    for number in range(8):
+        new = {"organization_name": f"Org {mark} {number}", "admin_email": f"v@{mark}.example"}
+        codes.append((await client.post("/v1/tenants", json=new)).status_code)
+    assert codes[:5] == [201] * 5
+    assert codes[-1] == 429

@@ -268,7 +268,7 @@ async def revoke_api_key(
     "/tenants",
     status_code=201,
     tags=TENANTS,
-    responses=refuses(InvalidRequest, Forbidden, Conflict),
+    responses=refuses(InvalidRequest, Forbidden, Conflict, RateLimited),
 )
 async def create_tenant(
     new: NewTenant,

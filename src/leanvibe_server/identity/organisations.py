@@ -114,6 +114,8 @@ async def _found(scope: Scope, new: NewTenant) -> Tenant:
         )
     address = addresses.require_address(email, field="admin_email")
     plan = plan_named(new.plan)
+    if scope.actor.kind == "anonymous":
+        await invitations.require_patience(scope, address)
     tenant = await create_tenant(
         scope,
         organization_name=new.organization_name,
