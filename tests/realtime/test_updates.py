@@ -273,3 +273,24 @@ async def test_a_signed_out_reader_is_told_nothing_more(
         with pytest.raises(ConnectionClosedError):
             await _next(socket)
     assert socket.close_code == 4401
+
+
+async def test_sec_rate_limit_dos_04_a_tenant_has_so_many_readers_and_no_more(
+    server: Server, teller: Teller, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leanvibe_server.realtime.hub.MAX_READERS", 1)
+    headers = {"Authorization": f"Bearer {token}"}
+    url = f"{server.http}/v1/tasks/{teller.task_id}/events"
+    async with httpx.AsyncClient(timeout=10) as browser:
+        async with _watch(server, teller.task_id, token) as socket:
+            await _next(socket)
+            refused = await browser.get(url, headers=headers)
+            assert (refused.status_code, refused.json()["error"]) == (429, "rate_limited")
+            assert refused.headers["retry-after"] == "10"
+            with pytest.raises(InvalidStatus) as turned_away:
+                async with _watch(server, teller.task_id, token):
+                    pass
+            assert turned_away.value.response.status_code == 429
+        await asyncio.sleep(0.3)
+        async with _watch(server, teller.task_id, token) as socket:
+            await _next(socket)

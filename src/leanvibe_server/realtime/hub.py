@@ -5,6 +5,7 @@ the event log at its own pace, so a slow one holds nobody up and a missed call l
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -13,11 +14,14 @@ from uuid import UUID
 import asyncpg
 
 from leanvibe_server.kernel.db import login_dsn
+from leanvibe_server.kernel.errors import RateLimited
 from leanvibe_server.kernel.events import LIVE_CHANNEL
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.log import logger
 
 RECONNECT_S = 1.0
+# Of one tenant in one process: each costs memory for as long as somebody looks.
+MAX_READERS = 1_000
 
 
 class Hub:
@@ -26,6 +30,7 @@ class Hub:
     def __init__(self, house: House) -> None:
         self._house = house
         self._followers: dict[str, set[asyncio.Event]] = {}
+        self._readers: Counter[UUID] = Counter()
         self._listeners: list[asyncio.Task[None]] = []
         self.closing = False
 
@@ -42,9 +47,22 @@ class Hub:
             with suppress(asyncio.CancelledError):
                 await listener
 
+    def require_room(self, tenant_id: UUID) -> None:
+        """Refuse one more reader of a tenant that has very many.
+
+        Raises: RateLimited.
+        """
+        if self._readers[tenant_id] >= MAX_READERS:
+            raise RateLimited(
+                f"Your organisation follows {MAX_READERS} streams already. Close some of them.",
+                details={"limit": MAX_READERS},
+                headers={"Retry-After": "10", "X-RateLimit-Retry-After": "10"},
+            )
+
     @contextmanager
     def follow(self, tenant_id: UUID, stream: str) -> Iterator[asyncio.Event]:
         """An event that is set whenever the stream grows, or may have."""
+        self._readers[tenant_id] += 1
         key = f"{tenant_id}/{stream}"
         news = asyncio.Event()
         self._followers.setdefault(key, set()).add(news)
@@ -55,6 +73,9 @@ class Hub:
             followers.discard(news)
             if not followers:
                 del self._followers[key]
+            self._readers[tenant_id] -= 1
+            if not self._readers[tenant_id]:
+                del self._readers[tenant_id]
 
     async def _keep_listening(self, region: str) -> None:
         while True:

@@ -57,6 +57,7 @@ async def watch(socket: WebSocket, task_id: str) -> None:
 async def _enter(socket: WebSocket, task_id: str) -> tuple[Admission, UUID | None, UUID]:
     admission, found = await admit(socket, task_id)
     try:
+        visit_of(socket.scope).house.part(Hub).require_room(admission.tenant_id)
         known = parse_event_id(socket.query_params.get("after"))
         await open_feed(admission.transaction.conn, admission.tenant_id, found, known)
     except BaseException:

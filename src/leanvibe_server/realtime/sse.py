@@ -31,9 +31,11 @@ async def stream(
 
     A browser that has had the last message gets 204, which tells it not to come again.
 
-    Raises: NotFound. InvalidRequest: the place to resume from is no event id.
+    Raises: NotFound. InvalidRequest: the place to resume from is no event id. RateLimited: the
+        tenant has too many readers.
     """
     known = parse_event_id(resumed or after)
+    scope.house.part(Hub).require_room(scope.tenant_id)
     await scope.house.guards["task"](scope, task_id)
     opening = await open_feed(scope.conn, scope.tenant_id, task_id, known)
     if resumed and opening.nothing_left:
