@@ -257,6 +257,18 @@ async def test_an_overlap_lengthens_no_key_s_life(
     assert (await rotate(client, headers, old["id"])).status_code == 409
 
 
+async def test_a_key_whose_successor_was_ended_gets_another_of_the_same_life(
+    client: httpx.AsyncClient, acme: Organisation
+) -> None:
+    headers = await acme.headers(client)
+    endless = (await make(client, headers)).json()
+    first = (await rotate(client, headers, endless["id"])).json()
+    assert first["expires_at"] is None
+    await client.delete(f"/v1/api-keys/{first['id']}", headers=headers)
+    second = await rotate(client, headers, endless["id"])
+    assert (second.status_code, second.json()["expires_at"]) == (201, None)
+
+
 async def test_nobody_rotates_a_key_that_may_do_more_than_they(
     client: httpx.AsyncClient, acme: Organisation, globex: Organisation
 ) -> None:

@@ -156,7 +156,9 @@ async def rotate_key(scope: Scope, key_id: UUID, rotation: Rotation) -> CreatedA
         raise Conflict("This key does not hold any more. Make a new one.")
     if await rows.has_successor(scope.conn, scope.tenant_id, key.id):
         raise Conflict("This key was rotated already. Rotate its successor.")
-    life = None if key.expires_at is None else key.expires_at - key.created_at
+    # The end of a key that was rotated before is that of its overlap; its successor has its life.
+    model = await rows.find_first_successor(scope.conn, scope.tenant_id, key.id) or key
+    life = None if model.expires_at is None else model.expires_at - model.created_at
     made, secret = await issue(
         scope,
         user,

@@ -28,6 +28,9 @@ LOCK = f"SELECT {COLUMNS} FROM api_keys WHERE tenant_id = $1 AND id = $2 FOR NO 
 FIND_SUCCESSOR = """
 SELECT id FROM api_keys WHERE tenant_id = $1 AND replaces = $2 AND revoked_at IS NULL LIMIT 1
 """
+FIND_FIRST_SUCCESSOR = f"""
+SELECT {COLUMNS} FROM api_keys WHERE tenant_id = $1 AND replaces = $2 ORDER BY id LIMIT 1
+"""
 END_AT = "UPDATE api_keys SET expires_at = $3 WHERE tenant_id = $1 AND id = $2"
 REVOKE = f"""
 UPDATE api_keys SET revoked_at = coalesce(revoked_at, $3) WHERE tenant_id = $1 AND id = $2
@@ -81,6 +84,12 @@ async def lock(conn: Connection, tenant_id: UUID, key_id: UUID) -> ApiKey | None
 async def has_successor(conn: Connection, tenant_id: UUID, key_id: UUID) -> bool:
     """Whether a key was rotated and what replaced it still holds or has expired."""
     return await conn.fetchval(FIND_SUCCESSOR, tenant_id, key_id) is not None
+
+
+async def find_first_successor(conn: Connection, tenant_id: UUID, key_id: UUID) -> ApiKey | None:
+    """What replaced a key when it was rotated first, whatever became of it."""
+    row = await conn.fetchrow(FIND_FIRST_SUCCESSOR, tenant_id, key_id)
+    return None if row is None else ApiKey(**row)
 
 
 async def end_at(conn: Connection, tenant_id: UUID, key_id: UUID, moment: datetime) -> None:
