@@ -64,12 +64,13 @@ class SamlProtocol:
             if current is None:
                 raise _invalid("metadata_xml", "Give the provider's metadata_xml or metadata_url.")
             return _setup(current.issuer, kept | {"idp": current.configuration["idp"]})
-        metadata = _read(errand.house, document, settings)
+        place = "metadata_url" if wanted.settings.get("metadata_xml") is None else "metadata_xml"
+        metadata = _read(errand.house, document, settings, place=place)
         if current is None:
             await _require_new(errand, metadata.entity_id)
         if current is not None and metadata.entity_id != current.issuer:
             raise _invalid(
-                "metadata_xml",
+                place,
                 f"This is the metadata of {metadata.entity_id}, not of {current.issuer}. "
                 "Add another provider for it.",
             )
@@ -209,7 +210,7 @@ async def _fetch(house: House, url: str) -> bytes:
     return answer.content
 
 
-def _read(house: House, document: bytes, settings: SamlSettings) -> IdpMetadata:
+def _read(house: House, document: bytes, settings: SamlSettings, *, place: str) -> IdpMetadata:
     try:
         pinned = None
         if settings.metadata_certificate is not None:
@@ -221,7 +222,7 @@ def _read(house: House, document: bytes, settings: SamlSettings) -> IdpMetadata:
             https_only=house.settings.production,
         )
     except Refused as error:
-        raise _invalid("metadata_xml", f"The metadata is refused: {error}.") from None
+        raise _invalid(place, f"The metadata is refused: {error}.") from None
 
 
 async def _require_new(errand: Errand, entity_id: str) -> None:
@@ -270,7 +271,7 @@ async def _check_address(
     """Whether the metadata's address still tells what was imported from it."""
     try:
         document = await _fetch(errand.house, settings.metadata_url or "")
-        metadata = _read(errand.house, document, settings)
+        metadata = _read(errand.house, document, settings, place="metadata_url")
     except InvalidRequest as error:
         return CheckView(name="metadata_url", ok=False, message=error.message)
     if metadata.entity_id != provider.issuer:

@@ -71,7 +71,10 @@ def parse_settings(settings: dict[str, Any]) -> SamlSettings:
         ) from None
     for name, value in msgspec.structs.asdict(found).items():
         if isinstance(value, str) and len(value) > (8_192 if "certificate" in name else 2_048):
-            raise InvalidRequest(f"settings.{name} is too long.", details={"field": "settings"})
+            raise InvalidRequest(
+                f"settings.{name} is too long.",
+                details={"field": name, "validation_errors": [f"settings.{name}: it is too long"]},
+            )
     return found
 
 
