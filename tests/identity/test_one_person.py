@@ -117,6 +117,27 @@ async def test_sec_tenant_isolation_api_04_an_address_changed_by_provisioning_le
     assert (await move(client, tokens, globex)).status_code == 404
 
 
+async def test_sec_tenant_isolation_api_04_an_invitation_is_good_for_the_address_it_went_to(
+    client: httpx.AsyncClient,
+    doors: Doors,
+    acme: Organisation,
+    globex: Organisation,
+    admin: asyncpg.Connection,
+) -> None:
+    victim, intruder = fresh(), fresh()
+    await invited(client, admin, globex, victim)
+    headers = await acme.headers(client)
+    made = await client.post("/v1/users", json={"email": intruder}, headers=headers)
+    token = await link_to(admin, intruder, "invitations")
+    change = {"op": "replace", "value": {"userName": victim}}
+    async with provisioner(doors, acme) as provider:
+        patched = await provider.patch(f"/Users/{made.json()['id']}", json=patch_of(change))
+    assert patched.status_code == 200, patched.text
+    body = {"token": token, "password": KNOWN}
+    accepted = await client.post("/v1/auth/invitations/accept", json=body)
+    assert accepted.status_code == 404, accepted.text
+
+
 async def test_sec_tenant_isolation_api_04_a_session_without_the_password_moves_nowhere(
     client: httpx.AsyncClient, acme: Organisation, globex: Organisation, admin: asyncpg.Connection
 ) -> None:

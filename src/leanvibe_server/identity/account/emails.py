@@ -114,8 +114,6 @@ async def change_email(visit: Visit, request: LinkToken) -> Success:
         email_hash=digest,
         now=scope.now,
     )
-    # Mail to the old address must not lead in any more.
-    await links.withdraw(scope, user, RESET, VERIFY)
     await inside.emit(EmailChanged(user_id=user.id, old_email=user.email, new_email=link.email))
     await mails.address_changed(inside, to=user.email, now_at=link.email)
     await leave_account(scope, user, digest)
@@ -124,7 +122,9 @@ async def change_email(visit: Visit, request: LinkToken) -> Success:
 
 async def leave_account(scope: Scope, user: User, email_hash: bytes) -> None:
     """With another address a user is one person with nobody elsewhere: its bearer may not be who
-    knows the password."""
+    knows the password. Nor does mail to the old address lead in any more."""
+    await people.withdraw_invitations(scope.conn, scope.tenant_id, user.id)
+    await links.withdraw(scope, user, RESET, VERIFY, EMAIL)
     await lookup.join_account(scope, user, scope.new_id(), email_hash)
 
 
