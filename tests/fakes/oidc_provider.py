@@ -53,7 +53,7 @@ class FakeProvider:
 
     house: House
     issuer: str = "https://idp.example.com"
-    redirect_uris: list[str] = field(default_factory=lambda: [CALLBACK])
+    redirect_uris: list[str] = field(default_factory=list)
     grants: dict[str, Grant] = field(default_factory=dict)
     by_access_token: dict[str, Person] = field(default_factory=dict)
     requests: list[httpx.Request] = field(default_factory=list)
@@ -72,7 +72,7 @@ class FakeProvider:
 
     # The way of the browser
 
-    def authorize(self, url: str, person: Person | None = None) -> dict[str, str]:
+    def authorize(self, url: str, person: Person | None = None) -> "Back":
         """Sign somebody in: what the browser brings back to the redirect URI."""
         parts = urlsplit(url)
         assert f"{parts.scheme}://{parts.netloc}{parts.path}" == f"{self.issuer}/authorize"
@@ -81,7 +81,8 @@ class FakeProvider:
         assert len(asked) == len(pairs), "a parameter came twice"
         assert asked["response_type"] == "code"
         assert asked["client_id"] == CLIENT_ID
-        assert asked["redirect_uri"] in self.redirect_uris
+        to_us = asked["redirect_uri"].startswith(f"{CALLBACK}/")
+        assert to_us or asked["redirect_uri"] in self.redirect_uris
         assert "openid" in asked["scope"].split()
         assert len(asked["state"]) >= 22
         assert len(asked["nonce"]) >= 22
@@ -90,7 +91,9 @@ class FakeProvider:
         code = secrets.token_urlsafe(24)
         self.grants[code] = Grant(asked, person or Person())
         answer = {"code": code, "state": asked["state"]}
-        return answer | ({"iss": self.issuer} if self.promises_iss else {})
+        back = Back(answer | ({"iss": self.issuer} if self.promises_iss else {}))
+        back.redirect_uri = asked["redirect_uri"]
+        return back
 
     # The way of the server
 
@@ -218,6 +221,12 @@ class FakeProvider:
 
     def calls_to(self, path: str) -> int:
         return sum(request.url.path.endswith(path) for request in self.requests)
+
+
+class Back(dict[str, str]):
+    """What a browser brings back, and where it was sent with it."""
+
+    redirect_uri = ""
 
 
 CALLBACK = "http://localhost:8765/auth/sso/callback"

@@ -11,6 +11,7 @@ import pyotp
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
+from leanvibe_server.identity.oidc.protocol import callback_of
 from tests.identity.given_sessions import set_policy
 from tests.peers import test_oidc_provider as peers
 from tests.peers import test_webauthn_chromium as chromium
@@ -40,7 +41,8 @@ def issuer(site: Site) -> Iterator[str]:  # noqa: F811
 
 
 async def begin(site: Site, port: int) -> "subprocess.Popen[str]":  # noqa: F811
-    return await peers.start(port, f"{site.url}/nowhere", callback=f"{site.url}/auth/sso/callback")
+    callback = callback_of(site.acme.house, site.acme.id, "oidc")
+    return await peers.start(port, f"{site.url}/nowhere", callback=callback)
 
 
 async def join(site: Site, issuer: str) -> None:  # noqa: F811

@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from leanvibe_server.identity.oidc.logout import logout_uri
+from leanvibe_server.identity.oidc.protocol import callback_of
 from leanvibe_server.kernel.clock import SystemClock
 from leanvibe_server.kernel.house import House
 from tests.fakes.oidc_provider import CALLBACK
@@ -86,7 +87,7 @@ def free_port() -> int:
         return port
 
 
-async def start(port: int, backchannel: str, *, callback: str = CALLBACK) -> subprocess.Popen[str]:
+async def start(port: int, backchannel: str, *, callback: str) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         ["node", str(SERVER), str(port), str(MODULES), callback, backchannel],
         stdout=subprocess.PIPE,
@@ -106,7 +107,8 @@ async def peer(house: House, client: httpx.AsyncClient, acme: Organisation) -> A
     port = free_port()
     issuer = f"http://localhost:{port}"
     async with RelayedLogout(client) as relay:
-        process = await start(port, relay.url)
+        callback = callback_of(house, acme.id, "oidc")
+        process = await start(port, relay.url, callback=callback)
         try:
             async with httpx.AsyncClient() as browser:
                 yield Peer(issuer, client, acme, browser)
@@ -281,7 +283,8 @@ async def test_a_logout_at_the_provider_ends_the_session_here(
     )
     async with RelayedLogout(client) as relay, httpx.AsyncClient() as browser:
         relay.path = logout_uri(house, provider).removeprefix("http://localhost:8765")
-        process = await start(port, relay.url)
+        callback = callback_of(house, acme.id, provider.slug)
+        process = await start(port, relay.url, callback=callback)
         try:
             peer = Peer(provider.issuer, client, acme, browser)
             signed_in = await peer.sign_in(provider.slug)

@@ -24,7 +24,7 @@ SIGNED_OUT = [
     "/invitations/{token}",
     "/verify-email/{token}",
     "/confirm-email/{token}",
-    "/auth/sso/callback",
+    "/auth/sso/callback/unknown/oidc",
 ]
 FOUND = sorted(
     {

@@ -2,7 +2,7 @@
 
 import json
 import re
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import asyncpg
 import httpx
@@ -10,10 +10,10 @@ import pyotp
 import pytest
 
 from leanvibe_server.tenancy.service import set_security
-from tests.fakes.oidc_provider import Person, connect
+from tests.fakes.oidc_provider import CALLBACK, CLIENT_ID, Back, FakeProvider, Person, connect
 from tests.given import Organisation
 from tests.identity.given_people import system_scope
-from tests.identity.given_providers import verify_domain
+from tests.identity.given_providers import add_provider, verify_domain
 from tests.identity.given_sessions import set_policy
 from tests.identity.oidc_world import World, make_world, query_of
 from tests.web.conftest import Arrive, EnterAs
@@ -34,7 +34,8 @@ async def set_off(visitor: Visitor, world: World, **query: str) -> str:
 
 
 async def come_back(visitor: Visitor, back: dict[str, str]) -> httpx.Response:
-    return await visitor.open(f"/auth/sso/callback?{urlencode(back)}")
+    place = back.redirect_uri if isinstance(back, Back) else CALLBACK + "/unknown/oidc"
+    return await visitor.open(f"{urlsplit(place).path}?{urlencode(back)}")
 
 
 async def test_a_browser_goes_to_the_provider_and_comes_back_signed_in(
@@ -126,11 +127,12 @@ async def test_sec_oauth_oidc_rp_18_an_error_in_the_address_is_not_repeated(
     arrive: Arrive, world: World, error: str, words: str
 ) -> None:
     visitor = await arrive()
-    state = query_of(await set_off(visitor, world))["state"]
+    asked = query_of(await set_off(visitor, world))
+    state = asked["state"]
     text = "Call <b>+1 555</b> and tell them your password"
-    answer = await come_back(
-        visitor, {"error": error, "error_description": text, "error_uri": text, "state": state}
-    )
+    back = Back(error=error, error_description=text, error_uri=text, state=state)
+    back.redirect_uri = asked["redirect_uri"]
+    answer = await come_back(visitor, back)
     assert answer.status_code == 400
     assert words in visitor.text
     for foreign in (error if "<" in error or "'" in error else "+1 555", "+1 555", "<b>"):
@@ -153,7 +155,8 @@ async def test_sec_oauth_oidc_rp_05_a_promised_issuer_is_asked_for_at_the_callba
 async def test_parameters_that_come_twice_are_refused(arrive: Arrive, world: World) -> None:
     visitor = await arrive()
     back = world.idp.authorize(await set_off(visitor, world))
-    answer = await visitor.open(f"/auth/sso/callback?{urlencode(back)}&code=other")
+    path = urlsplit(back.redirect_uri).path
+    answer = await visitor.open(f"{path}?{urlencode(back)}&code=other")
     assert answer.status_code == 400
 
 
@@ -354,3 +357,24 @@ async def test_an_admin_chooses_who_gets_an_account_and_whose_word_on_factors_co
     assert '<option value="nobody" selected>' in owner.page
     assert (await owner.send(path, fields | {"newcomers": ""})).status_code == 303, owner.text
     assert await kept() == {}
+
+
+async def test_sec_oauth_oidc_rp_05_an_answer_is_refused_where_another_provider_s_is_awaited(
+    arrive: Arrive, world: World
+) -> None:
+    """Neither provider says who it is. The attacker's sends the browser on to the honest one, with
+    the state of a sign-in at the attacker's, to be handed the code."""
+    attacker = FakeProvider(world.organisation.house, issuer="https://evil.example.com")
+    connect(world.organisation.house, world.idp, attacker)
+    evil = await add_provider(
+        world.organisation.house, world.organisation, issuer=attacker.issuer, client_id=CLIENT_ID
+    )
+    victim = await arrive()
+    asked = urlencode({"tenant": world.organisation.tenant.slug})
+    answer = await victim.open(f"/auth/sso/start/{evil.slug}?{asked}")
+    state = query_of(answer.headers["location"])["state"]
+    back = world.idp.authorize((await world.begin())["redirect_url"])
+    mixed = Back(back | {"state": state})
+    mixed.redirect_uri = back.redirect_uri
+    assert (await come_back(victim, mixed)).status_code == 400
+    assert attacker.calls_to("/token") == 0

@@ -10,6 +10,7 @@ from leanvibe_server.identity.federation import discovery, entry
 from leanvibe_server.identity.federation.entry import Direction
 from leanvibe_server.identity.federation.protocols import Departure, Purpose, Wish
 from leanvibe_server.identity.oidc import errors, flows, leaving, service, stepping
+from leanvibe_server.identity.oidc.protocol import CALLBACK_PATH
 from leanvibe_server.identity.oidc.service import Answer, Arrival
 from leanvibe_server.kernel.access import Permission
 from leanvibe_server.kernel.errors import AppError
@@ -97,8 +98,8 @@ async def show_signed_out(opened: Annotated[Page, ANYONE]) -> Response:
     return opened.show("auth/signed_out.html", elsewhere=elsewhere)
 
 
-@router.get("/auth/sso/callback")
-async def come_back(opened: Annotated[Page, ANYONE]) -> Response:
+@router.get("/auth/sso/callback/{organisation}/{provider}")
+async def come_back(organisation: str, provider: str, opened: Annotated[Page, ANYONE]) -> Response:
     """Back from a provider. What stands in the address is never shown, nor led back to."""
     query = opened.request.query_params
     state = query.get("state", "")
@@ -121,6 +122,7 @@ async def come_back(opened: Annotated[Page, ANYONE]) -> Response:
         issuer=query.get("iss"),
         web=True,
         cookie=opened.visit.cookies.get(name),
+        redirect_uri=f"{opened.visit.house.settings.base_url}{CALLBACK_PATH}/{organisation}/{provider}",
     )
     try:
         if any(len(query.getlist(key)) > 1 for key in ("state", "code", "error", "iss")):

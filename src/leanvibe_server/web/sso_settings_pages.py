@@ -210,9 +210,11 @@ def _frame(kind: str) -> dict[str, Any]:
 
 async def _new(scope: Scope, kind: str) -> dict[str, Any]:
     frame = _frame(kind)
+    # The first of a kind bears its name, so its address is known before it is there.
+    known = await service.is_free(scope, frame["kind"])
     return frame | {
         "ours": await _ours(scope, frame["kind"]),
-        "redirect_uri": callback_of(scope.house),
+        "redirect_uri": callback_of(scope.house, scope.tenant_id, frame["kind"]) if known else "",
         "roles": await provider_form.role_choices(scope),
     }
 

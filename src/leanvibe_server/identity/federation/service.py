@@ -276,6 +276,11 @@ async def _row(scope: Scope, new: NewProvider, setup: Setup, rules: dict[str, An
     )
 
 
+async def is_free(scope: Scope, slug: str) -> bool:
+    """Whether no provider of the tenant has that name in addresses yet."""
+    return slug not in await rows.list_slugs(scope.conn, scope.tenant_id)
+
+
 def _free_slug(new: NewProvider, taken: set[str]) -> str:
     """The provider's name in addresses: its type for the first of a kind, else of its name."""
     if new.provider_type not in taken:

@@ -1,7 +1,9 @@
 """OpenID Connect among the protocols of single sign-on: set up, tested and begun."""
 
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from uuid import UUID
 
+from leanvibe_server.identity import opaque
 from leanvibe_server.identity.federation.models import OIDC, SsoProvider
 from leanvibe_server.identity.federation.people import require_enabled
 from leanvibe_server.identity.federation.protocols import Departure, Setup, Wish
@@ -77,7 +79,7 @@ class OidcProtocol:
             cannot be used. ServiceUnavailable: it does not answer.
         """
         house, settings = visit.house, settings_of(provider)
-        redirect_uri = _redirect_uri(house, settings, wish)
+        redirect_uri = _redirect_uri(house, provider, settings, wish)
         try:
             metadata = await read_metadata(house, provider.issuer)
         except Unreachable:
@@ -107,11 +109,17 @@ class OidcProtocol:
 
     def redirect_uri(self, house: House, provider: SsoProvider) -> str:
         """The address to register at the provider."""
-        return callback_of(house)
+        return callback_of(house, provider.tenant_id, provider.slug)
 
 
-def callback_of(house: House) -> str:
-    return house.settings.base_url + CALLBACK_PATH
+def callback_of(house: House, tenant_id: UUID, slug: str) -> str:
+    """The address at which a provider's answers are taken: one of its own, so that no provider's
+    answer is taken for another's, even where neither says who it is.
+
+    Source: RFC 9700, section 4.4.2.2.
+    """
+    tenant = opaque.encode(tenant_id.int, opaque.TENANT_LENGTH)
+    return f"{house.settings.base_url}{CALLBACK_PATH}/{tenant}/{slug}"
 
 
 def _require_client(wanted: NewProvider, settings: OidcSettings) -> None:
@@ -145,8 +153,8 @@ async def _look_at(house: House, target: Target) -> None:
         ) from None
 
 
-def _redirect_uri(house: House, settings: OidcSettings, wish: Wish) -> str:
-    own = callback_of(house)
+def _redirect_uri(house: House, provider: SsoProvider, settings: OidcSettings, wish: Wish) -> str:
+    own = callback_of(house, provider.tenant_id, provider.slug)
     if wish.web or wish.redirect_uri in (None, own):
         return own
     if wish.redirect_uri in settings.redirect_uris:

@@ -45,10 +45,10 @@ MAX_CODE = 4096
 class Answer:
     """What came back from the provider.
 
-    `web` says that a browser brought it to the callback, with the `cookie` it was given at the
-    start. Otherwise a program did, which may say what it knows of the sign-in: `named` as the
-    provider, `redirect_uri`, `tenant`. It says its `purpose`, and where that is no sign-in, for
-    which signed-in user it acts, in which session.
+    `web` says that a browser brought it to the callback `redirect_uri`, with the `cookie` it was
+    given at the start. Otherwise a program did, which may say what it knows of the sign-in: `named`
+    as the provider, `redirect_uri`, `tenant`. It says its `purpose`, and where that is no sign-in,
+    for which signed-in user it acts, in which session.
     """
 
     state: str
@@ -165,6 +165,9 @@ def _brought_by_its_beginner(flow: Flow, answer: Answer) -> bool:
         same = flow.purpose != "step_up" or flow.link_session_id == answer.session_id
         return flow.browser_hash is None and own and same
     if flow.browser_hash is None or answer.cookie is None:
+        return False
+    if answer.redirect_uri != flow.redirect_uri:
+        # The answer of another provider, which was made to bear this state.
         return False
     return hmac.compare_digest(hash_token(answer.cookie), flow.browser_hash)
 
