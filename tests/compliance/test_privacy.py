@@ -3,7 +3,8 @@
 import hashlib
 import json
 import zipfile
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -14,6 +15,8 @@ from leanvibe_server import wiring
 from leanvibe_server.audit.verification import verify_tenant
 from leanvibe_server.compliance import exports, repository, retention
 from leanvibe_server.compliance.archive import ABROAD
+from leanvibe_server.compliance.processing import recipients_of
+from leanvibe_server.kernel.config import Settings
 from leanvibe_server.kernel.crypto import Undecipherable
 from leanvibe_server.kernel.jobs import MAX_ATTEMPTS, Work
 from leanvibe_server.kernel.personal_data import Subject
@@ -304,3 +307,12 @@ async def test_the_record_of_processing_says_what_is_kept_why_and_for_how_long(
         assert activity["retention"]
     developer = await acme.headers(client, "developer")
     assert (await client.get("/v1/privacy/processing", headers=developer)).status_code == 403
+
+
+def test_the_record_names_who_carries_text_messages_and_keeps_keys() -> None:
+    plain = SimpleNamespace(sends_sms="console", key_provider="local")
+    assert len(recipients_of(cast(Settings, plain))) == 1
+    with_others = SimpleNamespace(sends_sms="twilio", key_provider="vault")
+    named = " ".join(recipients_of(cast(Settings, with_others)))
+    assert "Twilio" in named
+    assert "Vault" in named

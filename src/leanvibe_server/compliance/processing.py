@@ -48,7 +48,7 @@ async def read_record(scope: Scope) -> Record:
             by_purpose.setdefault(table.purpose, []).append(table)
     return Record(
         region=await scope.house.database.region_of(scope.tenant_id),
-        recipients=_recipients(scope.house.settings),
+        recipients=recipients_of(scope.house.settings),
         measures=list(MEASURES),
         activities=[_activity(name, tables, periods) for name, tables in by_purpose.items()],
     )
@@ -80,12 +80,14 @@ def _kept(tables: list[TableData], periods: dict[str, Period]) -> list[str]:
     return told
 
 
-def _recipients(settings: Settings) -> list[str]:
+def recipients_of(settings: Settings) -> list[str]:
     """Who else gets personal data, as this installation is set up."""
     keepers = {
         "vault": "HashiCorp Vault of the operator (wrapped keys only)",
         "aws": "AWS Key Management Service (wrapped keys only)",
     }
     found = ["The identity providers, repositories and mail servers the organisation connects"]
+    if settings.sends_sms == "twilio":
+        found.append("Twilio (telephone numbers and text messages with codes)")
     keeper = keepers.get(settings.key_provider)
     return found if keeper is None else [*found, keeper]
