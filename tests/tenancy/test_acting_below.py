@@ -7,6 +7,7 @@ import pytest
 from leanvibe_server.kernel.house import House
 from tests.conftest import FakeClock
 from tests.given import Organisation
+from tests.identity.given_providers import add_provider
 from tests.identity.given_sessions import bearer, set_policy, sign_in
 from tests.tenancy.given_trees import below
 
@@ -32,11 +33,18 @@ async def test_who_came_by_a_password_does_not_act_where_a_provider_is_asked_for
     assert (await client.get(PATH, headers=acting)).status_code == 200
     await set_policy(house, child, sso_required=True)
     assert await refusal(client, acting) == "sso_required"
-    # A provider vouched for them.
+    # Some provider of another tenant did once, before the session was moved here.
+    own = acme.id, acme.people[role].id
     await admin.execute(
-        "UPDATE sessions SET amr = '{fed}' WHERE tenant_id = $1 AND user_id = $2",
-        acme.id,
-        acme.people[role].id,
+        "UPDATE sessions SET amr = '{fed}' WHERE tenant_id = $1 AND user_id = $2", *own
+    )
+    assert await refusal(client, acting) == "sso_required"
+    # One of their own organisation vouched for them.
+    provider = await add_provider(house, acme)
+    await admin.execute(
+        "UPDATE sessions SET provider_id = $3 WHERE tenant_id = $1 AND user_id = $2",
+        *own,
+        provider.id,
     )
     assert (await client.get(PATH, headers=acting)).status_code == 200
 

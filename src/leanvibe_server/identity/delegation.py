@@ -25,8 +25,6 @@ from leanvibe_server.tenancy.service import enter_tenant
 
 # An administrator's rights and no owner's; and nobody there has an account that was theirs.
 AT_MOST = ROLE_PERMISSIONS[Role.ADMIN] - {Permission.SELF}
-# Among a session's methods where an identity provider vouched for its holder.
-FEDERATED = "fed"
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 REMEMBERED = 50_000
 
@@ -146,7 +144,9 @@ def _check_session(policy: SecurityPolicy, standing: Standing, now: datetime) ->
             "This organisation asks for a second factor. Set one up in your own organisation, "
             "sign in with it, and try again.",
         )
-    if policy.sso_required and FEDERATED not in standing.amr:
+    # That of the session itself: one that was moved here says of its beginnings elsewhere only
+    # that there was some provider.
+    if policy.sso_required and standing.provider_id is None:
         raise _kept_out(
             "sso_required",
             "This organisation lets people in through an identity provider only. Sign in to your "

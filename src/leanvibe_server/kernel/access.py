@@ -170,7 +170,8 @@ def check_permission(
     if admission.suspended and permission not in READS and not goes_on:
         raise TenantSuspended(
             "The tenant is suspended or is to be deleted: reading and billing work, changes do "
-            "not. Its owner or the platform's administrator can take that back."
+            "not. Its owner, an organisation above it or the platform's administrators can take "
+            "that back."
         )
 
 
