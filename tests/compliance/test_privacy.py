@@ -257,6 +257,9 @@ async def test_consents_are_added_and_the_last_one_counts(
         body = {"purpose": "product news", "version": "2026-03", "given": given}
         answer = await client.post("/v1/privacy/consents", json=body, headers=viewer)
         assert answer.status_code == 201
+    blank = {"purpose": " \t ", "version": "2026-03"}
+    refused = await client.post("/v1/privacy/consents", json=blank, headers=viewer)
+    assert refused.status_code == 400
     own = (await client.get("/v1/privacy/consents", headers=viewer)).json()["data"]
     assert [consent["given"] for consent in own] == [False, True]
     other = {"user_id": str(acme.people["viewer"].id)}

@@ -1,9 +1,9 @@
 """Wire shapes of the compliance room."""
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 
 from leanvibe_server.compliance import exports
 from leanvibe_server.compliance.models import Consent, Erased, Export
@@ -83,11 +83,14 @@ class ErasureView(BaseModel):
         )
 
 
+Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
 class NewConsent(BaseModel):
     """A consent, given or withdrawn."""
 
-    purpose: str = Field(min_length=1, max_length=100, examples=["product news"])
-    version: str = Field(min_length=1, max_length=50, examples=["2026-03"])
+    purpose: Words = Field(max_length=100, examples=["product news"])
+    version: Words = Field(max_length=50, examples=["2026-03"])
     given: bool = True
 
 
