@@ -93,7 +93,16 @@ class SamlProtocol:
     async def depart(
         self, visit: Visit, provider: SsoProvider, wish: Wish, *, plan: str
     ) -> Departure:
-        """Write down a request and lead to the provider with it, signed."""
+        """Write down a request and lead to the provider with it, signed.
+
+        Raises: InvalidRequest: it should have somebody prove themselves anew, and not sign in.
+        """
+        if wish.purpose == "step_up":
+            raise InvalidRequest(
+                "A SAML provider proves nobody anew. Sign out here and sign in again instead, or "
+                "set up a second factor.",
+                details={"field": "provider"},
+            )
         house = visit.house
         await ensure_keys(house, provider.tenant_id)
         handle, browser = opaque.new_token(provider.tenant_id), secrets.token_urlsafe(32)
