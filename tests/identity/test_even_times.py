@@ -19,8 +19,9 @@ from tests.identity.timing import difference
 async def twice(
     house: House, acme: Organisation, globex: Organisation, admin: asyncpg.Connection
 ) -> str:
-    """The address of somebody in two organisations, while refusals come on the beat."""
-    house.place(PasswordDesk())
+    """The address of somebody in two organisations, while refusals come on a beat: a slow one, as
+    machines that run tests do other things too."""
+    house.place(PasswordDesk(beat_s=0.4))
     await admin.execute("UPDATE tenants SET plan = 'team' WHERE id = $1", globex.id)
     email = f"both-{uuid4().hex[:10]}@people.example"
     for organisation in (acme, globex):
@@ -37,7 +38,10 @@ async def test_sec_password_account_01_two_organisations_take_no_longer_than_non
         assert (await client.post("/v1/auth/login", json=body)).status_code == 401
 
     stranger = "nobody@people.example"
-    assert await difference(lambda: attempt(twice), lambda: attempt(stranger), calls=7) < 0.05
+    assert (
+        await difference(lambda: attempt(twice), lambda: attempt(stranger), rounds=3, calls=5)
+        < 0.05
+    )
 
 
 async def test_sec_password_account_02_two_letters_take_no_longer_than_none(
@@ -52,4 +56,4 @@ async def test_sec_password_account_02_two_letters_take_no_longer_than_none(
         assert asked.status_code == 202
 
     stranger = "nobody@people.example"
-    assert await difference(lambda: ask(twice), lambda: ask(stranger), calls=7) < 0.05
+    assert await difference(lambda: ask(twice), lambda: ask(stranger), rounds=3, calls=5) < 0.05
