@@ -409,3 +409,29 @@ async def test_a_tenant_that_cannot_be_is_refused(
     answer = await client.post("/v1/tenants", json=body)
     assert answer.status_code == 400
     assert answer.json()["details"]["validation_errors"]
+
+
+async def test_typing_an_address_again_and_again_does_not_fill_its_mailbox(
+    client: httpx.AsyncClient, acme: Organisation, admin: asyncpg.Connection, clock: FakeClock
+) -> None:
+    known, unknown = acme.people["developer"].email, fresh_email()
+    mails = "SELECT count(*) FROM outgoing_mail WHERE recipient = $1"
+    for _ in range(6):
+        answers = [await sign_up(client, known), await sign_up(client, unknown)]
+        assert [one.status_code for one in answers] == [201, 201]
+    assert [await admin.fetchval(mails, one) for one in (known, unknown)] == [3, 3]
+    clock.advance(hours=25)
+    assert (await sign_up(client, known)).status_code == 201
+    assert await admin.fetchval(mails, known) == 4
+
+
+async def test_and_is_answered_in_about_the_same_time_when_no_mail_is_sent_any_more(
+    client: httpx.AsyncClient, acme: Organisation
+) -> None:
+    known = acme.people["developer"].email
+    for _ in range(3):
+        await sign_up(client, known)
+    found = await difference(
+        lambda: sign_up(client, known), lambda: sign_up(client, fresh_email()), calls=8
+    )
+    assert found < 0.2

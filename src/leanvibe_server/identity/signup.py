@@ -1,7 +1,7 @@
 """Sign-up: a user with a tenant of their own.
 
 Whether an address is signed up already is not told: the answer and the work are the same, and
-the bearer of the address gets a mail that says so.
+the bearer of the address gets a mail that says so, though not every time somebody asks.
 """
 
 from dataclasses import replace
@@ -10,6 +10,7 @@ from datetime import timedelta
 from leanvibe_server.entitlements.plans import plan_of
 from leanvibe_server.identity import addresses, lookup, passwords, users
 from leanvibe_server.identity.account import emails
+from leanvibe_server.identity.mfa import guesses
 from leanvibe_server.identity.models import User
 from leanvibe_server.identity.passwords import desk_of
 from leanvibe_server.identity.repository import sign_in
@@ -23,6 +24,9 @@ from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.tenancy.service import create_tenant, enter_tenant
 
 PLAN = "developer"
+# A stranger who types somebody's address again and again fills nobody's mailbox.
+SIGN_UPS_HEARD = 3
+HEARD_WITHIN = timedelta(hours=24)
 
 
 async def register(caller: Scope | Visit, new: NewUser) -> User:
@@ -52,11 +56,16 @@ async def sign_up(visit: Visit, new: NewUser) -> User:
     password_hash = await desk_of(visit.house).hash(new.password)
     digest = addresses.directory_hash(visit.house.vault, email)
     existing = await lookup.list_candidates(visit.house, digest, limit=1)
+    # Counted for every address, so that the work tells nobody which ones are known.
+    heard = await guesses.within(
+        visit.house, "sign-up", email, most=SIGN_UPS_HEARD, window=HEARD_WITHIN
+    )
     scope = await begin_visit(visit, Reason.SIGN_UP)
     await sign_in.set_savepoint(scope.conn)
     user = await _found_tenant(scope, new, email, password_hash)
     if existing:
         await sign_in.undo_to_savepoint(scope.conn)
+    if existing and heard:
         await _remind(scope, existing[0].user)
     else:
         await lookup.pretend(visit.house.database, digest)
