@@ -1,7 +1,10 @@
 """What a person sees and does about their own data."""
 
+import asyncpg
 import httpx
 
+from leanvibe_server.kernel.ids import new_id
+from tests.conftest import FakeClock
 from tests.given import Organisation
 from tests.web.conftest import EnterAs
 
@@ -30,3 +33,26 @@ async def test_the_account_leads_to_one_s_data(enter_as: EnterAs, acme: Organisa
     await visitor.open("/account")
     assert 'href="/settings/my-data"' in visitor.page
     assert "You were asked for none." in (await visitor.open("/settings/my-data")).text
+
+
+async def test_one_s_own_export_shows_among_many_of_others(
+    enter_as: EnterAs, acme: Organisation, admin: asyncpg.Connection, clock: FakeClock
+) -> None:
+    visitor = await enter_as(acme, "admin")
+    await visitor.open("/settings/my-data")
+    asked = await visitor.send("/settings/my-data")
+    assert asked.headers["location"] == "/settings/my-data"
+    own = await admin.fetchrow(
+        "SELECT * FROM privacy_exports WHERE requested_by = $1", acme.people["admin"].id
+    )
+    assert own is not None
+    for _ in range(51):
+        clock.advance(seconds=1)
+        newer = {**own, "id": new_id(clock.now()), "user_id": None, "status": "expired"}
+        places = ", ".join(f"${number}" for number in range(1, len(newer) + 1))
+        await admin.execute(
+            f"INSERT INTO privacy_exports ({', '.join(newer)}) VALUES ({places})",
+            *newer.values(),
+        )
+    await visitor.open("/settings/my-data")
+    assert len(visitor.page.split("<tbody>")[1].split("<tr>")) == 2

@@ -88,9 +88,9 @@ async def require_export(scope: Scope, export_id: UUID) -> Export:
     return export
 
 
-async def list_exports(scope: Scope, page: PageRequest) -> list[Export]:
+async def list_exports(scope: Scope, page: PageRequest, *, own_only: bool = False) -> list[Export]:
     """The newest first, one more than the page shows; one's own only without the permission."""
-    every = Permission.PRIVACY_MANAGE in scope.permissions
+    every = Permission.PRIVACY_MANAGE in scope.permissions and not own_only
     return await repository.list_exports(
         scope.conn,
         scope.tenant_id,

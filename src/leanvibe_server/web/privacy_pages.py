@@ -123,11 +123,10 @@ async def show_my_data(opened: Annotated[ScopedPage, SELF]) -> Response:
     """What a person may ask for themselves."""
     scope = opened.scope
     own = await consents.list_consents(scope, scope.actor.id, PageRequest(limit=50))
-    every = await exports.list_exports(scope, PageRequest(limit=50))
-    mine = [one for one in every if one.user_id == one.requested_by == scope.actor.id]
+    mine = await exports.list_exports(scope, PageRequest(limit=50), own_only=True)
     return opened.show(
         "settings/my_data.html",
-        exports=[(export, _local_link(opened, export)) for export in mine],
+        exports=[(export, _local_link(opened, export)) for export in mine[:50]],
         consents=own[:50],
         standing=_standing(own[:50]),
     )
