@@ -7,12 +7,14 @@ entry is made first: a slug that is claimed and never settled is given back by t
 import re
 import unicodedata
 from datetime import timedelta
+from functools import partial
+from itertools import chain
 from uuid import UUID
 
 from leanvibe_server.kernel.db import Connection
 from leanvibe_server.kernel.errors import Conflict, InvalidRequest
 from leanvibe_server.kernel.house import House
-from leanvibe_server.kernel.platform import Reason, across_tenants
+from leanvibe_server.kernel.platform import Reason, across_tenants, ask_reachable
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.tenancy import repository
 from leanvibe_server.tenancy.errors import invalid
@@ -90,18 +92,24 @@ async def region_of_slug(house: House, slug: str) -> str | None:
 
 
 async def sweep(house: House) -> None:
-    """Settle the claims whose tenants are there, and give back those whose tenants never came."""
+    """Settle the claims whose tenants are there, and give back those whose tenants never came.
+
+    Claims on a region that does not answer wait for the next time.
+    """
     before = house.clock.now() - SETTLE_WITHIN
     async with across_tenants(house.database, Reason.WORKER) as conn:
         claims = await repository.list_unsettled(conn, before=before, limit=AT_ONCE)
-    for region in set(claims.values()):
-        wanted = [tenant_id for tenant_id, place in claims.items() if place == region]
-        async with across_tenants(house.database, Reason.WORKER, region=region) as conn:
-            present = await repository.list_present(conn, wanted)
-        async with across_tenants(house.database, Reason.WORKER) as conn:
-            await repository.settle(conn, present, now=house.clock.now())
-            for tenant_id in set(wanted) - set(present):
-                await repository.delete_entry(conn, tenant_id)
+    if not claims:
+        return
+    ask = partial(repository.list_present, tenant_ids=list(claims))
+    answers, unreachable = await ask_reachable(house.database, Reason.WORKER, ask)
+    present = list(chain(*answers))
+    reached = set(house.database.regions) - set(unreachable)
+    known = {tenant_id for tenant_id, region in claims.items() if region in reached}
+    async with across_tenants(house.database, Reason.WORKER) as conn:
+        await repository.settle(conn, present, now=house.clock.now())
+        for tenant_id in known - set(present):
+            await repository.delete_entry(conn, tenant_id)
 
 
 async def _enter(
