@@ -14,7 +14,8 @@ from leanvibe_server.kernel.house import House
 from leanvibe_server.tenancy import purge
 from tests import given
 from tests.conftest import FakeClock
-from tests.given import PASSWORD, Organisation
+from tests.given import PASSWORD, Organisation, Person
+from tests.web.visitors import Visitor
 
 NOBODY = "postgresql://nobody:x@127.0.0.1:1/nothing"
 
@@ -49,6 +50,19 @@ async def boston(broken: House) -> Organisation:
 @pytest.fixture
 async def berlin(broken: House) -> Organisation:
     return await given.organisation(broken, plan="enterprise", name="Berlin", region="eu")
+
+
+async def as_platform_admin(caller: httpx.AsyncClient, broken: House) -> dict[str, str]:
+    admin = await platform_admin(broken)
+    body = {"email": admin.email, "password": admin.password}
+    login = await caller.post("/v1/auth/login", json=body)
+    return {"Authorization": f"Bearer {login.json()['access_token']}"}
+
+
+async def platform_admin(broken: House) -> Person:
+    email = f"platform@{uuid4().hex}.example"
+    user, _ = await identity.create_platform_admin(broken, email, PASSWORD)
+    return Person(user.id, email, user.role)
 
 
 async def test_the_others_sign_in_and_work(
@@ -93,16 +107,59 @@ async def test_a_tenant_cannot_be_made_there_and_its_slug_stays_free(
 async def test_the_platform_s_list_holds_those_of_the_other_regions_and_names_it(
     caller: httpx.AsyncClient, broken: House, boston: Organisation, berlin: Organisation
 ) -> None:
-    email = f"platform@{uuid4().hex}.example"
-    await identity.create_platform_admin(broken, email, PASSWORD)
-    login = await caller.post("/v1/auth/login", json={"email": email, "password": PASSWORD})
-    headers = {"Authorization": f"Bearer {login.json()['access_token']}"}
+    headers = await as_platform_admin(caller, broken)
     whole = (await caller.get("/v1/tenants", params={"limit": 100}, headers=headers)).json()
     assert {str(boston.id), str(berlin.id)} <= {one["id"] for one in whole["data"]}
     assert whole["unreachable_regions"] == ["au"]
     counted = await caller.get("/v1/tenants", params={"limit": 1, "offset": 0}, headers=headers)
     assert counted.json()["total"] >= 2
     assert counted.json()["unreachable_regions"] == ["au"]
+
+
+async def test_so_does_the_platform_s_audit_log(
+    caller: httpx.AsyncClient, broken: House, boston: Organisation, berlin: Organisation
+) -> None:
+    for organisation in (boston, berlin):
+        await organisation.headers(caller)
+    why = {"X-Break-Glass-Reason": "Looking into an outage"}
+    headers = await as_platform_admin(caller, broken) | why
+    for path in ("/v1/admin/audit", "/v1/admin/audit/auth"):
+        answer = await caller.get(path, params={"limit": 50}, headers=headers)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["unreachable_regions"] == ["au"]
+        shown = {one["tenant_id"] for one in answer.json()["data"]}
+        assert {str(boston.id), str(berlin.id)} <= shown
+    of_one = {"tenant_id": str(berlin.id)}
+    alone = await caller.get("/v1/admin/audit", params=of_one, headers=headers)
+    assert alone.json()["unreachable_regions"] == []
+    assert {one["tenant_id"] for one in alone.json()["data"]} == {str(berlin.id)}
+    csv = await caller.get("/v1/admin/audit", params=of_one | {"format": "csv"}, headers=headers)
+    assert (csv.status_code, "user.login" in csv.text) == (200, True)
+
+
+async def test_the_log_of_an_organisation_that_lives_there_is_not_read(
+    caller: httpx.AsyncClient, broken: House, world: House
+) -> None:
+    there = await given.organisation(world, plan="enterprise", name="Perth", region="au")
+    why = {"X-Break-Glass-Reason": "Looking into an outage"}
+    headers = await as_platform_admin(caller, broken) | why
+    of_one = {"tenant_id": str(there.id)}
+    for path, more in (("", {}), ("", {"format": "csv"}), ("/verify", {})):
+        answer = await caller.get(f"/v1/admin/audit{path}", params=of_one | more, headers=headers)
+        assert (answer.status_code, answer.json()["error"]) == (503, "service_unavailable")
+
+
+async def test_the_pages_of_both_lists_say_what_is_missing(
+    caller: httpx.AsyncClient, broken: House
+) -> None:
+    visitor = Visitor(caller)
+    await visitor.sign_in(await platform_admin(broken))
+    for path in ("/platform/tenants", "/audit?reason=Looking+into+an+outage"):
+        shown = await visitor.open(path)
+        assert shown.status_code == 200, shown.text
+        assert "AU does not answer now." in visitor.text
+    await visitor.open("/audit")
+    assert "not answer now" not in visitor.text
 
 
 async def test_the_sweeps_go_on_with_the_other_regions(

@@ -9,12 +9,12 @@ from fastapi.responses import StreamingResponse
 
 from leanvibe_server.audit import service
 from leanvibe_server.audit.export import MEDIA_TYPE
-from leanvibe_server.audit.schemas import AuditEntry, ChainVerdict
+from leanvibe_server.audit.schemas import AuditEntry, AuditPage, ChainVerdict
 from leanvibe_server.audit.service import AuditQuestion
 from leanvibe_server.kernel.access import Errand, Permission, may, may_go_out
 from leanvibe_server.kernel.errors import Forbidden, InvalidRequest, NotFound
 from leanvibe_server.kernel.http import Router, refuses
-from leanvibe_server.kernel.pagination import Page, PageQuery, PageRequest, page_of
+from leanvibe_server.kernel.pagination import PageQuery, PageRequest, page_of
 from leanvibe_server.kernel.scope import Scope
 
 router = Router(tags=["Audit"])
@@ -66,19 +66,23 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("/admin/audit", responses=_ANSWERS, response_model=Page[AuditEntry])
+@router.get("/admin/audit", responses=_ANSWERS, response_model=AuditPage)
 async def list_audit(scope: Reader, question: Question, page: PageQuery, csv: Csv) -> Any:
-    """Everything that happened, newest first. As CSV the whole answer, without pages."""
+    """Everything that happened, newest first. As CSV the whole answer, without pages.
+
+    While a region does not answer, the list over all tenants holds the entries of the other
+    regions and names it in `unreachable_regions`; a CSV is whole or fails.
+    """
     return await _answer(scope, question, page, csv=csv)
 
 
-@router.get("/admin/audit/auth", responses=_ANSWERS, response_model=Page[AuditEntry])
+@router.get("/admin/audit/auth", responses=_ANSWERS, response_model=AuditPage)
 async def list_auth_audit(scope: Reader, question: Question, page: PageQuery, csv: Csv) -> Any:
     """Sign-ins, sessions, users and keys, newest first."""
     return await _answer(scope, question.in_area("auth"), page, csv=csv)
 
 
-@router.get("/admin/audit/billing", responses=_ANSWERS, response_model=Page[AuditEntry])
+@router.get("/admin/audit/billing", responses=_ANSWERS, response_model=AuditPage)
 async def list_billing_audit(scope: Reader, question: Question, page: PageQuery, csv: Csv) -> Any:
     """Subscriptions, payments and invoices, newest first."""
     return await _answer(scope, question.in_area("billing"), page, csv=csv)
@@ -100,8 +104,9 @@ async def verify_audit(
 async def _answer(scope: Scope, question: AuditQuestion, page: PageRequest, *, csv: bool) -> Any:
     if csv:
         return csv_response(await service.export_csv(scope, question))
-    rows = await service.list_entries(scope, question, page)
-    return page_of(rows, page, AuditEntry.of, lambda row: row.id)
+    found = await service.list_entries(scope, question, page)
+    listed = page_of(found.entries, page, AuditEntry.of, lambda row: row.id)
+    return AuditPage(**vars(listed), unreachable_regions=found.unreachable)
 
 
 def csv_response(lines: Any) -> Response:

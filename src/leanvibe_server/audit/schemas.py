@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from leanvibe_server.audit.verification import Verdict
 from leanvibe_server.kernel.events import StoredEvent
+from leanvibe_server.kernel.pagination import Page
 from leanvibe_server.kernel.schemas import Timestamp
 
 
@@ -38,6 +39,15 @@ class AuditEntry(BaseModel):
             request_id=event.request_id,
             timestamp=event.occurred_at,
         )
+
+
+class AuditPage(Page[AuditEntry]):
+    """Entries of the log, newest first."""
+
+    unreachable_regions: list[str] = Field(
+        description="Regions that do not answer now: the entries of their tenants are missing in "
+        "a list over all tenants. Empty when the list is whole"
+    )
 
 
 class ChainFault(BaseModel):

@@ -19,7 +19,13 @@ from leanvibe_server.kernel.errors import NotFound
 from leanvibe_server.kernel.events import Event, StoredEvent
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.pagination import PageRequest
-from leanvibe_server.kernel.platform import Reason, across_tenants, ask_regions, require_reason
+from leanvibe_server.kernel.platform import (
+    Reason,
+    across_tenants,
+    ask_reachable,
+    ask_regions,
+    require_reason,
+)
 from leanvibe_server.kernel.scope import Scope
 
 
@@ -46,26 +52,35 @@ class AuditQuestion:
         return {name: str(value) for name, value in named.items() if name not in apart}
 
 
-async def list_entries(
-    scope: Scope, question: AuditQuestion, page: PageRequest
-) -> list[StoredEvent]:
+@dataclass(frozen=True)
+class Found:
+    """Entries newest first, and the regions whose entries are missing because they are down."""
+
+    entries: list[StoredEvent]
+    unreachable: list[str]
+
+
+async def list_entries(scope: Scope, question: AuditQuestion, page: PageRequest) -> Found:
     """Entries newest first, one more than the page so that the caller sees whether more follow.
 
     A tenant's reader sees the own tenant. A platform admin who says why sees the one named, or
-    every tenant; that is written to the platform's log and to that of each tenant shown.
+    every tenant of the regions that answer; that is written to the platform's log and to that of
+    each tenant shown.
 
     Raises: NotFound: the tenant named is not the reader's. Forbidden: no reason was given.
     """
     tenant_id = _whose(scope, question)
     wanted = _filter(question, tenant_id)
     if tenant_id == scope.tenant_id:
-        return await repository.list_entries(
+        own = await repository.list_entries(
             scope.conn, wanted, before=page.after, limit=page.limit + 1
         )
+        return Found(own, [])
     reason = require_reason(question.reason)
     read = AuditRead(of_tenant_id=tenant_id, filters=question.told(), reason=reason)
-    fetch = await _beyond(scope, read, wanted)
-    return await fetch(page.after, page.limit + 1)
+    unreachable: list[str] = []
+    fetch = await _beyond(scope, read, wanted, unreachable)
+    return Found(await fetch(page.after, page.limit + 1), unreachable)
 
 
 async def export_csv(scope: Scope, question: AuditQuestion) -> AsyncIterator[bytes]:
@@ -119,8 +134,16 @@ def _whose(scope: Scope, question: AuditQuestion) -> UUID | None:
     return scope.tenant_id
 
 
-async def _beyond(scope: Scope, event: AuditRead | AuditExported, wanted: AuditFilter) -> Fetch:
-    """How entries of other tenants are fetched, each tenant told before any of its own is shown."""
+async def _beyond(
+    scope: Scope,
+    event: AuditRead | AuditExported,
+    wanted: AuditFilter,
+    unreachable: list[str] | None = None,
+) -> Fetch:
+    """How entries of other tenants are fetched, each tenant told before any of its own is shown.
+
+    Regions that do not answer are added to `unreachable`; without it, one of them fails the whole.
+    """
     await scope.emit(event)
     told = {scope.tenant_id}
     if wanted.tenant_id is not None:
@@ -128,7 +151,7 @@ async def _beyond(scope: Scope, event: AuditRead | AuditExported, wanted: AuditF
         told.add(wanted.tenant_id)
 
     async def fetch(before: UUID | None, limit: int) -> list[StoredEvent]:
-        entries = await _fetch_across(scope.house, wanted, before, limit)
+        entries = await _fetch_across(scope.house, wanted, before, limit, unreachable)
         for tenant_id in {entry.tenant_id for entry in entries} - told:
             await _tell_tenant(scope, event, tenant_id)
             told.add(tenant_id)
@@ -156,12 +179,24 @@ async def _fetch_own(
 
 
 async def _fetch_across(
-    house: House, wanted: AuditFilter, before: UUID | None, limit: int
+    house: House,
+    wanted: AuditFilter,
+    before: UUID | None,
+    limit: int,
+    unreachable: list[str] | None,
 ) -> list[StoredEvent]:
-    """Entries of every region. Ids sort by time, so a page of the whole is among the first of
-    each."""
+    """Entries of the region a tenant lives in, else of every region. Ids sort by time, so a page
+    of the whole is among the first of each."""
+    database, why = house.database, Reason.PLATFORM_AUDIT
     ask = partial(repository.list_entries, wanted=wanted, before=before, limit=limit)
-    by_region = await ask_regions(house.database, Reason.PLATFORM_AUDIT, ask)
+    if wanted.tenant_id is not None:
+        async with across_tenants(database, why, wanted.tenant_id) as conn:
+            return await ask(conn)
+    if unreachable is None:
+        by_region = await ask_regions(database, why, ask)
+    else:
+        by_region, missing = await ask_reachable(database, why, ask)
+        unreachable += missing
     return sorted(chain(*by_region), key=lambda entry: entry.id, reverse=True)[:limit]
 
 

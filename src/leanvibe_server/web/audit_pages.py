@@ -118,13 +118,14 @@ async def show_audit(opened: Annotated[ScopedPage, READ]) -> Response:
     kept = _wanted(opened)
     request = page_request(opened, limit=50)
     shown: dict[str, Any] = {"areas": AREAS, "area": kept["area"], "kept": kept}
-    with opened.refusing(TEMPLATE, entries=[], csv_path="", **shown):
-        rows = await service.list_entries(opened.scope, _question(kept), request)
-    listed = page_of(rows, request, _as_it_is, lambda event: event.id)
+    with opened.refusing(TEMPLATE, entries=[], unreachable=[], csv_path="", **shown):
+        found = await service.list_entries(opened.scope, _question(kept), request)
+    listed = page_of(found.entries, request, _as_it_is, lambda event: event.id)
     query = urlencode({name: text for name, text in kept.items() if text})
     return opened.show(
         TEMPLATE,
         entries=[EntryLine.of(event) for event in listed.data],
+        unreachable=found.unreachable,
         csv_path=f"/audit.csv?{query}" if query else "/audit.csv",
         **shown,
         **page_links(opened, listed, **kept),
