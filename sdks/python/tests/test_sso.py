@@ -54,3 +54,20 @@ def test_an_organisation_is_asked_for_its_ways_in_by_name(
 
     assert api.seen[0].body == {"tenant": "acme"}
     assert ways.methods == ["sso"]
+
+
+def test_a_saml_response_proves_anew_under_new_tokens(
+    api: LoopbackApi, client: LeanVibeClientSync
+) -> None:
+    api.answer("POST", "/v1/auth/login", Reply(200, api.login_shape()))
+    api.answer("POST", "/v1/auth/sso/saml/step-up", Reply(200, WAY))
+    api.answer("POST", "/v1/auth/saml/step-up", Reply(200, api.login_shape()))
+    api.answer("GET", "/v1/auth/me", Reply(200, {"id": "u1"}))
+
+    client.auth.login(email="dev@acme.test", password="right")
+    way = client.sso.begin_step_up("saml")
+    proved = client.saml.finish_step_up(saml_response="PHg+", state=way.state)
+    client.auth.me()
+
+    assert api.seen[2].body == {"saml_response": "PHg+", "state": "s1"}
+    assert api.seen[3].headers["authorization"] == f"Bearer {proved.access_token}"

@@ -6,10 +6,10 @@ from urllib.parse import urlencode
 from fastapi import Response
 
 from leanvibe_server.identity.domains.schemas import Discovery, ProviderHint, WaysIn
-from leanvibe_server.identity.federation import discovery, entry
+from leanvibe_server.identity.federation import discovery, entry, stepping
 from leanvibe_server.identity.federation.entry import Direction
 from leanvibe_server.identity.federation.protocols import Departure, Purpose, Wish
-from leanvibe_server.identity.oidc import errors, flows, leaving, service, stepping
+from leanvibe_server.identity.oidc import errors, flows, leaving, service
 from leanvibe_server.identity.oidc.protocol import CALLBACK_PATH
 from leanvibe_server.identity.oidc.service import Answer, Arrival
 from leanvibe_server.kernel.access import Permission

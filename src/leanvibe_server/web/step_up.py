@@ -14,13 +14,12 @@ import msgspec
 from fastapi import Request, Response
 
 from leanvibe_server.identity.federation.models import SsoProvider
+from leanvibe_server.identity.federation.stepping import list_ways
 from leanvibe_server.identity.login import SignedIn
 from leanvibe_server.identity.mfa.challenges import Asked
 from leanvibe_server.identity.mfa.models import SENT
 from leanvibe_server.identity.mfa.service import usable_factors
 from leanvibe_server.identity.models import User
-from leanvibe_server.identity.oidc.settings import settings_of
-from leanvibe_server.identity.oidc.stepping import list_ways
 from leanvibe_server.identity.policy import policy_of
 from leanvibe_server.identity.users import require_user
 from leanvibe_server.identity.visits import scope_in
@@ -100,7 +99,7 @@ async def _providers(scope: Scope, user: User, *, has_factor: bool) -> list[SsoP
     """Where the visitor can prove themselves anew: beside a second factor only where the provider
     checks one itself."""
     found = await list_ways(scope, user)
-    return [one for one in found if not has_factor or settings_of(one).trust_mfa]
+    return [one for one in found if not has_factor or one.trusts_mfa]
 
 
 async def _find_visitor(scope: Scope) -> User | None:
@@ -123,17 +122,19 @@ def _seal_ticket(opened: Page, path: str) -> str:
 def resume(opened: Page, proved: SignedIn, *, next_path: str, ticket: str) -> Response:
     """Go on under the new session, with the form that was interrupted or where its holder was."""
     secret = proved.opened.secret
-    interrupted = open_ticket(opened, ticket, proved.user.id)
-    if interrupted is None:
-        response: Response = opened.go(next_path)
-    else:
-        # Its form is bound to the cookie that this answer brings.
-        renewed = replace(opened, holder=secret)
-        response = renewed.show(
-            "auth/resume.html", form_path=interrupted.path, fields=interrupted.fields
-        )
+    # The form is bound to the cookie that this answer brings.
+    renewed = replace(opened, holder=secret)
+    response = show_interrupted(renewed, proved.user.id, next_path=next_path, ticket=ticket)
     opened.begin_session(response, secret, max_age_s=SESSION_S)
     return response
+
+
+def show_interrupted(opened: Page, user_id: UUID, *, next_path: str, ticket: str) -> Response:
+    """The form that was interrupted, to be sent once more, or the way to where its holder was."""
+    interrupted = open_ticket(opened, ticket, user_id)
+    if interrupted is None:
+        return opened.go(next_path)
+    return opened.show("auth/resume.html", form_path=interrupted.path, fields=interrupted.fields)
 
 
 def open_ticket(opened: Page, text: str, user_id: UUID) -> Interrupted | None:

@@ -8,6 +8,7 @@ from leanvibe_server.identity.account import proving
 from leanvibe_server.identity.account.schemas import StepUpRequest
 from leanvibe_server.identity.mfa.models import SENT, WEBAUTHN
 from leanvibe_server.identity.mfa.stepping import ask_own
+from leanvibe_server.identity.saml.stepping import take_ticket
 from leanvibe_server.kernel.access import Permission
 from leanvibe_server.web.forms import fill
 from leanvibe_server.web.page import (
@@ -19,7 +20,7 @@ from leanvibe_server.web.page import (
 )
 from leanvibe_server.web.routes import PageRouter
 from leanvibe_server.web.second_factor_pages import read_credential
-from leanvibe_server.web.step_up import question, resume
+from leanvibe_server.web.step_up import question, resume, show_interrupted
 
 router = PageRouter()
 
@@ -35,6 +36,16 @@ async def show_step_up(opened: Annotated[ScopedPage, SELF]) -> Response:
     wanted = opened.request.query_params.get("next")
     values = await question(opened.scope, next_path=local_path(wanted), ticket="")
     return opened.show("auth/step_up.html", **values)
+
+
+@router.get("/step-up/resume")
+async def go_on(opened: Annotated[ScopedPage, SELF]) -> Response:
+    """Back from a SAML provider, whose answer went to the API: the form that waited meanwhile."""
+    scope = opened.scope
+    ticket = await take_ticket(scope, opened.request.query_params.get("state", ""))
+    if ticket is None or scope.actor.id is None:
+        return opened.go("/")
+    return show_interrupted(opened, scope.actor.id, next_path="/", ticket=ticket)
 
 
 @router.post("/step-up")

@@ -96,6 +96,7 @@ class Facts:
     response_id: str = "_response"
     context: str = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"
     session_end: datetime | None = None
+    authenticated_at: datetime | None = None
     attributes: dict[str, list[str]] = field(
         default_factory=lambda: {"email": ["jane@corp.example"], "groups": ["staff"]}
     )
@@ -127,7 +128,7 @@ def assertion_text(facts: Facts) -> str:
         f'<saml:Conditions NotBefore="{at(begin)}" NotOnOrAfter="{at(until)}">'
         f"<saml:AudienceRestriction><saml:Audience>{facts.audience}</saml:Audience>"
         "</saml:AudienceRestriction></saml:Conditions>"
-        f'<saml:AuthnStatement AuthnInstant="{at(facts.now)}"'
+        f'<saml:AuthnStatement AuthnInstant="{at(facts.authenticated_at or facts.now)}"'
         f' SessionIndex="{facts.session_index}"{ends}><saml:AuthnContext>'
         f"<saml:AuthnContextClassRef>{facts.context}</saml:AuthnContextClassRef>"
         "</saml:AuthnContext></saml:AuthnStatement>"

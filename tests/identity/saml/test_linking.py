@@ -4,13 +4,11 @@ from dataclasses import replace
 from uuid import UUID
 
 import httpx
-import pytest
 
 from leanvibe_server.identity.federation import service as providers
 from leanvibe_server.identity.federation.protocols import Wish
 from leanvibe_server.identity.saml.protocol import SamlProtocol
 from leanvibe_server.identity.visits import scope_in
-from leanvibe_server.kernel.errors import InvalidRequest
 from tests.given import Organisation
 from tests.identity.saml.documents import OTHER, metadata, signed_response
 from tests.identity.saml.provider import Connected, Flow, connect, deliver, visit_to
@@ -94,17 +92,3 @@ async def test_an_admin_s_certificate_leads_into_no_owner_s_account(
     assert entered["owner"] != acme.people["owner"].email
     assert entered["developer"] == acme.people["developer"].email
     assert (await client.get("/v1/auth/identities", headers=headers)).json()["data"] == []
-
-
-async def test_who_should_prove_themselves_anew_is_not_led_to_link_an_account(
-    client: httpx.AsyncClient, acme: Organisation
-) -> None:
-    corp = await connect(client, acme)
-    visit = visit_to(corp.house)
-    async with corp.house.database.tenant(acme.id) as conn:
-        scope = scope_in(visit, conn, acme.id, plan="enterprise")
-        provider = await providers.require_provider(scope, corp.provider_id)
-    owner = acme.people["owner"].id
-    wish = Wish(web=True, purpose="step_up", link_user_id=owner, link_session_id=owner)
-    with pytest.raises(InvalidRequest):
-        await SamlProtocol().depart(visit, provider, wish, plan="enterprise")

@@ -63,6 +63,11 @@ class SsoProvider(msgspec.Struct, frozen=True, kw_only=True):
         found: dict[str, Any] = self.configuration.get("settings", {})
         return found
 
+    @property
+    def trusts_mfa(self) -> bool:
+        """Whether the provider's word on a second factor counts here."""
+        return self.settings.get("trust_mfa") is True
+
 
 class FederatedIdentity(msgspec.Struct, frozen=True, kw_only=True):
     """A person at a provider and the user they are here."""

@@ -93,6 +93,10 @@ class SsoProtocol(Protocol):
         """Begin a sign-in."""
         ...
 
+    def asks_again(self, provider: SsoProvider) -> bool:
+        """Whether the provider can be told to have somebody prove themselves anew."""
+        ...
+
     def redirect_uri(self, house: House, provider: SsoProvider) -> str:
         """The address to register at the provider."""
         ...

@@ -84,7 +84,8 @@ async def begin_step_up(
     """Where to prove yourself anew at a provider that is linked to your account.
 
     For people without a second factor here, before a sensitive change. The provider is told to ask
-    you again. Finish by POST /v1/auth/sso/step-up with the code and the state.
+    you again. Finish by POST /v1/auth/sso/step-up with the code and the state; at a SAML provider
+    by POST /v1/auth/saml/step-up with its response and the state.
     """
     return await programs.begin_step_up(visit_of(request.scope), errand, provider, wanted)
 

@@ -1,11 +1,11 @@
 """The end of a sign-in that a program began: it brings code and state itself."""
 
 from leanvibe_server.identity import login
-from leanvibe_server.identity.federation import linking
+from leanvibe_server.identity.federation import linking, stepping
 from leanvibe_server.identity.federation.entry import told
 from leanvibe_server.identity.federation.protocols import Wish
 from leanvibe_server.identity.federation.schemas import Begin, LinkedIdentities, Redirect
-from leanvibe_server.identity.oidc import service, stepping
+from leanvibe_server.identity.oidc import service
 from leanvibe_server.identity.oidc.errors import stale
 from leanvibe_server.identity.oidc.schemas import LinkFinish, SsoLogin
 from leanvibe_server.identity.oidc.service import Answer

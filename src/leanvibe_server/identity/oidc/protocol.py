@@ -14,6 +14,7 @@ from leanvibe_server.identity.oidc.discovery import Metadata, discovery_url_of, 
 from leanvibe_server.identity.oidc.errors import silent
 from leanvibe_server.identity.oidc.id_tokens import ALGORITHMS
 from leanvibe_server.identity.oidc.jwks import fetch_keys
+from leanvibe_server.identity.oidc.known import GOOGLE
 from leanvibe_server.identity.oidc.presets import Target, target_of
 from leanvibe_server.identity.oidc.settings import OidcSettings, kept, read_settings, settings_of
 from leanvibe_server.identity.visits import scope_in
@@ -106,6 +107,10 @@ class OidcProtocol:
             expires_in=int(flows.VALID_FOR.total_seconds()),
             cookie=None if cookie is None else (flows.cookie_name(state), cookie),
         )
+
+    def asks_again(self, provider: SsoProvider) -> bool:
+        """Google asks nobody again who is signed in there."""
+        return provider.issuer != GOOGLE
 
     def redirect_uri(self, house: House, provider: SsoProvider) -> str:
         """The address to register at the provider."""

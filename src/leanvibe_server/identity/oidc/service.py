@@ -10,14 +10,14 @@ from uuid import UUID
 
 from leanvibe_server.identity import opaque
 from leanvibe_server.identity.events import LoginFailed
-from leanvibe_server.identity.federation import people
+from leanvibe_server.identity.federation import people, stepping
 from leanvibe_server.identity.federation import service as providers
 from leanvibe_server.identity.federation.linking import link_own
 from leanvibe_server.identity.federation.models import SsoProvider
 from leanvibe_server.identity.federation.people import Assertion
 from leanvibe_server.identity.federation.protocols import Purpose
 from leanvibe_server.identity.login import SignedIn
-from leanvibe_server.identity.oidc import errors, flows, stepping
+from leanvibe_server.identity.oidc import errors, flows
 from leanvibe_server.identity.oidc import repository as rows
 from leanvibe_server.identity.oidc.claims import assertion_of
 from leanvibe_server.identity.oidc.discovery import Metadata, read_metadata
@@ -221,7 +221,7 @@ async def _ask_provider(visit: Visit, journey: _Journey, answer: Answer) -> Asse
         )
     proved_at = authenticated_at(signed, house.clock.now())
     if journey.flow.purpose == "step_up":
-        stepping.check_anew(journey.flow, proved_at)
+        stepping.check_anew(journey.flow.created_at, proved_at)
     return assertion_of(provider, settings, signed, told, authenticated_at=proved_at)
 
 

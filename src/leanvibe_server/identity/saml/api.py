@@ -6,10 +6,10 @@ from typing import Annotated, Any
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
-from leanvibe_server.identity.saml import keys, service
-from leanvibe_server.identity.saml.schemas import SamlKeyView, ServiceProviderView
+from leanvibe_server.identity.saml import keys, service, stepping
+from leanvibe_server.identity.saml.schemas import SamlKeyView, SamlStepUp, ServiceProviderView
 from leanvibe_server.identity.schemas import TokenAnswer
-from leanvibe_server.kernel.access import Permission, may, visitor
+from leanvibe_server.kernel.access import Errand, Permission, may, may_go_out, visitor
 from leanvibe_server.kernel.errors import (
     Conflict,
     Forbidden,
@@ -23,7 +23,7 @@ from leanvibe_server.kernel.errors import (
 )
 from leanvibe_server.kernel.http import PathId, Router, bears_secret, refuses
 from leanvibe_server.kernel.platform import Reason
-from leanvibe_server.kernel.request import Visit
+from leanvibe_server.kernel.request import Visit, visit_of
 from leanvibe_server.kernel.scope import Scope
 
 router = Router()
@@ -76,8 +76,9 @@ async def consume_shared(visit: Annotated[Visit, ANYONE]) -> Response:
 
     Takes the form an identity provider has the browser send. `RelayState` is the state that
     `/auth/sso/{provider}` gave; any other is ignored. A sign-in that a program began is answered
-    by tokens, one that a browser began by a session cookie and a redirect. The assertion must be
-    signed, for this organisation, for now, and is taken once.
+    by tokens, one that a browser began by a session cookie and a redirect, as is a fresh proof that
+    the dashboard asked for. The assertion must be signed, for this organisation, for now, and is
+    taken once.
     """
     return await service.consume(visit, None)
 
@@ -153,6 +154,23 @@ async def get_service_provider(
 ) -> ServiceProviderView:
     """What to enter at your identity provider, and your certificates with their ends."""
     return await service.describe(scope)
+
+
+@router.post(
+    "/auth/saml/step-up",
+    tags=SAML,
+    responses=refuses(InvalidRequest, Unauthorized, Forbidden, PayloadTooLarge),
+)
+@bears_secret
+async def step_up_by_response(
+    finish: SamlStepUp, request: Request, errand: Annotated[Errand, may_go_out(Permission.SELF)]
+) -> TokenAnswer:
+    """Go on under a new session id, with the proof of a SAML response; your tokens until now end.
+
+    For a program that began by POST /v1/auth/sso/{provider}/step-up; the dashboard's answers come
+    to the consumer service. The provider must say by `AuthnInstant` that you have just signed in.
+    """
+    return await stepping.finish(visit_of(request.scope), errand, finish)
 
 
 @router.post(

@@ -48,12 +48,14 @@ class NameId:
 
 @dataclass(frozen=True)
 class Statement:
-    """What the identity provider says of a person, checked."""
+    """What the identity provider says of a person, checked. `authenticated_at` is when they last
+    proved themselves there, never in the future."""
 
     id: str
     name_id: NameId
     session_index: str | None
     session_ends_at: datetime | None
+    authenticated_at: datetime
     context: str | None
     attributes: dict[str, tuple[str, ...]]
     usable_until: datetime
@@ -73,13 +75,14 @@ def judge(assertion: Element, expected: Expected) -> Statement:
     until = _check_conditions(only(assertion, SAML, "Conditions"), expected)
     subject = only(assertion, SAML, "Subject")
     confirmed_until = _check_subject(subject, expected)
-    index, ends_at, context = _read_authentication(assertion, expected)
+    authentication = _read_authentication(assertion, expected)
     return Statement(
         id=require_id(assertion),
         name_id=read_name_id(subject),
-        session_index=index,
-        session_ends_at=ends_at,
-        context=context,
+        session_index=authentication.session_index,
+        session_ends_at=authentication.ends_at,
+        authenticated_at=authentication.proved_at,
+        context=authentication.context,
         attributes=_read_attributes(assertion),
         usable_until=max(confirmed_until, until or confirmed_until),
     )
@@ -183,8 +186,21 @@ def _confirm(data: Element, expected: Expected) -> None:
         raise Refused("the subject's confirmation has no end")
 
 
-def _check_sign_in(statement: Element, expected: Expected) -> datetime | None:
-    """When the provider's session ends, if it says so. Raises: Refused."""
+@dataclass(frozen=True)
+class _Authentication:
+    """How and when the person signed in at the provider, and its session."""
+
+    session_index: str | None
+    ends_at: datetime | None
+    proved_at: datetime
+    context: str | None
+
+
+def _check_sign_in(statement: Element, expected: Expected) -> tuple[datetime, datetime | None]:
+    """When the person proved themselves, and when the provider's session ends, if it says so.
+
+    Raises: Refused.
+    """
     authenticated_at = time_of(statement, "AuthnInstant")
     if authenticated_at is None or not is_begun(authenticated_at, expected.now):
         raise Refused("the sign-in is said to be in the future, or at no time")
@@ -195,27 +211,26 @@ def _check_sign_in(statement: Element, expected: Expected) -> datetime | None:
     ends_at = time_of(statement, "SessionNotOnOrAfter")
     if is_over(ends_at, expected.now):
         raise Refused("the identity provider's session has ended")
-    return ends_at
+    return min(authenticated_at, expected.now), ends_at
 
 
-def _read_authentication(
-    assertion: Element, expected: Expected
-) -> tuple[str | None, datetime | None, str | None]:
-    """The session's index, its end, and how the person signed in."""
+def _read_authentication(assertion: Element, expected: Expected) -> _Authentication:
     statements = assertion.findall(tag(SAML, "AuthnStatement"))
     if not statements:
         raise Refused("the assertion does not say that anybody signed in")
-    ends = [_check_sign_in(statement, expected) for statement in statements]
+    times = [_check_sign_in(statement, expected) for statement in statements]
     first = statements[0]
     context = at_most_one(first, SAML, "AuthnContext")
     named = None if context is None else at_most_one(context, SAML, "AuthnContextClassRef")
     index = first.get("SessionIndex")
     if index is not None and len(index) > MAX_NAME_LENGTH:
         raise Malformed("the session's index is too long")
-    return (
-        index or None,
-        min((end for end in ends if end is not None), default=None),
-        None if named is None else text_of(named),
+    return _Authentication(
+        session_index=index or None,
+        ends_at=min((end for _, end in times if end is not None), default=None),
+        # Of several sign-ins the oldest counts: none may pass for a fresher one.
+        proved_at=min(proved_at for proved_at, _ in times),
+        context=None if named is None else text_of(named),
     )
 
 

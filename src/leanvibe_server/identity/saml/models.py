@@ -28,10 +28,15 @@ class SpKey(msgspec.Struct, frozen=True, kw_only=True):
         return "current" if self.retires_at is None else "previous"
 
 
-class SamlRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One of our requests under way: a sign-in, or a logout.
+# What a request is for; a further way in is linked by a sign-in of its own kind.
+LOGIN, LOGOUT, STEP_UP = "login", "logout", "step_up"
 
-    `browser_hash` is of the cookie of the browser that set off; None for a program.
+
+class SamlRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One of our requests under way: a sign-in, a fresh proof of who is signed in, or a logout.
+
+    `browser_hash` is of the cookie of the browser that set off; None for a program. `ticket` is
+    the form, sealed, that waits for a fresh proof.
     """
 
     tenant_id: UUID
@@ -47,6 +52,12 @@ class SamlRequest(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     expires_at: datetime
     consumed_at: datetime | None
+    ticket: str | None = None
+
+    @property
+    def links(self) -> bool:
+        """Whether it is for a further way in."""
+        return self.purpose == LOGIN and self.link_user_id is not None
 
 
 class SamlSession(msgspec.Struct, frozen=True, kw_only=True):

@@ -59,6 +59,7 @@ def person_of(provider: SsoProvider, statement: Statement) -> Assertion:
         not_after=statement.session_ends_at,
         amr=_methods(settings, statement.context),
         newcomers=settings.newcomers or ANYONE,
+        authenticated_at=statement.authenticated_at,
     )
 
 

@@ -16,7 +16,7 @@ from leanvibe_server.identity.saml import repository as rows
 from leanvibe_server.identity.saml.addresses import PATH, SpAddresses, addresses_of
 from leanvibe_server.identity.saml.keys import SpKeys, ensure_keys, open_keys
 from leanvibe_server.identity.saml.metadata import IdpMetadata, read_certificate, read_metadata
-from leanvibe_server.identity.saml.models import SamlRequest
+from leanvibe_server.identity.saml.models import LOGIN, STEP_UP, SamlRequest
 from leanvibe_server.identity.saml.names import REDIRECT
 from leanvibe_server.identity.saml.providers import (
     NAME_FORMATS,
@@ -93,16 +93,7 @@ class SamlProtocol:
     async def depart(
         self, visit: Visit, provider: SsoProvider, wish: Wish, *, plan: str
     ) -> Departure:
-        """Write down a request and lead to the provider with it, signed.
-
-        Raises: InvalidRequest: it should have somebody prove themselves anew, and not sign in.
-        """
-        if wish.purpose == "step_up":
-            raise InvalidRequest(
-                "A SAML provider proves nobody anew. Sign out here and sign in again instead, or "
-                "set up a second factor.",
-                details={"field": "provider"},
-            )
+        """Write down a request and lead to the provider with it, signed."""
         house = visit.house
         await ensure_keys(house, provider.tenant_id)
         handle, browser = opaque.new_token(provider.tenant_id), secrets.token_urlsafe(32)
@@ -120,6 +111,10 @@ class SamlProtocol:
             cookie_path=PATH,
             cross_site=True,
         )
+
+    def asks_again(self, provider: SsoProvider) -> bool:
+        """Each is told to (ForceAuthn); whether it did, its answer says."""
+        return True
 
     def redirect_uri(self, house: House, provider: SsoProvider) -> str:
         """Where assertions go when the provider is told no more than this."""
@@ -143,7 +138,7 @@ def _request(
         tenant_id=scope.tenant_id,
         id=scope.new_id(),
         provider_id=provider.id,
-        purpose="login",
+        purpose=STEP_UP if wish.purpose == "step_up" else LOGIN,
         request_id=new_message_id(),
         handle_hash=hash_token(handle),
         browser_hash=None if browser is None else hash_token(browser),
@@ -153,6 +148,7 @@ def _request(
         created_at=scope.now,
         expires_at=scope.now + REQUEST_VALID_FOR,
         consumed_at=None,
+        ticket=wish.ticket,
     )
 
 
@@ -184,7 +180,7 @@ def sign_on_request(
         destination=metadata_of(provider).sign_on_url,
         acs_url=addresses.acs,
         name_id_format=None if named is None else NAME_FORMATS[named],
-        force=settings.force_authn,
+        force=settings.force_authn or request.purpose == STEP_UP,
         now=request.created_at,
     )
 

@@ -27,10 +27,10 @@ WHERE tenant_id = $1 AND activated_at IS NOT NULL AND retires_at IS NULL
 """
 DELETE_KEY = "DELETE FROM saml_keys WHERE tenant_id = $1 AND id = $2"
 REQUEST_COLUMNS = """tenant_id, id, provider_id, purpose, request_id, handle_hash, browser_hash,
-    next_path, link_user_id, link_session_id, created_at, expires_at, consumed_at"""
+    next_path, link_user_id, link_session_id, created_at, expires_at, consumed_at, ticket"""
 INSERT_REQUEST = f"""
 INSERT INTO saml_requests ({REQUEST_COLUMNS})
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 """
 FIND_REQUEST = f"""
 SELECT {REQUEST_COLUMNS} FROM saml_requests WHERE tenant_id = $1 AND handle_hash = $2
@@ -38,6 +38,15 @@ SELECT {REQUEST_COLUMNS} FROM saml_requests WHERE tenant_id = $1 AND handle_hash
 CONSUME_REQUEST = """
 UPDATE saml_requests SET consumed_at = $3
 WHERE tenant_id = $1 AND id = $2 AND consumed_at IS NULL AND expires_at > $3 RETURNING id
+"""
+TAKE_TICKET = """
+WITH answered AS (
+    SELECT id, ticket FROM saml_requests
+    WHERE tenant_id = $1 AND handle_hash = $2 AND link_user_id = $3 AND purpose = 'step_up'
+        AND consumed_at IS NOT NULL AND ticket IS NOT NULL FOR UPDATE
+)
+UPDATE saml_requests r SET ticket = NULL FROM answered a
+WHERE r.tenant_id = $1 AND r.id = a.id RETURNING a.ticket
 """
 # Who comes second at the same time waits here for the first to commit, and then finds the row.
 SEE_MESSAGE = """
@@ -135,6 +144,7 @@ async def insert_request(conn: Connection, request: SamlRequest) -> None:
         request.created_at,
         request.expires_at,
         request.consumed_at,
+        request.ticket,
     )
 
 
@@ -148,6 +158,14 @@ async def consume_request(
 ) -> bool:
     """Use a request up; False when it had been, or its time is over."""
     return await conn.fetchval(CONSUME_REQUEST, tenant_id, request_id, now) is not None
+
+
+async def take_ticket(
+    conn: Connection, tenant_id: UUID, handle_hash: bytes, *, user_id: UUID
+) -> str | None:
+    """The form that waited for an answered request of that person; it is given out once."""
+    found: str | None = await conn.fetchval(TAKE_TICKET, tenant_id, handle_hash, user_id)
+    return found
 
 
 async def see_message(

@@ -12,6 +12,13 @@ from leanvibe_server.identity.saml.models import SpKey
 from leanvibe_server.kernel.schemas import Timestamp
 
 
+class SamlStepUp(BaseModel):
+    """What the identity provider had the browser send, and the state of the step-up it answers."""
+
+    saml_response: str = Field(min_length=1, description="`SAMLResponse` of the provider's form")
+    state: str = Field(min_length=1, max_length=4096, description="`RelayState` of the same form")
+
+
 class SamlKeyView(BaseModel):
     """A certificate of your service provider. `status` is next, current or previous."""
 

@@ -156,8 +156,9 @@ def _welcome(visit: Visit, arrival: Arrival) -> Response:
             samesite="lax",
             secure=visit.secure,
         )
-        # Whoever came before acted for an organisation of theirs.
-        response.delete_cookie(ACTING_COOKIE)
+        if not arrival.goes_on:
+            # Whoever came before acted for an organisation of theirs.
+            response.delete_cookie(ACTING_COOKIE)
     if arrival.cookie is not None:
         response.delete_cookie(arrival.cookie, path=PATH)
     return response

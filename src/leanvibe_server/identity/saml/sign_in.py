@@ -1,4 +1,4 @@
-"""The assertion consumer service: from a posted response to a session.
+"""The assertion consumer service: from a posted response to a session, or a fresh proof in one.
 
 The database is asked twice, in transactions of its own. In the first it says what to expect; then
 the document is judged with no transaction open; in the second everything is looked at again under
@@ -8,10 +8,11 @@ locks, the request and the assertion are used up, and the session begins.
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import quote
 from uuid import UUID
 
 from leanvibe_server.identity import opaque
-from leanvibe_server.identity.federation import people
+from leanvibe_server.identity.federation import people, stepping
 from leanvibe_server.identity.federation import repository as providers
 from leanvibe_server.identity.federation.linking import link_own
 from leanvibe_server.identity.federation.models import SsoProvider
@@ -22,7 +23,7 @@ from leanvibe_server.identity.saml.assertions import Expected, Statement
 from leanvibe_server.identity.saml.bindings import MAX_RELAY_STATE, from_post
 from leanvibe_server.identity.saml.events import SamlRefused
 from leanvibe_server.identity.saml.keys import open_keys
-from leanvibe_server.identity.saml.models import SamlRequest, SamlSession
+from leanvibe_server.identity.saml.models import LOGIN, STEP_UP, SamlRequest, SamlSession
 from leanvibe_server.identity.saml.names import SAML
 from leanvibe_server.identity.saml.persons import person_of, remote_session_of
 from leanvibe_server.identity.saml.protocol import cookie_name
@@ -45,23 +46,27 @@ from leanvibe_server.kernel.events import printable
 from leanvibe_server.kernel.ids import parse_id
 from leanvibe_server.kernel.platform import PLATFORM_TENANT, Reason, across_tenants
 from leanvibe_server.kernel.request import Visit
-from leanvibe_server.kernel.scope import SYSTEM, Scope
+from leanvibe_server.kernel.scope import SYSTEM, Actor, Scope
 from leanvibe_server.kernel.sealing import fetch_keys
 from leanvibe_server.tenancy.models import Tenant
 from leanvibe_server.tenancy.service import find_tenant_by_slug, require_tenant
 
 MAX_AUDIENCES = 10
+# The page of the dashboard that goes on with the form that waited for a fresh proof.
+RESUMES = "/step-up/resume"
 
 
 @dataclass(frozen=True)
 class Arrival:
     """Who came in, and where a browser goes now; nobody where a signed-in user added this way
-    in. `cookie` ends with the sign-in."""
+    in. `cookie` ends with the sign-in. `goes_on` is a session that was open before, whose bearer
+    proved themselves anew."""
 
     signed_in: SignedIn | None
     web: bool
     next_path: str
     cookie: str | None
+    goes_on: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,14 +91,52 @@ async def receive(
     """
     root = _parse(response)
     tenant_id = await _find_tenant(visit, root, slug=slug, relay_state=relay_state)
+    return await _receive(visit, tenant_id, root, relay_state, caller=None, web=web)
+
+
+async def receive_own(
+    visit: Visit, tenant_id: UUID, caller: Actor, *, response: str, relay_state: str
+) -> SignedIn:
+    """Go on in the caller's session with the proof that a response brings, which the caller's
+    program was sent for. Raises: as `receive`; InvalidRequest: nothing was proved anew."""
+    root = _parse(response)
+    arrival = await _receive(visit, tenant_id, root, relay_state, caller=caller, web=False)
+    if arrival.signed_in is None:
+        raise not_believed()
+    return arrival.signed_in
+
+
+async def _receive(
+    visit: Visit,
+    tenant_id: UUID,
+    root: Element,
+    relay_state: str | None,
+    *,
+    caller: Actor | None,
+    web: bool,
+) -> Arrival:
     situation = None
     try:
-        situation = await _look(visit, tenant_id, root, relay_state)
+        situation = await _look(visit, tenant_id, root, relay_state, caller)
         statement = _judge(visit, situation, root)
         person = person_of(situation.provider, statement)
     except Refused as error:
         raise await _refuse(visit, tenant_id, situation, error) from None
+    await _check_anew(visit, situation, person)
     return await _finish(visit, situation, statement, person, relay_state, web=web)
+
+
+async def _check_anew(visit: Visit, situation: _Situation, person: people.Assertion) -> None:
+    """Raises: InvalidRequest: somebody should prove themselves anew, and did not."""
+    request = situation.request
+    if request is None or request.purpose != STEP_UP:
+        return
+    try:
+        stepping.check_anew(request.created_at, person.authenticated_at)
+    except InvalidRequest:
+        stale = Refused("the person did not prove themselves anew: AuthnInstant is too old")
+        await _refuse(visit, situation.tenant.id, situation, stale)
+        raise
 
 
 def _parse(response: str) -> Element:
@@ -148,7 +191,7 @@ def _audience_slug(visit: Visit, root: Element) -> str | None:
 
 
 async def _look(
-    visit: Visit, tenant_id: UUID, root: Element, relay_state: str | None
+    visit: Visit, tenant_id: UUID, root: Element, relay_state: str | None, caller: Actor | None
 ) -> _Situation:
     await fetch_keys(visit.house, tenant_id)
     async with visit.house.database.tenant(tenant_id) as conn:
@@ -156,8 +199,10 @@ async def _look(
         tenant = await _require_known(scope)
         request = await _find_request(scope, relay_state)
         if request is not None:
-            _check_browser(visit, request, relay_state or "")
+            _check_beginner(visit, request, relay_state or "", caller)
             provider = await providers.find(conn, tenant_id, request.provider_id)
+        elif caller is not None:
+            raise Refused("the response answers no request of ours")
         else:
             provider = await rows.find_provider_by_issuer(conn, tenant_id, issuer_of(root))
         if provider is None or not provider.enabled:
@@ -201,16 +246,24 @@ async def _find_request(scope: Scope, relay_state: str | None) -> SamlRequest | 
     if opaque.tenant_of_token(relay_state) != scope.tenant_id:
         return None
     found = await rows.find_request(scope.conn, scope.tenant_id, hash_token(relay_state))
-    if found is None or found.purpose != "login":
+    if found is None or found.purpose not in (LOGIN, STEP_UP):
         return None
     if found.consumed_at is not None or found.expires_at <= scope.now:
         raise Refused("the request was answered before, or too long ago")
     return found
 
 
-def _check_browser(visit: Visit, request: SamlRequest, handle: str) -> None:
-    """Raises: Refused: another browser set off than comes back."""
+def _check_beginner(visit: Visit, request: SamlRequest, handle: str, caller: Actor | None) -> None:
+    """Raises: Refused: another browser set off than comes back, or another session."""
+    if caller is not None:
+        own = (request.link_user_id, request.link_session_id) == (caller.id, caller.session_id)
+        if request.purpose != STEP_UP or request.browser_hash is not None or not own:
+            raise Refused("the response was asked for by another session, or for something else")
+        return
     if request.browser_hash is None:
+        # Otherwise whoever holds a stolen session could lead its owner to prove it anew.
+        if request.purpose == STEP_UP:
+            raise Refused("a program brings a fresh proof with the access token of its session")
         return
     shown = visit.cookies.get(cookie_name(handle), "")
     if not hmac.compare_digest(hash_token(shown), request.browser_hash):
@@ -220,13 +273,16 @@ def _check_browser(visit: Visit, request: SamlRequest, handle: str) -> None:
 def _judge(visit: Visit, situation: _Situation, root: Element) -> Statement:
     request, now = situation.request, visit.house.clock.now()
     began_at = now if request is None else request.created_at
+    # Where one request asks for it, what is missing is told in other words, by `_check_anew`.
+    anew = request is not None and request.purpose == STEP_UP
+    anew = not anew and settings_of(situation.provider).force_authn
     expected = Expected(
         issuer=situation.provider.issuer,
         audience=situation.addresses.entity_id,
         recipients=situation.addresses.recipients,
         request_id=None if request is None else request.request_id,
         now=now,
-        proved_since=began_at if settings_of(situation.provider).force_authn else None,
+        proved_since=began_at if anew else None,
     )
     return open_response(root, situation.trust, expected)
 
@@ -255,18 +311,33 @@ async def _finish(
     if refusal is not None:
         raise await _refuse(visit, tenant.id, situation, refusal)
     cookie = cookie_name(relay_state) if request is not None and web and relay_state else None
-    return Arrival(signed_in, web, "/" if request is None else request.next_path, cookie)
+    goes_on = request is not None and request.purpose == STEP_UP
+    return Arrival(signed_in, web, _next_path(request, relay_state), cookie, goes_on)
+
+
+def _next_path(request: SamlRequest | None, handle: str | None) -> str:
+    if request is None:
+        return "/"
+    if request.ticket is not None:
+        return f"{RESUMES}?state={quote(handle or '', safe='')}"
+    return request.next_path
 
 
 async def _let_in(
     scope: Scope, request: SamlRequest | None, person: people.Assertion, *, kind: str
 ) -> SignedIn | None:
-    """A session; or for a signed-in user, who began this in a browser, a further way in."""
+    """A session; or for a signed-in user a further way in, or a fresh proof in their own."""
     if request is None:
         return await people.sign_in(scope, person, kind=kind)
     if request.link_user_id is None or request.link_session_id is None:
         return await people.sign_in(scope, person, kind=kind, next_path=request.next_path)
-    await link_own(scope, person, user_id=request.link_user_id, session_id=request.link_session_id)
+    user_id, session_id = request.link_user_id, request.link_session_id
+    if request.purpose == STEP_UP:
+        if await people.require_enabled(scope, person.provider) != person.provider:
+            # Checked against what no longer holds: other certificates, other settings.
+            raise not_believed()
+        return await stepping.go_on(scope, person, user_id=user_id, session_id=session_id)
+    await link_own(scope, person, user_id=user_id, session_id=session_id)
     return None
 
 
@@ -274,7 +345,7 @@ async def _use_up(scope: Scope, situation: _Situation, statement: Statement) -> 
     """Raises: Refused: the request or the assertion has been used."""
     request = situation.request
     # Without a browser's cookie anybody could be led to link their account with another's.
-    if request is not None and request.link_user_id and request.browser_hash is None:
+    if request is not None and request.links and request.browser_hash is None:
         raise Refused("an account is linked in a browser only")
     if request is not None and not await rows.consume_request(
         scope.conn, scope.tenant_id, request.id, now=scope.now

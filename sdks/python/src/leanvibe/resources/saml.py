@@ -7,8 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from leanvibe._faces import Resource, Runner, endpoint
-from leanvibe._operations import Call, given, path_of, reads, reads_nothing
-from leanvibe.models import SamlKey, SamlProvider, SamlServiceProvider
+from leanvibe._operations import Call, Operation, given, path_of, reads, reads_nothing
+from leanvibe.models import Login, SamlKey, SamlProvider, SamlServiceProvider
+from leanvibe.resources.auth import Opening
 from leanvibe.resources.sso import provider_path
 
 
@@ -61,6 +62,17 @@ class Saml(Resource[Runner]):
             read=reads(SamlProvider),
             body={"settings": given(metadata_xml=metadata_xml)},
         )
+
+    @endpoint
+    def finish_step_up(self, *, saml_response: str, state: str) -> Operation[Login]:
+        """Go on in the session with the proof of a response, under new tokens, which the client
+        uses from now on. Begin with `sso.begin_step_up`.
+
+        Raises:
+            InvalidRequestError: the provider does not say that it asked anew.
+        """
+        body = {"saml_response": saml_response, "state": state}
+        return Opening(Call(method="POST", path="/auth/saml/step-up", read=reads(Login), body=body))
 
     @endpoint
     def prepare_key(self) -> Call[SamlKey]:

@@ -189,7 +189,8 @@ class Sso(Resource[Runner]):
     ) -> Call[SsoRedirect]:
         """Where to prove oneself anew, at a provider that is linked to one's account.
 
-        Instead of `auth.step_up`, for who has no second factor here. Finish with `finish_step_up`.
+        Instead of `auth.step_up`, for who has no second factor here. Finish with `finish_step_up`;
+        at a SAML provider with `saml.finish_step_up`.
         """
         path = path_of("auth", "sso", provider, "step-up")
         body = given(redirect_uri=redirect_uri)

@@ -1,9 +1,9 @@
 """Proving once more who one is, at the identity provider, in a session that is open.
 
-The provider is told to ask anew, and its `auth_time` must say that it did: a session that is still
-open there proves nothing.
+The provider is told to ask anew, and must say when it did (`auth_time`, `AuthnInstant`): a session
+that is still open there proves nothing.
 
-Source: OpenID Connect Core 1.0, sections 2 and 3.1.2.1.
+Source: OpenID Connect Core 1.0, sections 2 and 3.1.2.1; SAML 2.0 Core, sections 2.7.2 and 3.4.1.
 """
 
 from dataclasses import replace
@@ -17,14 +17,11 @@ from leanvibe_server.identity.account.factors import check_password_is_enough
 from leanvibe_server.identity.events import LoginFailed
 from leanvibe_server.identity.federation import repository as rows
 from leanvibe_server.identity.federation.entry import no_such_provider
-from leanvibe_server.identity.federation.models import OIDC, SsoProvider
+from leanvibe_server.identity.federation.models import SsoProvider
 from leanvibe_server.identity.federation.people import Assertion, require_enabled
 from leanvibe_server.identity.federation.protocols import Departure, Protocols, Wish
 from leanvibe_server.identity.login import SignedIn
 from leanvibe_server.identity.models import Proof, User
-from leanvibe_server.identity.oidc.known import GOOGLE
-from leanvibe_server.identity.oidc.models import Flow
-from leanvibe_server.identity.oidc.settings import settings_of
 from leanvibe_server.kernel.access import Errand
 from leanvibe_server.kernel.errors import Forbidden, InvalidRequest
 from leanvibe_server.kernel.request import Visit
@@ -35,16 +32,13 @@ LEEWAY = timedelta(seconds=60)
 
 
 async def list_ways(scope: Scope, user: User) -> list[SsoProvider]:
-    """The providers that are on and linked to the user, and can be asked to prove them anew.
-
-    Google asks nobody again who is signed in there.
-    """
+    """The providers that are on and linked to the user, and can be asked to prove them anew."""
     linked = {
         one.provider_id for one in await rows.list_identities(scope.conn, scope.tenant_id, user.id)
     }
     enabled = await rows.list_enabled(scope.conn, scope.tenant_id)
-    asking = [one for one in enabled if one.protocol == OIDC and one.issuer != GOOGLE]
-    return [one for one in asking if one.id in linked]
+    protocols = scope.house.part(Protocols)
+    return [one for one in enabled if one.id in linked and protocols.speak(one).asks_again(one)]
 
 
 async def depart(
@@ -61,7 +55,7 @@ async def depart(
         if found is None or found.id not in {one.id for one in await list_ways(scope, own.user)}:
             raise no_such_provider()
         provider = await require_enabled(scope, found)
-        if not settings_of(provider).trust_mfa:
+        if not provider.trusts_mfa:
             await check_password_is_enough(scope, own.user)
     asked = replace(
         wish,
@@ -74,9 +68,9 @@ async def depart(
     return provider, await protocol.depart(visit, provider, asked, plan=errand.caller.plan)
 
 
-def check_anew(flow: Flow, proved_at: datetime | None) -> None:
+def check_anew(asked_at: datetime, proved_at: datetime | None) -> None:
     """Raises: InvalidRequest: the provider did not ask anew, or does not say that it did."""
-    if proved_at is not None and proved_at >= flow.created_at - LEEWAY:
+    if proved_at is not None and proved_at >= asked_at - LEEWAY:
         return
     raise InvalidRequest(
         "The identity provider did not say that you have just signed in there, so it proves "
