@@ -45,6 +45,9 @@ async def test_factors_are_set_up_used_and_removed(
     listed = await sdk.mfa.list()
     assert not missing(listed)
     assert sorted(one.method for one in listed.data) == ["totp", "webauthn"]
+    own = next(one for one in listed.data if one.method == "webauthn")
+    assert not missing(renamed := await sdk.mfa.rename(own.id, "Key on my key ring"))
+    assert (renamed.id, renamed.name) == (own.id, "Key on my key ring")
     assert len((await sdk.mfa.new_backup_codes()).backup_codes) == 8
     stepping = await sdk.mfa.ask_to_step_up("webauthn")
     await sdk.auth.step_up(credential=key.get(dict(stepping.options or {})))

@@ -190,3 +190,19 @@ async def test_on_the_way_in_only_what_the_organisation_allows_is_offered(
     code = re.findall(r"\b[0-9]{6}\b", letters[-1])[0]
     done = await visitor.send("/login/second-factor/verify", {"method": "email", "code": code})
     assert done.headers["location"] == "/", visitor.text
+
+
+async def test_an_app_is_renamed_where_it_is_shown(
+    enter_as: EnterAs, acme: Organisation, clock: FakeClock
+) -> None:
+    visitor = await enter_as(acme, "developer")
+    await set_up(visitor, clock)
+    await visitor.open("/account/mfa")
+    found = re.search(r"/account/mfa/[0-9a-f-]{36}/rename", visitor.page)
+    assert found is not None
+    assert (await visitor.send(found[0], {"name": " "})).status_code == 400
+    done = await visitor.send(found[0], {"name": "App on my telephone"})
+    assert done.headers["location"] == "/account/mfa", visitor.text
+    await visitor.open("/account/mfa")
+    assert "App on my telephone" in visitor.text
+    assert "The second factor has its new name." in visitor.text

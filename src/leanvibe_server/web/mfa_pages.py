@@ -5,10 +5,11 @@ from typing import Annotated, Any
 from fastapi import Response
 
 from leanvibe_server.identity.mfa import factors, setup
-from leanvibe_server.identity.mfa.models import TOTP, WEBAUTHN
-from leanvibe_server.identity.mfa.schemas import FactorList
+from leanvibe_server.identity.mfa.models import SENT, TOTP, WEBAUTHN
+from leanvibe_server.identity.mfa.schemas import FactorList, FactorName
 from leanvibe_server.kernel.access import Errand, Permission
 from leanvibe_server.kernel.http import PathId
+from leanvibe_server.web.forms import fill
 from leanvibe_server.web.page import ErrandPage, ScopedPage, errand_page, page
 from leanvibe_server.web.routes import PageRouter
 from leanvibe_server.web.second_factor import NAMES
@@ -74,6 +75,16 @@ async def make_codes(opened: Annotated[ErrandPage, FRESH]) -> Response:
     return opened.show("auth/backup_codes.html", codes=codes)
 
 
+@router.post("/account/mfa/{factor_id}/rename")
+async def rename(factor_id: PathId, opened: Annotated[ScopedPage, SELF]) -> Response:
+    """Give a key or an app another name."""
+    listed = FactorList.of(await factors.list_own(opened.scope))
+    with opened.refusing("settings/mfa.html", **_values(opened, listed)):
+        named = fill(FactorName, {"name": opened.form.text("name")})
+        await factors.rename(opened.scope, factor_id, named.name)
+    return opened.go(HERE, toast="factor-renamed")
+
+
 @router.post("/account/mfa/{factor_id}/remove")
 async def remove(factor_id: PathId, opened: Annotated[ErrandPage, FRESH]) -> Response:
     """Remove a factor."""
@@ -112,4 +123,5 @@ def _values(opened: ScopedPage | ErrandPage, listed: FactorList) -> dict[str, An
         "offered": offered,
         "have": have,
         "names": NAMES,
+        "sent": SENT,
     }

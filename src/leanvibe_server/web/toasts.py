@@ -86,6 +86,7 @@ TOASTS = {
     "retention-saved": "The periods are saved. The next sweep keeps to them.",
     "key-rotated": "New secrets are sealed with a new key; the old ones follow.",
     "factor-added": "Your second factor counts from now on.",
+    "factor-renamed": "The second factor has its new name.",
     "factor-removed": "The second factor is removed.",
     "factors-reset": "The second factors are reset, and the person is signed out.",
     "theme-saved": "The appearance is changed.",

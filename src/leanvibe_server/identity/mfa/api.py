@@ -11,6 +11,8 @@ from leanvibe_server.identity.mfa.schemas import (
     ChallengeRequest,
     ChallengeStep,
     FactorList,
+    FactorName,
+    FactorView,
     KeySetup,
     PasskeyLogin,
     PasskeyOptions,
@@ -136,6 +138,18 @@ async def make_backup_codes(
 ) -> BackupCodes:
     """Make eight new backup codes. The earlier ones are refused from now on."""
     return await entering.make_codes(errand)
+
+
+@router.patch(
+    "/auth/mfa/{factor_id}",
+    tags=MFA,
+    responses=refuses(InvalidRequest, Unauthorized, Forbidden, NotFound, Conflict),
+)
+async def rename_factor(
+    factor_id: PathId, request: FactorName, scope: Annotated[Scope, may(Permission.SELF)]
+) -> FactorView:
+    """Give one of your keys or apps another name."""
+    return await entering.rename(scope, factor_id, request)
 
 
 @router.delete(

@@ -13,6 +13,8 @@ from leanvibe_server.identity.mfa.schemas import (
     ChallengeRequest,
     ChallengeStep,
     FactorList,
+    FactorName,
+    FactorView,
     KeySetup,
     PasskeyLogin,
     PasskeyOptions,
@@ -95,6 +97,11 @@ async def describe(scope: Scope) -> FactorList:
 async def remove(errand: Errand, factor_id: UUID) -> None:
     """Remove one of the caller's factors. Raises: as `factors.remove`."""
     await factors.remove(errand, factor_id)
+
+
+async def rename(scope: Scope, factor_id: UUID, request: FactorName) -> FactorView:
+    """Give a factor another name. Raises: as `factors.rename`."""
+    return FactorView.of(await factors.rename(scope, factor_id, request.name))
 
 
 async def make_codes(errand: Errand) -> BackupCodes:

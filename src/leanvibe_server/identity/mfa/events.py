@@ -15,6 +15,15 @@ class FactorAdded(AuthEvent, frozen=True, kw_only=True):
     method: str
 
 
+class FactorRenamed(AuthEvent, frozen=True, kw_only=True):
+    """A security key or an app has another name."""
+
+    name: ClassVar[str] = "mfa.factor_renamed"
+    user_id: UUID
+    factor_id: UUID
+    method: str
+
+
 class FactorRemoved(AuthEvent, frozen=True, kw_only=True):
     """`reason` is removed, replaced by another of its method, or that the bearer of the address
     took the account back."""

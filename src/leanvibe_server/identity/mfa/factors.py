@@ -1,5 +1,5 @@
-"""One's own second factors: see them, remove one, make new backup codes; and the reset of another's
-by an administrator."""
+"""One's own second factors: see them, rename or remove one, make new backup codes; and the reset of
+another's by an administrator."""
 
 from uuid import UUID
 
@@ -9,9 +9,10 @@ from leanvibe_server.identity.mfa import repository as rows
 from leanvibe_server.identity.mfa.events import (
     BackupCodesMade,
     FactorRemoved,
+    FactorRenamed,
     SecondFactorsReset,
 )
-from leanvibe_server.identity.mfa.models import Factor
+from leanvibe_server.identity.mfa.models import SENT, Factor
 from leanvibe_server.identity.mfa.registry import forget_keys
 from leanvibe_server.identity.models import User
 from leanvibe_server.identity.policy import SecurityPolicy, policy_of
@@ -35,6 +36,28 @@ async def list_own(scope: Scope) -> tuple[list[Factor], int, SecurityPolicy]:
     return listed, left, await policy_of(scope)
 
 
+async def rename(scope: Scope, factor_id: UUID, name: str) -> Factor:
+    """Give one of the caller's keys or apps another name.
+
+    Raises: NotFound. Conflict: it is called by where its codes go.
+    """
+    user = (await require_own(scope)).user
+    factor = _require(await rows.list_verified(scope.conn, scope.tenant_id, user.id), factor_id)
+    if factor.method in SENT:
+        raise Conflict(
+            "Codes that are sent are called by where they go. To have them sent elsewhere, remove "
+            "this factor and set up another.",
+            details={"reason": "named_by_address"},
+        )
+    if name == factor.label:
+        return factor
+    renamed = await rows.rename_factor(scope.conn, scope.tenant_id, factor.id, name)
+    if renamed is None:
+        raise NotFound("No such factor.")
+    await scope.emit(FactorRenamed(user_id=user.id, factor_id=factor.id, method=factor.method))
+    return renamed
+
+
 async def remove(errand: Errand, factor_id: UUID) -> None:
     """Remove one of the caller's factors; with the last go the backup codes.
 
@@ -44,9 +67,7 @@ async def remove(errand: Errand, factor_id: UUID) -> None:
     async with errand.scope() as scope:
         user = (await require_own(scope)).user
         listed = await rows.list_verified(scope.conn, scope.tenant_id, user.id)
-        factor = next((one for one in listed if one.id == factor_id), None)
-        if factor is None:
-            raise NotFound("No such factor.")
+        factor = _require(listed, factor_id)
         _check_last(await policy_of(scope), listed, factor)
         await rows.delete_factor(scope.conn, scope.tenant_id, factor.id)
         if len(listed) == 1:
@@ -119,6 +140,13 @@ async def _require_below(scope: Scope, user_id: UUID) -> User:
 
 def _credentials(factors: list[Factor]) -> list[bytes]:
     return [one.credential_id for one in factors if one.credential_id is not None]
+
+
+def _require(listed: list[Factor], factor_id: UUID) -> Factor:
+    factor = next((one for one in listed if one.id == factor_id), None)
+    if factor is None:
+        raise NotFound("No such factor.")
+    return factor
 
 
 def _check_last(policy: SecurityPolicy, listed: list[Factor], factor: Factor) -> None:

@@ -65,7 +65,9 @@ SEE_FACTOR = """
 UPDATE mfa_factors SET last_used_at = $3
 WHERE tenant_id = $1 AND id = $2 AND verified_at IS NOT NULL RETURNING id
 """
-RENAME_FACTOR = "UPDATE mfa_factors SET label = $3 WHERE tenant_id = $1 AND id = $2"
+RENAME_FACTOR = f"""
+UPDATE mfa_factors SET label = $3 WHERE tenant_id = $1 AND id = $2 RETURNING {FACTOR_COLUMNS}
+"""
 DELETE_FACTOR = f"""
 DELETE FROM mfa_factors WHERE tenant_id = $1 AND id = $2 RETURNING {FACTOR_COLUMNS}
 """
@@ -289,8 +291,11 @@ async def see_factor(conn: Connection, tenant_id: UUID, factor_id: UUID, *, now:
     return await conn.fetchval(SEE_FACTOR, tenant_id, factor_id, now) is not None
 
 
-async def rename_factor(conn: Connection, tenant_id: UUID, factor_id: UUID, label: str) -> None:
-    await conn.execute(RENAME_FACTOR, tenant_id, factor_id, label)
+async def rename_factor(
+    conn: Connection, tenant_id: UUID, factor_id: UUID, label: str
+) -> Factor | None:
+    """Give a factor another name; None when it is gone meanwhile."""
+    return _factor(await conn.fetchrow(RENAME_FACTOR, tenant_id, factor_id, label))
 
 
 async def delete_factor(conn: Connection, tenant_id: UUID, factor_id: UUID) -> Factor | None:

@@ -1,6 +1,6 @@
 """Wire shapes of second factors."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from leanvibe_server.identity.mfa.models import Factor
 from leanvibe_server.identity.policy import SecurityPolicy
 from leanvibe_server.identity.schemas import TokenAnswer
-from leanvibe_server.kernel.schemas import Timestamp
+from leanvibe_server.kernel.schemas import OneLine, Timestamp
 
 Method = Literal["totp", "sms", "email", "webauthn"]
 AnyMethod = Literal["totp", "sms", "email", "webauthn", "backup_code"]
@@ -104,6 +104,14 @@ class StepUpAsk(BaseModel):
     """Which factor to prove oneself with once more."""
 
     method: Literal["sms", "email", "webauthn"]
+
+
+class FactorName(BaseModel):
+    """What to call a factor."""
+
+    name: Annotated[
+        str, Field(min_length=1, max_length=60, examples=["Key on my key ring"]), OneLine
+    ]
 
 
 class FactorView(BaseModel):

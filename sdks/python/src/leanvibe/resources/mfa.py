@@ -10,6 +10,7 @@ from leanvibe._faces import Resource, Runner, endpoint
 from leanvibe._operations import Call, Operation, given, path_of, reads, reads_nothing
 from leanvibe.models import (
     BackupCodes,
+    Factor,
     FactorList,
     Login,
     MfaChallenge,
@@ -123,6 +124,16 @@ class Mfa(Resource[Runner]):
             path="/auth/mfa/step-up",
             read=reads(MfaChallenge),
             body={"method": method},
+        )
+
+    @endpoint
+    def rename(self, factor_id: str | UUID, name: str) -> Call[Factor]:
+        """Give one of one's keys or apps another name."""
+        return Call(
+            method="PATCH",
+            path=path_of("auth", "mfa", factor_id),
+            read=reads(Factor),
+            body={"name": name},
         )
 
     @endpoint
