@@ -40,12 +40,15 @@ async def health(request: Request) -> dict[str, Any]:
     """How the service is, in one word and by part."""
     visit = visit_of(request.scope)
     checks, regions = await _checks(request), await _check_regions(visit.house)
+    # A service of its own only where it is trouble.
+    mail = {"mail": {"status": "not_delivered"}} if visit.house.settings.keeps_mail else {}
     return {
         "status": "healthy" if all((*checks.values(), *regions.values())) else "degraded",
         "timestamp": rfc3339(visit.house.clock.now()),
         "services": {
             "api": {"status": "healthy"},
             "database": {"status": "healthy" if checks["database"] else "unreachable"},
+            **mail,
         },
         "regions": {
             region: {"status": "healthy" if answers else "unreachable"}

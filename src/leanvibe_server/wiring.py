@@ -58,6 +58,7 @@ from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.http import add_error_handlers
 from leanvibe_server.kernel.idempotency import sweep_idempotency_keys
 from leanvibe_server.kernel.jobs import HANDLE_EVENT, Jobs, handle_event
+from leanvibe_server.kernel.log import logger
 from leanvibe_server.kernel.middleware import Doorman
 from leanvibe_server.kernel.outbound import OutboundClient
 from leanvibe_server.kernel.personal_data import DataMap
@@ -156,6 +157,12 @@ async def open_house(settings: Settings) -> House:
     vault = load_vault(settings)
     house = House(settings, await Database.open(settings, vault), vault)
     house.place(OutboundClient(allow_private=not settings.production))
+    if settings.keeps_mail:
+        logger("mail").warning(
+            "mail is not delivered",
+            backend=settings.mail_backend,
+            advice="Set MAIL_BACKEND=smtp and SMTP_HOST: invitations and resets reach nobody.",
+        )
     house.place(Protocols({"oidc": OidcProtocol(), "saml": SamlProtocol()}))
     for part in (KnownProviders(), KnownKeys(), NameServers()):
         house.place(part)

@@ -100,7 +100,9 @@ class Settings:
     )
     signup: str = _setting("", "open or closed; empty: open in development, closed in production")
     mail_from: str = _setting("LeanVibe <no-reply@localhost>", "Sender of outgoing mail")
-    mail_backend: str = _setting("outbox", "outbox (shown at /dev/outbox), console or smtp")
+    mail_backend: str = _setting(
+        "outbox", "outbox (shown at /dev/outbox), console or smtp; only smtp delivers"
+    )
     smtp_host: str = _setting("", "Mail server, for MAIL_BACKEND=smtp")
     smtp_port: int = _setting(587, "Port of the mail server")
     smtp_tls: str = _setting("starttls", "starttls, tls (from the first byte) or none")
@@ -227,6 +229,11 @@ class Settings:
     @property
     def signup_open(self) -> bool:
         return (self.signup or ("closed" if self.production else "open")) == "open"
+
+    @property
+    def keeps_mail(self) -> bool:
+        """Whether nobody gets mail although people wait for it: production without a server."""
+        return self.production and self.mail_backend != "smtp"
 
     @property
     def sends_sms(self) -> str:

@@ -47,6 +47,8 @@ async def show_overview(opened: Annotated[ScopedPage, SELF]) -> Response:
         recent=[task for task in tasks or () if task.status not in UNFINISHED][:SHOWN_FINISHED],
         next_steps=await _next_steps(opened, tasks or ()),
         can_create_task=opened.may_somewhere(Permission.TASK_CREATE),
+        mail_kept=opened.scope.house.settings.keeps_mail
+        and (opened.may(Permission.USER_CREATE) or opened.may(Permission.TENANT_ADMIN)),
         usage=await meters(opened.scope) if opened.may(Permission.USAGE_READ) else [],
     )
 
