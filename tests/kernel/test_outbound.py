@@ -1,5 +1,6 @@
 """Calls to the outside: bounded, and into no private network."""
 
+import socket
 from collections.abc import Sequence
 
 import httpx
@@ -99,3 +100,25 @@ async def test_a_single_try_is_not_repeated() -> None:
     with pytest.raises(Unreachable, match="503"):
         await client.request("POST", "https://idp.example.com/token", tries=1)
     assert calls == 1
+
+
+async def test_a_name_that_nobody_knows_is_told_in_plain_words() -> None:
+    async def resolve(host: str, port: int) -> Sequence[str]:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    client = leading_to()
+    client.resolve = resolve
+    with pytest.raises(Unreachable) as refused:
+        await client.request("GET", "https://idp.exmaple.com/metadata")
+    assert str(refused.value) == "the host name idp.exmaple.com cannot be found"
+
+
+async def test_and_so_is_a_silent_one() -> None:
+    def silent(_: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("[Errno 111] Connection refused")
+
+    client = leading_to("8.8.8.8")
+    client.transport = httpx.MockTransport(silent)
+    with pytest.raises(Unreachable) as refused:
+        await client.request("GET", "https://idp.example.com/x", tries=1)
+    assert str(refused.value) == "https://idp.example.com/x did not answer (ConnectError)"

@@ -98,7 +98,9 @@ class OutboundClient:
             if response.status_code != 429 and response.status_code < 500:
                 return response
             last = Unreachable(f"{url} answered {response.status_code}")
-        raise Unreachable(f"{url} did not answer: {last!r}")
+        if isinstance(last, Unreachable):
+            raise last
+        raise Unreachable(f"{url} did not answer ({type(last).__name__})")
 
     async def _send(
         self, method: str, url: str, headers: dict[str, str], content: bytes | None, max_bytes: int
@@ -139,8 +141,8 @@ class OutboundClient:
         port = parts.port or (443 if parts.scheme == "https" else 80)
         try:
             addresses = await self.resolve(host, port)
-        except (OSError, UnicodeError) as error:
-            raise Unreachable(f"{host} is not known: {error}") from None
+        except (OSError, UnicodeError):
+            raise Unreachable(f"the host name {host} cannot be found") from None
         if not addresses or not all(self._may_call(address) for address in addresses):
             raise Unreachable(f"{host} leads to a private address")
         return addresses[0]
