@@ -1,5 +1,13 @@
 """What pages say where something is wrong, or is not there."""
 
+from types import SimpleNamespace
+from typing import cast
+
+from leanvibe_server.kernel.events import StoredEvent
+from leanvibe_server.kernel.house import House
+from leanvibe_server.kernel.personal_data import DataMap
+from leanvibe_server.web.audit_pages import EntryLine
+from leanvibe_server.web.privacy_pages import PERIOD_LABELS
 from tests.given import Organisation
 from tests.web.conftest import EnterAs
 
@@ -24,3 +32,44 @@ async def test_without_the_plan_no_form_offers_a_token_of_provisioning(
     assert "New token" not in visitor.text
     await visitor.open("/account/links")
     assert "no identity provider" in visitor.text
+
+
+async def test_what_is_kept_for_a_time_is_named_in_words(
+    enter_as: EnterAs, acme: Organisation, house: House
+) -> None:
+    changeable = {
+        one.table
+        for one in house.part(DataMap).tables
+        if one.retention is not None and one.retention.shortest < one.retention.longest
+    }
+    assert PERIOD_LABELS.keys() == changeable
+    visitor = await enter_as(acme, "owner")
+    await visitor.open("/settings/privacy")
+    assert "Text messages that were sent, in days" in visitor.text
+    assert "Outgoing sms" not in visitor.text
+
+
+def test_details_of_the_log_have_times_in_words_and_no_names_of_the_language() -> None:
+    told = {
+        "user_id": None,
+        "ends": [None, "2026-03-04T05:06:07.890Z"],
+        "changed": {"until": "2026-03-04T05:06:07+00:00", "reason": None},
+        "text": "2026-03-04",
+    }
+    line = EntryLine.of(
+        cast(
+            StoredEvent,
+            SimpleNamespace(
+                payload=told,
+                name="x.y",
+                actor_kind="user",
+                actor_label="",
+                address=None,
+                occurred_at=None,
+            ),
+        )
+    )
+    assert line.summary == (
+        "ends: –, 4 Mar 2026, 05:06 UTC; changed: until: 4 Mar 2026, 05:06 UTC, reason: –; "
+        "text: 2026-03-04"
+    )

@@ -18,6 +18,7 @@ from leanvibe_server.kernel.events import StoredEvent
 from leanvibe_server.kernel.pagination import page_of
 from leanvibe_server.notifications.schemas import SentMail
 from leanvibe_server.notifications.service import list_outbox
+from leanvibe_server.web.formats import time_text, to_datetime
 from leanvibe_server.web.page import ErrandPage, Page, ScopedPage, errand_page, known_page, page
 from leanvibe_server.web.paging import page_links, page_request
 from leanvibe_server.web.routes import PageRouter
@@ -43,6 +44,7 @@ AREAS = (
 _LEFT_OUT = frozenset({"Progress percentage", "Current step", "Status", "Error"})
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 MAX_REASON = 500
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)")
 _LINK = re.compile(r"https?://[^\s<>]+")
 
 
@@ -59,9 +61,10 @@ class EntryLine:
 
     @classmethod
     def of(cls, event: StoredEvent) -> "EntryLine":
+        payload = {name: _readable(one) for name, one in event.payload.items() if one is not None}
         told = (
             f"{label.lower()}: {text}"
-            for label, text in flat_lines(event.payload)
+            for label, text in flat_lines(payload)
             if label not in _LEFT_OUT and not _ID.fullmatch(text)
         )
         summary = "; ".join(told)
@@ -98,6 +101,18 @@ class MailView:
     def of(cls, mail: SentMail, base_url: str) -> "MailView":
         lines = [_parts(line, base_url) for line in mail.body.rstrip().split("\n")]
         return cls(mail.recipient, mail.subject, mail.created_at, mail.sent_at, mail.failure, lines)
+
+
+def _readable(value: Any) -> Any:
+    """A value of an entry with its times in words, and a dash for what is not there, as in what a
+    setting was and is."""
+    if isinstance(value, dict):
+        return {name: _readable(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_readable(one) for one in value]
+    if isinstance(value, str) and _MOMENT.fullmatch(value):
+        return time_text(to_datetime(value))
+    return "–" if value is None else value
 
 
 def _parts(line: str, base_url: str) -> list[Part]:

@@ -16,6 +16,11 @@ def to_datetime(value: datetime | str) -> datetime:
     return moment.astimezone(UTC)
 
 
+def time_text(moment: datetime) -> str:
+    """A moment of UTC in words, to the minute."""
+    return f"{moment.day} {moment:%b %Y, %H:%M} UTC"
+
+
 def time_tag(value: datetime | str | None, style: str = "minute") -> Markup:
     """A moment as <time>; a module of ours shows it in the reader's zone."""
     if value is None:
@@ -27,7 +32,7 @@ def time_tag(value: datetime | str | None, style: str = "minute") -> Markup:
     elif style == "day":
         text = f"{moment.day} {moment:%b %Y}"
     else:
-        text = f"{moment.day} {moment:%b %Y, %H:%M} UTC"
+        text = time_text(moment)
     return Markup('<time datetime="{}" data-style="{}">{}</time>').format(machine, style, text)
 
 

@@ -29,6 +29,13 @@ ROTATE = errand_page(Permission.SECURITY_MANAGE, fresh=True)
 HERE = "/settings/privacy"
 TEMPLATE = "settings/privacy.html"
 SHOWN = PageRequest(limit=10)
+PERIOD_LABELS = {
+    "privacy_exports": "Record of exports",
+    "event_personal": "Names and addresses in the audit log",
+    "outgoing_mail": "Mail that was sent",
+    "outgoing_sms": "Text messages that were sent",
+    "sessions": "Sessions that have ended",
+}
 
 
 @router.get("/settings/privacy")
@@ -45,6 +52,7 @@ async def _frame(opened: ScopedPage) -> dict[str, Any]:
             for export in (await exports.list_exports(scope, SHOWN))[: SHOWN.limit]
         ],
         "erasures": (await erasure.list_erased(scope, SHOWN))[: SHOWN.limit],
+        "period_labels": PERIOD_LABELS,
         "periods": await retention.list_periods(scope),
         "record": await processing.read_record(scope),
         "keys": await keys.list_keys(scope),
