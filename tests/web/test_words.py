@@ -3,6 +3,8 @@
 from types import SimpleNamespace
 from typing import cast
 
+import pytest
+
 from leanvibe_server.kernel.events import StoredEvent
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.personal_data import DataMap
@@ -32,6 +34,26 @@ async def test_without_the_plan_no_form_offers_a_token_of_provisioning(
     assert "New token" not in visitor.text
     await visitor.open("/account/links")
     assert "no identity provider" in visitor.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "notice"),
+    [("saml", "Sign-in by SAML is not part"), ("oidc", "Single sign-on is not part")],
+)
+async def test_without_the_plan_the_form_of_a_provider_is_not_shown_by_its_address_either(
+    enter_as: EnterAs, globex: Organisation, kind: str, notice: str
+) -> None:
+    visitor = await enter_as(globex, "owner")
+    await visitor.open(f"/settings/sso/new?type={kind}")
+    assert notice in visitor.text
+    assert 'name="provider_name"' not in visitor.page
+
+
+async def test_with_the_plan_it_is(enter_as: EnterAs, acme: Organisation) -> None:
+    visitor = await enter_as(acme, "owner")
+    await visitor.open("/settings/sso/new?type=saml")
+    assert 'name="provider_name"' in visitor.page
+    assert "not part of your plan" not in visitor.text
 
 
 async def test_what_is_kept_for_a_time_is_named_in_words(

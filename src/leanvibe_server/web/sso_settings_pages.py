@@ -198,6 +198,7 @@ def _frame(kind: str) -> dict[str, Any]:
     preset = preset_of(kind)
     return provider_form.FRAME | {
         "provider": None,
+        "in_plan": True,
         "preset": preset,
         "kind": preset.type,
         "certificates": [],
@@ -210,9 +211,11 @@ def _frame(kind: str) -> dict[str, Any]:
 
 async def _new(scope: Scope, kind: str) -> dict[str, Any]:
     frame = _frame(kind)
+    needed = SAML if frame["kind"] == SAML else OIDC
     # The first of a kind bears its name, so its address is known before it is there.
     known = await service.is_free(scope, frame["kind"])
     return frame | {
+        "in_plan": needed in plan_of(scope.plan).features,
         "ours": await _ours(scope, frame["kind"]),
         "redirect_uri": callback_of(scope.house, scope.tenant_id, frame["kind"]) if known else "",
         "roles": await provider_form.role_choices(scope),
