@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 from typing import cast
 
+import httpx
 import pytest
 
 from leanvibe_server.kernel.events import StoredEvent
@@ -95,3 +96,18 @@ def test_details_of_the_log_have_times_in_words_and_no_names_of_the_language() -
         "ends: –, 4 Mar 2026, 05:06 UTC; changed: until: 4 Mar 2026, 05:06 UTC, reason: –; "
         "text: 2026-03-04"
     )
+
+
+async def test_who_gives_a_group_a_role_is_told_that_it_may_take_rights(
+    enter_as: EnterAs, acme: Organisation, client: httpx.AsyncClient
+) -> None:
+    headers = await acme.headers(client, "owner")
+    warning = "an administrator whose groups give less loses their rights"
+    visitor = await enter_as(acme, "owner")
+    await visitor.open("/settings/groups")
+    assert warning in visitor.text
+    for role, times in (("developer", 2), (None, 1)):
+        new = {"name": f"People of {role}", "role": role}
+        made = await client.post("/v1/groups", json=new, headers=headers)
+        await visitor.open(f"/settings/groups/{made.json()['id']}")
+        assert visitor.text.count(warning) == times
