@@ -1,4 +1,5 @@
-"""SAML in Chromium, across two sites: SimpleSAMLphp signs people in, and either side signs out."""
+"""SAML in Chromium, across two sites: SimpleSAMLphp signs people in, proves them anew for a form
+that was stopped, and either side signs out."""
 
 import os
 import re
@@ -10,6 +11,7 @@ import pyotp
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
+from leanvibe_server.kernel.ids import new_id
 from tests.identity.given_sessions import set_policy
 from tests.identity.saml.documents import new_pair
 from tests.identity.saml.provider import Connected, connect
@@ -39,7 +41,7 @@ async def join(site: Site, idp: SimpleSaml, binding: str) -> Connected:  # noqa:
     text = (await idp.metadata()).replace("bindings:HTTP-Redirect", f"bindings:{binding}")
     async with httpx.AsyncClient(base_url=site.url, timeout=30) as client:
         settings = {"name_id_format": "email"}
-        corp = await connect(client, site.acme, text=text, settings=settings)
+        corp = await connect(client, site.acme, text=text, settings=settings, default_role="admin")
         slug = site.acme.tenant.slug
         idp.trust((await client.get(f"/v1/auth/saml/{slug}/metadata")).text)
     return corp
@@ -56,10 +58,25 @@ async def part(site: Site, corp: Connected) -> None:  # noqa: F811
 def come(page: Page, site: Site, next_path: str, *, ends_at: str) -> None:  # noqa: F811
     """Sign in at the provider, which asks for the password, and come back."""
     page.goto(f"{site.url}/auth/sso/start/saml?tenant={site.acme.tenant.slug}&next={next_path}")
+    give_password(page)
+    page.wait_for_url(f"{site.url}{ends_at}")
+
+
+def give_password(page: Page) -> None:
+    """Answer the provider, which asks for the password."""
     page.fill("[name=username]", USER)
     page.fill("[name=password]", PASSWORD)
     page.press("[name=password]", "Enter")
-    page.wait_for_url(f"{site.url}{ends_at}")
+
+
+async def grow_old(site: Site) -> None:  # noqa: F811
+    """Everybody of the organisation proved who they are an hour ago."""
+    async with site.acme.house.database.tenant(site.acme.id) as conn:
+        await conn.execute(
+            "UPDATE sessions SET authenticated_at = authenticated_at - interval '1 hour' "
+            "WHERE tenant_id = $1",
+            site.acme.id,
+        )
 
 
 def test_a_browser_comes_in_leaves_on_either_side_and_gives_a_second_factor(
@@ -86,3 +103,24 @@ def test_a_browser_comes_in_leaves_on_either_side_and_gives_a_second_factor(
     page.press("[name=code]", "Enter")
     page.wait_for_url(f"{site.url}/tasks")
     shoot(page, "after-the-second-factor")
+
+
+def test_a_form_that_was_stopped_goes_on_after_the_provider(
+    site: Site,  # noqa: F811
+    context: BrowserContext,  # noqa: F811
+    idp: SimpleSaml,
+) -> None:
+    page = context.new_page()
+    come(page, site, "/settings/sso", ends_at="/settings/sso")
+    typed = f"{new_id(site.acme.house.clock.now()).hex[-10:]}.example.org"
+    page.fill("[name=domain]", typed)
+    site.do(grow_old(site))
+    page.press("[name=domain]", "Enter")
+    page.wait_for_selector("text=Confirm that it is you")
+    shoot(page, "prove-anew-by-saml")
+    page.click("button:has-text('Continue with Corp')")
+    # Its session is open still, and the provider asks nevertheless.
+    give_password(page)
+    # What was typed is sent once more by itself.
+    page.wait_for_selector(f"main :text('{typed}')")
+    shoot(page, "went-on-after-saml")

@@ -297,3 +297,24 @@ async def test_a_proof_counts_where_single_sign_on_is_asked_for(
     clock.advance(minutes=11)
     flow = await begin(client, corp, held)
     assert (await finish(client, held, flow)).status_code == 200
+
+
+async def test_what_cannot_be_read_is_named(client: httpx.AsyncClient, corp: Connected) -> None:
+    held = await enter(client, corp, "_first")
+    flow = await begin(client, corp, held)
+    body = {"saml_response": "x", "state": flow.handle}
+    answer = await client.post("/v1/auth/saml/step-up", json=body, headers=bearer(held))
+    assert (answer.status_code, answer.json()["details"]["field"]) == (400, "saml_response")
+    assert (await finish(client, held, flow)).status_code == 200
+
+
+async def test_a_disabled_person_is_not_proved_anew(
+    client: httpx.AsyncClient, corp: Connected
+) -> None:
+    held = await enter(client, corp, "_first")
+    flow = await begin(client, corp, held)
+    owner = await corp.tenant.headers(client)
+    path = f"/v1/users/{held['user']['id']}"
+    closed = await client.patch(path, json={"status": "disabled"}, headers=owner)
+    assert closed.status_code == 200, closed.text
+    assert (await finish(client, held, flow)).status_code == 401

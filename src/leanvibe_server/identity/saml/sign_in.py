@@ -99,7 +99,7 @@ async def receive_own(
 ) -> SignedIn:
     """Go on in the caller's session with the proof that a response brings, which the caller's
     program was sent for. Raises: as `receive`; InvalidRequest: nothing was proved anew."""
-    root = _parse(response)
+    root = _parse(response, field="saml_response")
     arrival = await _receive(visit, tenant_id, root, relay_state, caller=caller, web=False)
     if arrival.signed_in is None:
         raise not_believed()
@@ -139,15 +139,15 @@ async def _check_anew(visit: Visit, situation: _Situation, person: people.Assert
         raise
 
 
-def _parse(response: str) -> Element:
+def _parse(response: str, *, field: str = "SAMLResponse") -> Element:
     try:
         return parse(from_post(response))
     except TooLarge as error:
-        raise PayloadTooLarge(f"SAMLResponse cannot be read: {error}.") from None
+        raise PayloadTooLarge(f"{field} cannot be read: {error}.") from None
     except Malformed as error:
         raise InvalidRequest(
-            f"SAMLResponse cannot be read: {error}.",
-            details={"field": "SAMLResponse", "validation_errors": [f"SAMLResponse: {error}"]},
+            f"{field} cannot be read: {error}.",
+            details={"field": field, "validation_errors": [f"{field}: {error}"]},
         ) from None
 
 
