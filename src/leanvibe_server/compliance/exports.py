@@ -21,7 +21,7 @@ from leanvibe_server.compliance.models import Export
 from leanvibe_server.identity import users
 from leanvibe_server.kernel.access import Permission
 from leanvibe_server.kernel.crypto import Undecipherable
-from leanvibe_server.kernel.errors import Conflict, NotFound
+from leanvibe_server.kernel.errors import Conflict, Forbidden, NotFound
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.ids import parse_id
 from leanvibe_server.kernel.jobs import MAX_ATTEMPTS, Jobs, Work
@@ -42,8 +42,15 @@ AT_ONCE = 5
 async def request_export(scope: Scope, user_id: UUID | None) -> Export:
     """Have a file written of one person's data, or of the whole tenant's.
 
-    Raises: NotFound: no such person here. Conflict: several are under way already.
+    Raises: NotFound: no such person here. Conflict: several are under way already. Forbidden: the
+        caller acts here from an organisation above, and nobody but people of this one fetches it.
     """
+    if scope.home_tenant_id is not None:
+        raise Forbidden(
+            "An export is asked for and fetched by people of the organisation itself. Ask one of "
+            "its owners or administrators, or have yourself invited there.",
+            details={"reason": "acting_below"},
+        )
     if user_id is not None:
         await users.require_user(scope, user_id)
     if await repository.count_pending(scope.conn, scope.tenant_id) >= AT_ONCE:
@@ -186,8 +193,10 @@ class Download:
 def link_of(scope: Scope, export: Export) -> str | None:
     """A link that needs no header and lives a quarter of an hour; None when there is no file.
 
-    It is bound to who asked for it, and works only while they may.
+    It is bound to who asked for it, a person of the tenant, and works only while they may.
     """
+    if scope.home_tenant_id is not None:
+        return None
     if export.status != "ready" or scope.actor.id is None or scope.actor.kind != "user":
         return None
     until = int((scope.now + LINK_LIVES).timestamp())
