@@ -13,6 +13,9 @@ NO_PAGES = {
     "/audit.csv",
     "/tasks/{task_id}/patch",
     "/auth/sso/start/{provider}",
+    "/step-up/resume",
+    # Seen signed out, at an address of nobody.
+    "/auth/sso/callback/{organisation}/{provider}",
 }
 SIGNED_OUT = [
     "/login",
