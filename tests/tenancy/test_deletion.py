@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from leanvibe_server.kernel.config import Settings
+from leanvibe_server.kernel.errors import Conflict
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.owner import delete_as_owner
 from leanvibe_server.kernel.regions import TENANT_FOLDERS
@@ -218,8 +219,8 @@ async def test_a_platform_admin_puts_a_tenant_on_another_plan_which_holds_at_onc
         assert (info["plan"], info["quotas"]["max_projects"]) == ("enterprise", 999999)
 
 
-async def test_an_organisation_with_others_below_it_stays(
-    client: httpx.AsyncClient, house: House, acme: Organisation, clock: FakeClock
+async def test_an_organisation_with_others_below_it_stays_and_gets_none_on_its_way_out(
+    client: httpx.AsyncClient, house: House, acme: Organisation
 ) -> None:
     child = await below(house, acme, "North")
     headers = await acme.headers(client)
@@ -228,7 +229,5 @@ async def test_an_organisation_with_others_below_it_stays(
 
     await put_below(house, child.id, None)
     assert (await _delete(client, acme, headers)).status_code == 200
-    await put_below(house, child.id, acme.id)
-    clock.advance(days=31)
-    await purge.sweep(house)
-    assert (await client.get("/v1/projects", headers=await acme.headers(client))).status_code == 200
+    with pytest.raises(Conflict):
+        await put_below(house, child.id, acme.id)

@@ -26,7 +26,9 @@ async def test_every_link_a_role_sees_leads_to_a_page_it_may_open(
         answer = await visitor.open(path)
         if answer.status_code >= 400:
             shut[path] = answer.status_code
-        if not answer.headers.get("content-type", "").startswith("text/html"):
+        # The outbox shows links of mails to others.
+        shows_mail = path == "/dev/outbox"
+        if shows_mail or not answer.headers.get("content-type", "").startswith("text/html"):
             continue
         for link in re.findall(r'href="(/[^"#?]*)', answer.text):
             if link not in seen and not link.startswith(ELSEWHERE):
