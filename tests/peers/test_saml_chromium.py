@@ -30,7 +30,8 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(params=["HTTP-Redirect", "HTTP-POST"])
 def idp(request: pytest.FixtureRequest, tmp_path: Path, site: Site) -> Iterator[SimpleSaml]:  # noqa: F811
     """An identity provider at another site than ours that takes messages by one binding only."""
-    email = f"{request.param.lower()}@{site.acme.tenant.slug}.example"
+    # Somebody new each time: another provider's word opens no account that is there already.
+    email = f"{tmp_path.name}@{site.acme.tenant.slug}.example".lower()
     with simplesamlphp(tmp_path, new_pair(), email=email, encrypted=True) as found:
         corp = site.do(join(site, found, request.param))
         yield found
