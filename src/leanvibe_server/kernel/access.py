@@ -14,7 +14,7 @@ from leanvibe_server.kernel.db import Transaction
 from leanvibe_server.kernel.errors import Forbidden, StepUpRequired, TenantSuspended
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.idempotency import begin_idempotent
-from leanvibe_server.kernel.platform import PLATFORM_TENANT, Reason, begin_platform
+from leanvibe_server.kernel.platform import Reason
 from leanvibe_server.kernel.request import Credentials, Visit, visit_of
 from leanvibe_server.kernel.scope import Actor, Scope
 
@@ -377,32 +377,6 @@ async def _welcome(request: Request) -> Visit:
     visit.limit_by_address()
     visit.body = await request.body()
     return visit
-
-
-def open_door(reason: Reason) -> Any:
-    """The way in for callers without credentials: a Scope of the platform login.
-
-    Its tenant is the platform's own until the service binds another.
-    """
-
-    async def enter(request: Request) -> Scope:
-        visit = visit_of(request.scope)
-        visit.limit_by_address()
-        transaction = await begin_platform(visit.house.database, reason, PLATFORM_TENANT)
-        visit.transaction = transaction
-        scope = Scope(
-            transaction.conn,
-            PLATFORM_TENANT,
-            visit.anonymous(),
-            visit.house.clock,
-            visit.house,
-            request_id=visit.request_id,
-        )
-        if visit.repeatable:
-            await begin_idempotent(visit, scope, await request.body())
-        return scope
-
-    return Depends(_remember(enter, f"public: {reason.name}"))
 
 
 Entrance = TypeVar("Entrance", bound=Callable[[Request], Awaitable[Any]])

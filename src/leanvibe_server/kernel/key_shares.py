@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,10 +71,6 @@ class KeyShares:
         _write_through(mark, _DESTROYED)
         mark.replace(path)
         _sync_folder(self.folder)
-
-    def remove_all(self) -> None:
-        """Forget every share, as a reset of a development installation does."""
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _path(self, tenant_id: UUID) -> Path:
         return self.folder / f"{UUID(str(tenant_id))}.share"

@@ -22,7 +22,6 @@ _POLICY = (
     "frame-ancestors 'none'",
     "base-uri 'none'",
 )
-CONTENT_SECURITY_POLICY = "; ".join(_POLICY)
 
 
 def content_security_policy(image_source: str) -> str:

@@ -9,9 +9,6 @@ from typing import Any
 
 HTTP_METHODS = ("get", "post", "put", "patch", "delete")
 FASTAPI_FACTORIES = {"FastAPI": "app", "APIRouter": "router"}
-SECURITY_SCHEMES = frozenset(
-    {"HTTPBearer", "OAuth2PasswordBearer", "HTTPAuthorizationCredentials", "APIKeyHeader"}
-)
 
 
 @dataclass

@@ -15,7 +15,6 @@ LIST_VERIFIED = f"""
 SELECT {FACTOR_COLUMNS} FROM mfa_factors
 WHERE tenant_id = $1 AND user_id = $2 AND verified_at IS NOT NULL ORDER BY id
 """
-FIND_FACTOR = f"SELECT {FACTOR_COLUMNS} FROM mfa_factors WHERE tenant_id = $1 AND id = $2"
 FIND_BY_CREDENTIAL = f"""
 SELECT {FACTOR_COLUMNS} FROM mfa_factors
 WHERE tenant_id = $1 AND credential_id = $2 AND verified_at IS NOT NULL
@@ -202,10 +201,6 @@ def _challenge(row: Any) -> Challenge | None:
 async def list_verified(conn: Connection, tenant_id: UUID, user_id: UUID) -> list[Factor]:
     """The factors of a user that count, oldest first."""
     return [Factor(**row) for row in await conn.fetch(LIST_VERIFIED, tenant_id, user_id)]
-
-
-async def find_factor(conn: Connection, tenant_id: UUID, factor_id: UUID) -> Factor | None:
-    return _factor(await conn.fetchrow(FIND_FACTOR, tenant_id, factor_id))
 
 
 async def find_by_credential(

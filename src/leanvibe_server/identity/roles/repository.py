@@ -88,10 +88,6 @@ async def find(conn: Connection, tenant_id: UUID, role_id: UUID) -> MadeRole | N
     return _role(await conn.fetchrow(FIND, tenant_id, role_id))
 
 
-async def find_by_name(conn: Connection, tenant_id: UUID, name: str) -> MadeRole | None:
-    return _role(await conn.fetchrow(FIND_BY_NAME, tenant_id, name))
-
-
 async def hold(conn: Connection, tenant_id: UUID, name: str) -> MadeRole | None:
     """The role, which nobody can delete before this transaction ends."""
     return _role(await conn.fetchrow(HOLD, tenant_id, name))

@@ -35,7 +35,6 @@ BATCH = 100
 # A value read before the rotation may be opened after it, by a task that runs for hours.
 UNUSED_FOR = timedelta(hours=24)
 _FIRST = UUID(int=0)
-_LEGACY = b"\x01"
 
 
 async def list_keys(scope: Scope) -> list[WrappedKey]:
