@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from uuid import UUID
 
 import asyncpg
@@ -93,7 +95,7 @@ async def test_a_log_is_verified_from_the_command_line_and_tampering_ends_with_o
 
 
 async def test_networks_are_opened_again_and_erasures_repeated_from_the_command_line(
-    run: Run, acme: Organisation, admin: asyncpg.Connection
+    run: Run, acme: Organisation, admin: asyncpg.Connection, ground: Ground, tmp_path: Path
 ) -> None:
     await admin.execute(
         'UPDATE tenants SET security = \'{"allowed_networks": ["192.0.2.0/24"]}\' WHERE id = $1',
@@ -102,5 +104,8 @@ async def test_networks_are_opened_again_and_erasures_repeated_from_the_command_
     for said in ("Any address is allowed.\n", "Any address was allowed already.\n"):
         opened = await run("admin", "open-networks", "--tenant", acme.tenant.slug)
         assert opened.stdout == said, opened.stderr
-    repeated = await run("privacy", "repeat-erasures")
+    home = shutil.copytree(
+        ground.settings.home, tmp_path / "home", ignore=shutil.ignore_patterns("erasures")
+    )
+    repeated = await run("privacy", "repeat-erasures", LEANVIBE_HOME=str(home))
     assert (repeated.returncode, repeated.stdout) == (0, "People erased again: 0.\n")
