@@ -125,6 +125,8 @@ async def test_another_account_leaves_the_session_as_it_was(
     back = await come_back(visitor, flow, assertion_id="_eve", name_id="eve@idp.example")
     assert back.status_code == 403
     assert "not linked to yours" in visitor.text
+    assert "You did not confirm that it is you" in visitor.text
+    assert 'href="/step-up"' in visitor.page
     assert (await visitor.open("/settings/sso")).status_code == 200
 
 
@@ -136,6 +138,7 @@ async def test_a_session_at_the_provider_that_is_open_still_proves_nothing(
     before = clock.now() - timedelta(minutes=11)
     back = await come_back(visitor, flow, assertion_id="_old", authenticated_at=before)
     assert back.status_code == 400
+    assert "You did not confirm that it is you" in visitor.text
     assert "have just signed in there" in visitor.text
     await visitor.open("/settings/sso")
     assert (await visitor.send("/settings/sso-domains", TYPED)).status_code == 403
@@ -163,3 +166,16 @@ async def test_who_signed_out_meanwhile_is_not_signed_in_by_a_proof(
     back = await come_back(visitor, flow, assertion_id="_proof")
     assert back.status_code == 401
     assert SESSION_COOKIE not in visitor.client.cookies
+
+
+async def test_a_refused_link_leads_back_to_the_linked_accounts(
+    arrive: Arrive, corp: Connected, clock: FakeClock
+) -> None:
+    visitor = await enter_by_provider(arrive, corp)
+    await visitor.open("/account/links")
+    off = await visitor.send("/account/links/saml")
+    flow = flow_to(corp, unescape(off.headers["refresh"].partition("url=")[2]))
+    back = await come_back(visitor, flow, assertion_id="_late", now=clock.now() - timedelta(days=1))
+    assert back.status_code == 401
+    assert "Nothing was linked" in visitor.text
+    assert 'href="/account/links"' in visitor.page

@@ -11,12 +11,14 @@ class AppError(Exception):
     """A refusal the caller can act on. `status` and `code` are public API.
 
     `keeps_writes` marks a refusal whose writes (a failed-login count, a revocation, an audit
-    entry) must be committed before the error leaves.
+    entry) must be committed before the error leaves. `set_off_for` is what somebody who came back
+    from an identity provider had gone there for, so that a page leads them back to it.
     """
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "server_error"
     keeps_writes: bool = False
+    set_off_for: str | None = None
 
     def __init__(
         self,

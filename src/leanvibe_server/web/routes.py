@@ -17,6 +17,7 @@ from leanvibe_server.web.forgery import holder_of, new_visitor
 from leanvibe_server.web.forms import Form
 from leanvibe_server.web.page import NOBODY, Answered, Page, SignInNeeded, sign_in_path
 from leanvibe_server.web.second_factor import ask_second_factor
+from leanvibe_server.web.sso_refusals import show_refusal
 from leanvibe_server.web.step_up import ask_again
 
 HEADINGS = {
@@ -149,6 +150,8 @@ def add_error_pages(app: FastAPI) -> None:
             return answer
         if isinstance(error, MfaRequired):
             return ask_second_factor(_page_of(request), error)
+        if error.set_off_for is not None:
+            return show_refusal(_page_of(request), error)
         response = error_page(request, Trouble(error.status, error.message, error.details))
         response.headers.update(error.headers)
         return response

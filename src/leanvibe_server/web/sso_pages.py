@@ -8,7 +8,7 @@ from fastapi import Response
 from leanvibe_server.identity.domains.schemas import Discovery, ProviderHint, WaysIn
 from leanvibe_server.identity.federation import discovery, entry, stepping
 from leanvibe_server.identity.federation.entry import Direction
-from leanvibe_server.identity.federation.protocols import Departure, Purpose, Wish
+from leanvibe_server.identity.federation.protocols import Departure, Wish
 from leanvibe_server.identity.oidc import errors, flows, leaving, service
 from leanvibe_server.identity.oidc.protocol import CALLBACK_PATH
 from leanvibe_server.identity.oidc.service import Answer, Arrival
@@ -19,6 +19,7 @@ from leanvibe_server.web.auth_pages import SESSION_S
 from leanvibe_server.web.forms import fill
 from leanvibe_server.web.page import Answered, ErrandPage, Page, errand_page, open_page
 from leanvibe_server.web.routes import PageRouter
+from leanvibe_server.web.sso_refusals import show_refusal
 from leanvibe_server.web.step_up import resume
 
 router = PageRouter()
@@ -129,18 +130,13 @@ async def come_back(organisation: str, provider: str, opened: Annotated[Page, AN
             raise errors.stale()
         arrival = await service.finish(opened.visit, answer)
     except AppError as error:
-        purpose = "sign_in" if flow is None else flow.purpose
-        raise _refused(opened, error, purpose) from error
+        error.set_off_for = None if flow is None else flow.purpose
+        raise _refused(opened, error) from error
     response = _arrive(opened, arrival)
     response.delete_cookie(name, path=COOKIE_PATH)
     return response
 
 
-_LEADS_BACK: dict[Purpose, tuple[str, str, str]] = {
-    "sign_in": ("You were not signed in", "/login", "Sign in"),
-    "link": ("Nothing was linked", "/account/links", "Linked accounts"),
-    "step_up": ("You did not confirm that it is you", "/", "Back to the start"),
-}
 COOKIE_PATH = Departure(url="", state="", expires_in=0).cookie_path
 
 
@@ -175,19 +171,5 @@ def _links(found: WaysIn, email: str | None, next_path: str) -> list[tuple[Provi
     return links
 
 
-def _refused(opened: Page, error: AppError, purpose: Purpose = "sign_in") -> Answered:
-    """The refusal on a page that leads back to where it began."""
-    heading, path, label = _LEADS_BACK[purpose]
-    response = opened.show(
-        "auth/message.html",
-        http_status=error.status,
-        heading=heading,
-        drawing="warning",
-        message=error.message,
-        action="",
-        here=path,
-        way={"path": path, "label": label},
-    )
-    for name, value in error.headers.items():
-        response.headers[name] = value
-    return Answered(response, keeps_writes=error.keeps_writes)
+def _refused(opened: Page, error: AppError) -> Answered:
+    return Answered(show_refusal(opened, error), keeps_writes=error.keeps_writes)

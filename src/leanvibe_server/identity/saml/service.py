@@ -24,7 +24,7 @@ from leanvibe_server.identity.saml.sign_in import Arrival
 from leanvibe_server.identity.sessions import LIMITS, WEB
 from leanvibe_server.identity.visits import scope_in
 from leanvibe_server.kernel.crypto import hash_token
-from leanvibe_server.kernel.errors import InvalidRequest, NotFound, Unauthorized
+from leanvibe_server.kernel.errors import AppError, InvalidRequest, NotFound, Unauthorized
 from leanvibe_server.kernel.request import ACTING_COOKIE, SESSION_COOKIE, Visit
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.kernel.sealing import fetch_keys
@@ -73,13 +73,14 @@ async def consume(visit: Visit, slug: str | None) -> Response:
                 "validation_errors": ["SAMLResponse: Field required"],
             },
         )
-    arrival = await sign_in.receive(
-        visit,
-        slug=slug,
-        response=response,
-        relay_state=sign_in.form_fields(fields, "RelayState"),
-        web=is_browser(visit),
-    )
+    relay_state = sign_in.form_fields(fields, "RelayState")
+    try:
+        arrival = await sign_in.receive(
+            visit, slug=slug, response=response, relay_state=relay_state, web=is_browser(visit)
+        )
+    except AppError as refusal:
+        refusal.set_off_for = await sign_in.find_purpose(visit, relay_state)
+        raise
     return _welcome(visit, arrival)
 
 

@@ -16,6 +16,7 @@ from leanvibe_server.identity.federation import people, stepping
 from leanvibe_server.identity.federation import repository as providers
 from leanvibe_server.identity.federation.linking import link_own
 from leanvibe_server.identity.federation.models import SsoProvider
+from leanvibe_server.identity.federation.protocols import Purpose
 from leanvibe_server.identity.login import SignedIn, subdomain
 from leanvibe_server.identity.saml import repository as rows
 from leanvibe_server.identity.saml.addresses import SpAddresses, addresses_of, slug_of
@@ -23,7 +24,13 @@ from leanvibe_server.identity.saml.assertions import Expected, Statement
 from leanvibe_server.identity.saml.bindings import MAX_RELAY_STATE, from_post
 from leanvibe_server.identity.saml.events import SamlRefused
 from leanvibe_server.identity.saml.keys import open_keys
-from leanvibe_server.identity.saml.models import LOGIN, STEP_UP, SamlRequest, SamlSession
+from leanvibe_server.identity.saml.models import (
+    LOGIN,
+    LOGOUT,
+    STEP_UP,
+    SamlRequest,
+    SamlSession,
+)
 from leanvibe_server.identity.saml.names import SAML
 from leanvibe_server.identity.saml.persons import person_of, remote_session_of
 from leanvibe_server.identity.saml.protocol import cookie_name
@@ -251,6 +258,18 @@ async def _find_request(scope: Scope, relay_state: str | None) -> SamlRequest | 
     if found.consumed_at is not None or found.expires_at <= scope.now:
         raise Refused("the request was answered before, or too long ago")
     return found
+
+
+async def find_purpose(visit: Visit, relay_state: str | None) -> Purpose | None:
+    """What somebody set off for under a handle of ours; None for any other RelayState."""
+    tenant_id = opaque.tenant_of_token(relay_state or "")
+    if tenant_id is None or relay_state is None or len(relay_state) > MAX_RELAY_STATE:
+        return None
+    async with visit.house.database.tenant(tenant_id) as conn:
+        found = await rows.find_request(conn, tenant_id, hash_token(relay_state))
+    if found is None or found.purpose == LOGOUT:
+        return None
+    return "step_up" if found.purpose == STEP_UP else "link" if found.links else "sign_in"
 
 
 def _check_beginner(visit: Visit, request: SamlRequest, handle: str, caller: Actor | None) -> None:
