@@ -204,10 +204,11 @@ def privacy() -> None:
 
 @privacy.command("repeat-erasures")
 def repeat_erasures() -> None:
-    """After a backup was restored: erase again whoever was erased since it was made."""
+    """After a backup was restored: erase again who and what was erased since it was made."""
     with installation.open_database(_settings()) as settings:
         repeated = privacy_care.repeat_erasures(settings)
-    click.echo(f"People erased again: {repeated.done}.")
+    click.echo(f"People erased again: {repeated.people}.")
+    click.echo(f"Organisations deleted again: {repeated.organisations}.")
     for one in repeated.refused:
         click.echo(f"✗ {one}")
     sys.exit(1 if repeated.refused else 0)

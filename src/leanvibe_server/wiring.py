@@ -123,7 +123,7 @@ SWEEPS = (
     purge.sweep,
 )
 # What a worker does beside its queue, for as long as it runs.
-CLOCKS = (audit_jobs.keep_sealing,)
+CLOCKS = (audit_jobs.keep_sealing, privacy_repeating.repeat_at_start)
 
 # Every column of sealed values: without a line here `seal` refuses, for no rotation would find it.
 SEALED_COLUMNS = (

@@ -248,7 +248,7 @@ async def test_sec_crypto_residency_gdpr_07_whoever_comes_back_with_a_backup_is_
     await repeating.note_erasure(Work(acme.house, acme.id, 0), erasure_id=erasure_id)
     (note,) = (acme.house.settings.home / "erasures" / str(acme.id)).iterdir()
     assert email not in note.read_text()
-    assert (await repeating.repeat_all(acme.house)).done == 0
+    assert (await repeating.repeat_all(acme.house)).people == 0
     await admin.execute("DELETE FROM erasures WHERE tenant_id = $1", acme.id)
     for table, rows in backup.items():
         assert rows, table
@@ -260,10 +260,10 @@ async def test_sec_crypto_residency_gdpr_07_whoever_comes_back_with_a_backup_is_
             )
     assert "users" in await _scan(admin, email)
     repeated = await repeating.repeat_all(acme.house)
-    assert (repeated.done, repeated.refused) == (1, ())
+    assert (repeated.people, repeated.refused) == (1, ())
     assert await _scan(admin, email) == {}
     assert (await verify_tenant(acme.house, acme.id)).fault is None
     note.write_text(note.read_text().replace(str(user_id), str(acme.people["viewer"].id)))
     forged = await repeating.repeat_all(acme.house)
-    assert forged.done == 0
+    assert forged.people == 0
     assert "not signed here" in forged.refused[0]

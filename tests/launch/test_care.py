@@ -108,4 +108,5 @@ async def test_networks_are_opened_again_and_erasures_repeated_from_the_command_
         ground.settings.home, tmp_path / "home", ignore=shutil.ignore_patterns("erasures")
     )
     repeated = await run("privacy", "repeat-erasures", LEANVIBE_HOME=str(home))
-    assert (repeated.returncode, repeated.stdout) == (0, "People erased again: 0.\n")
+    told = "People erased again: 0.\nOrganisations deleted again: 0.\n"
+    assert (repeated.returncode, repeated.stdout) == (0, told)

@@ -7,10 +7,9 @@ that was made a moment ago is left alone, since its user may be on the way.
 
 from datetime import timedelta
 
-import asyncpg
-
 from leanvibe_server.identity.repository import remote
 from leanvibe_server.identity.repository.remote import FIRST, Entry, Key
+from leanvibe_server.kernel.db import UNREACHABLE
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.log import logger, speak_of_home
 from leanvibe_server.kernel.platform import Reason, across_tenants
@@ -26,7 +25,7 @@ async def sweep(house: House) -> None:
             after: Key | None = FIRST
             while after is not None:
                 after = await _reconcile(house, region, after)
-        except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+        except UNREACHABLE as error:
             logger("identity").warning("not swept", region=region, error_type=type(error).__name__)
         finally:
             speak_of_home()

@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID
 
@@ -58,6 +58,9 @@ def login_dsn(admin_dsn: str, login: Login, vault: Vault) -> str:
     netloc = f"{role}:{vault.database_password(role)}@{host}"
     return urlunsplit(parts._replace(netloc=netloc))
 
+
+# What comes of asking a database that is down, starting, or cut off.
+UNREACHABLE: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 # What the current login is or may become by SET ROLE, as far as it could bypass a policy.
 PRIVILEGES = """
@@ -134,7 +137,7 @@ class Database:
             try:
                 async with self._pools[region].app.acquire(timeout=5) as conn:
                     await refuse_privileges(conn)
-            except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+            except UNREACHABLE as error:
                 logger("database").warning("region unreachable", region=region, error=repr(error))
 
     async def close(self) -> None:

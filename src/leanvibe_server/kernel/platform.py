@@ -6,9 +6,7 @@ from enum import StrEnum
 from typing import TypeVar
 from uuid import UUID
 
-import asyncpg
-
-from leanvibe_server.kernel.db import Connection, Database, Transaction
+from leanvibe_server.kernel.db import UNREACHABLE, Connection, Database, Transaction
 from leanvibe_server.kernel.errors import Forbidden
 from leanvibe_server.kernel.event_privacy import printable
 from leanvibe_server.kernel.log import logger
@@ -143,7 +141,7 @@ async def _ask_each(
         try:
             async with across_tenants(database, reason, region=region) as conn:
                 answers.append(await ask(conn))
-        except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+        except UNREACHABLE as error:
             if region == database.home:
                 raise
             unreachable[region] = error
@@ -158,7 +156,7 @@ async def sweep_regions(database: Database, sweep: Callable[[Connection], Awaita
         try:
             async with across_tenants(database, Reason.WORKER, region=region) as conn:
                 await sweep(conn)
-        except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+        except UNREACHABLE as error:
             if region == database.home:
                 raise
             logger("platform").warning(

@@ -6,13 +6,16 @@ and when it went: no word of it and nobody's name.
 """
 
 import asyncio
+import json
 import shutil
 from pathlib import Path
 from uuid import UUID
 
-import asyncpg
-
-from leanvibe_server.kernel.db import Connection
+from leanvibe_server.kernel.certificates import sign
+from leanvibe_server.kernel.clock import rfc3339
+from leanvibe_server.kernel.crypto import write_private
+from leanvibe_server.kernel.db import UNREACHABLE, Connection
+from leanvibe_server.kernel.errors import Conflict
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.log import logger, speak_of_home
 from leanvibe_server.kernel.owner import delete_as_owner
@@ -23,6 +26,10 @@ from leanvibe_server.tenancy import repository
 from leanvibe_server.tenancy.events import TenantDeleted
 
 AT_ONCE = 20
+# In the files of a region, a certificate for each tenant that is gone: a database restored from a
+# backup knows nothing of it.
+NOTES = Path("erasures") / "organisations"
+FORMAT = "leanvibe-deletion/1"
 
 
 async def sweep(house: House) -> None:
@@ -33,7 +40,7 @@ async def sweep(house: House) -> None:
                 due = await repository.list_due(conn, before=house.clock.now(), limit=AT_ONCE)
             for tenant in due:
                 await _purge(house, tenant.id, region)
-        except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+        except UNREACHABLE as error:
             logger("tenancy").warning("not swept", region=region, error_type=type(error).__name__)
         finally:
             speak_of_home()
@@ -46,6 +53,7 @@ async def _purge(house: House, tenant_id: UUID, region: str) -> None:
     async with across_tenants(house.database, Reason.WORKER, tenant_id, region=region) as conn:
         if not await _is_due(house, conn, tenant_id):
             return
+        await asyncio.to_thread(_note, house, home, tenant_id, region)
         # What backups still hold of its secrets opens no more.
         house.data_keys.destroy_share(home, tenant_id)
         kept_from_us = await repository.delete_rows(conn, tenant_id)
@@ -64,6 +72,40 @@ async def _is_due(house: House, conn: Connection, tenant_id: UUID) -> bool:
     tenant = await repository.lock(conn, tenant_id)
     deletes_at = None if tenant is None else tenant.deletes_at
     return deletes_at is not None and deletes_at <= house.clock.now()
+
+
+async def delete_again(house: House, tenant_id: UUID, region: str) -> bool:
+    """Remove a tenant that came back with a restored backup; False when it did not.
+
+    Raises: Conflict: others are below it, which were not deleted.
+    """
+    now = house.clock.now()
+    async with across_tenants(house.database, Reason.WORKER, tenant_id, region=region) as conn:
+        tenant = await repository.lock(conn, tenant_id)
+        if tenant is not None:
+            if await repository.has_children(conn, tenant_id):
+                raise Conflict("There are organisations below it: put them elsewhere first.")
+            await repository.update_status(
+                conn, tenant_id, status="deleting", reason=None, now=now, deletes_at=now
+            )
+    if tenant is None:
+        # The backup may have been one of the home region, which has the directory only.
+        async with across_tenants(house.database, Reason.WORKER) as conn:
+            await repository.bury(conn, tenant_id, now=now)
+        return False
+    await _purge(house, tenant_id, region)
+    return True
+
+
+def _note(house: House, home: Path, tenant_id: UUID, region: str) -> None:
+    certificate = {
+        "format": FORMAT,
+        "tenant_id": str(tenant_id),
+        "region": region,
+        "deleted_at": rfc3339(house.clock.now()),
+    }
+    note = {"certificate": certificate, "signature": sign(house, certificate)}
+    write_private(home / NOTES / f"{tenant_id}.json", json.dumps(note).encode())
 
 
 def _remove(path: Path) -> None:

@@ -73,7 +73,8 @@ ORDER BY deletes_at LIMIT $2
 HAS_CHILDREN = "SELECT EXISTS (SELECT 1 FROM tenant_ancestors WHERE ancestor_id = $1)"
 # What stays of a tenant that is gone: that there was one, where, and until when.
 BURY = """
-UPDATE tenant_directory SET slug = 'deleted-' || tenant_id, deleted_at = $2 WHERE tenant_id = $1
+UPDATE tenant_directory SET slug = 'deleted-' || tenant_id, deleted_at = $2
+WHERE tenant_id = $1 AND deleted_at IS NULL
 """
 FORGET_PEOPLE = "DELETE FROM remote_directory WHERE tenant_id = $1"
 TABLES_OF_TENANTS = """
