@@ -27,6 +27,7 @@ from tests.isolation.without_tenant import (
     pytest_addoption,
     pytest_runtest_makereport,
 )
+from tests.tenancy.given_trees import below
 
 __all__ = ["bind_no_tenant", "pytest_addoption", "pytest_runtest_makereport"]
 
@@ -123,6 +124,12 @@ async def acme(house: House) -> Organisation:
 async def globex(house: House) -> Organisation:
     """Another tenant, on the developer plan, with its owner only."""
     return await given.organisation(house, plan="developer", name="Globex", roles=("owner",))
+
+
+@pytest.fixture
+async def north(house: House, acme: Organisation) -> Organisation:
+    """An organisation below Acme."""
+    return await below(house, acme, "North")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,5 +1,7 @@
 """More people than the shared organisations have."""
 
+import asyncpg
+
 from leanvibe_server.identity import service
 from leanvibe_server.identity.models import User
 from leanvibe_server.kernel.access import Role
@@ -41,3 +43,10 @@ async def add_person(
             verified=verified,
             account_id=None if account_of is None else account_of.account_id,
         )
+
+
+async def make_one_person(admin: asyncpg.Connection, one: User, other: User) -> None:
+    """Have two users of different organisations be one person, who may go from one to the other."""
+    account = await admin.fetchval("SELECT account_id FROM users WHERE id = $1", other.id)
+    await admin.execute("UPDATE users SET account_id = $1 WHERE id = $2", account, one.id)
+    await admin.execute("UPDATE directory SET account_id = $1 WHERE user_id = $2", account, one.id)

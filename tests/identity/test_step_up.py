@@ -9,6 +9,7 @@ import pytest
 from leanvibe_server.identity.devices import device_name
 from tests.conftest import FakeClock
 from tests.given import PASSWORD, Organisation
+from tests.identity.given_people import make_one_person
 from tests.identity.given_sessions import bearer, names_of_events, sign_in, status
 
 
@@ -69,15 +70,7 @@ async def test_moving_to_another_tenant_makes_no_old_proof_fresh(
     client: httpx.AsyncClient, acme: Organisation, globex: Organisation, clock: FakeClock,
     admin: asyncpg.Connection,
 ) -> None:  # fmt: skip
-    account = await admin.fetchval(
-        "SELECT account_id FROM users WHERE id = $1", globex.people["owner"].id
-    )
-    for table, column in (("users", "id"), ("directory", "user_id")):
-        await admin.execute(
-            f"UPDATE {table} SET account_id = $1 WHERE {column} = $2",
-            account,
-            acme.people["owner"].id,
-        )
+    await make_one_person(admin, acme.people["owner"], globex.people["owner"])
     tokens = await sign_in(client, acme)
     clock.advance(minutes=11)
     moved = await client.post(

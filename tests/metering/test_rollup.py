@@ -5,7 +5,6 @@ from typing import Any
 
 import asyncpg
 import httpx
-import pytest
 
 from leanvibe_server.kernel.house import House
 from leanvibe_server.metering import service
@@ -60,11 +59,6 @@ async def add_projects(
         made = await client.post("/v1/projects", json={"name": f"p{index}"}, headers=headers)
         assert made.status_code == 201, made.text
     return headers
-
-
-@pytest.fixture
-async def north(house: House, acme: Organisation) -> Organisation:
-    return await below(house, acme, "North")
 
 
 async def test_the_sum_is_one_s_own_and_all_below_and_each_is_told(

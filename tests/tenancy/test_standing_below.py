@@ -2,7 +2,6 @@
 
 import asyncpg
 import httpx
-import pytest
 
 from leanvibe_server.kernel.house import House
 from tests.conftest import FakeClock
@@ -21,11 +20,6 @@ async def put(
 async def writes(client: httpx.AsyncClient, headers: dict[str, str]) -> int:
     answer = await client.post("/v1/projects", json={"name": "x"}, headers=headers)
     return answer.status_code
-
-
-@pytest.fixture
-async def north(house: House, acme: Organisation) -> Organisation:
-    return await below(house, acme, "North")
 
 
 async def test_who_is_above_stops_the_writes_of_one_below_and_lets_them_go_on(

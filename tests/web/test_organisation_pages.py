@@ -3,7 +3,6 @@
 from uuid import UUID
 
 import asyncpg
-import pytest
 
 from leanvibe_server.kernel.house import House
 from leanvibe_server.tenancy.tree.models import Node
@@ -14,11 +13,6 @@ from tests.web.conftest import EnterAs
 from tests.web.visitors import Visitor
 
 HERE = "/organizations"
-
-
-@pytest.fixture
-async def north(house: House, acme: Organisation) -> Organisation:
-    return await below(house, acme, "North")
 
 
 async def parent_of(admin: asyncpg.Connection, organisation: Organisation) -> UUID:

@@ -129,7 +129,7 @@ async def read_erasure(erasure_id: PathId, scope: Officer) -> ErasureView:
 @router.post("/privacy/consents", status_code=201, responses=refuses(InvalidRequest, Forbidden))
 async def record_consent(new: NewConsent, scope: Person) -> ConsentView:
     """Consent to a purpose, or withdraw it."""
-    return ConsentView.of(
+    return ConsentView.from_row(
         await consents.record(scope, purpose=new.purpose, version=new.version, given=new.given)
     )
 
@@ -143,7 +143,7 @@ async def list_consents(
     """What was consented to and withdrawn, newest first: your own, or with `privacy:manage`
     anybody's."""
     rows = await consents.list_consents(scope, user_id, page)
-    return page_of(rows, page, ConsentView.of, lambda row: row.id)
+    return page_of(rows, page, ConsentView.from_row, lambda row: row.id)
 
 
 @router.get("/privacy/retention", responses=refuses(Forbidden))

@@ -6,12 +6,12 @@ from uuid import UUID
 from pydantic import BaseModel, Field, StringConstraints
 
 from leanvibe_server.compliance import exports
-from leanvibe_server.compliance.models import Consent, Erased, Export
+from leanvibe_server.compliance.models import Erased, Export
 from leanvibe_server.compliance.processing import Activity, Record
 from leanvibe_server.compliance.retention import Period
 from leanvibe_server.kernel.certificates import is_genuine
 from leanvibe_server.kernel.house import House
-from leanvibe_server.kernel.schemas import Timestamp
+from leanvibe_server.kernel.schemas import RowView, Timestamp
 from leanvibe_server.kernel.scope import Scope
 
 
@@ -21,7 +21,7 @@ class NewExport(BaseModel):
     user_id: UUID | None = Field(None, description="One person; left out: the whole organisation")
 
 
-class ExportView(BaseModel):
+class ExportView(RowView):
     """A file of personal data that was asked for."""
 
     id: UUID
@@ -40,19 +40,8 @@ class ExportView(BaseModel):
 
     @classmethod
     def of(cls, export: Export, scope: Scope) -> "ExportView":
-        return cls(
-            id=export.id,
-            kind="tenant" if export.user_id is None else "person",
-            user_id=export.user_id,
-            status=export.status,
-            requested_by=export.requested_by,
-            requested_at=export.requested_at,
-            ready_at=export.ready_at,
-            expires_at=export.expires_at,
-            size_bytes=export.size_bytes,
-            sha256=export.sha256,
-            download_url=exports.link_of(scope, export),
-        )
+        kind = "tenant" if export.user_id is None else "person"
+        return cls.from_row(export, kind=kind, download_url=exports.link_of(scope, export))
 
 
 class NewErasure(BaseModel):
@@ -61,7 +50,7 @@ class NewErasure(BaseModel):
     user_id: UUID
 
 
-class ErasureView(BaseModel):
+class ErasureView(RowView):
     """The proof that a person was erased."""
 
     id: UUID
@@ -73,14 +62,8 @@ class ErasureView(BaseModel):
 
     @classmethod
     def of(cls, erased: Erased, house: House) -> "ErasureView":
-        return cls(
-            id=erased.id,
-            user_id=erased.user_id,
-            erased_at=erased.erased_at,
-            certificate=erased.certificate,
-            signature=erased.signature,
-            genuine=is_genuine(house, erased.certificate, erased.signature),
-        )
+        genuine = is_genuine(house, erased.certificate, erased.signature)
+        return cls.from_row(erased, genuine=genuine)
 
 
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -94,7 +77,7 @@ class NewConsent(BaseModel):
     given: bool = True
 
 
-class ConsentView(BaseModel):
+class ConsentView(RowView):
     """A consent as it was recorded; the last one of a purpose counts."""
 
     id: UUID
@@ -103,17 +86,6 @@ class ConsentView(BaseModel):
     version: str
     given: bool
     recorded_at: Timestamp
-
-    @classmethod
-    def of(cls, consent: Consent) -> "ConsentView":
-        return cls(
-            id=consent.id,
-            user_id=consent.user_id,
-            purpose=consent.purpose,
-            version=consent.version,
-            given=consent.given,
-            recorded_at=consent.recorded_at,
-        )
 
 
 class PeriodView(BaseModel):

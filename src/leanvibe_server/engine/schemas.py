@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from leanvibe_server.engine.models import COMPLETED, PROGRESS, QUEUED, STEPS, Step, Task
-from leanvibe_server.kernel.schemas import OneLine, Timestamp
+from leanvibe_server.kernel.schemas import OneLine, RowView, Timestamp
 
 PRIORITIES = {
     "lowest": "low",
@@ -85,7 +85,7 @@ class TaskProblem(BaseModel):
     details: dict[str, Any]
 
 
-class TaskView(BaseModel):
+class TaskView(RowView):
     """A task as the API prints it."""
 
     id: UUID
@@ -133,10 +133,9 @@ class TaskView(BaseModel):
     @classmethod
     def of(cls, task: Task, *, base_url: str, estimated_s: float | None) -> "TaskView":
         done, ahead = _milestones(task)
-        values = {name: getattr(task, name) for name in _SAME}
         live = live_urls(base_url, task.id)
-        return cls(
-            **values,
+        return cls.from_row(
+            task,
             quality_score=None if task.quality_score is None else float(task.quality_score),
             milestones_completed=done,
             next_milestones=ahead,
@@ -148,15 +147,6 @@ class TaskView(BaseModel):
             websocket_url=live.websocket_url,
             real_time_updates=live,
         )
-
-
-_SAME = (
-    "id", "status", "project_id", "title", "description", "priority", "estimated_complexity",
-    "requirements", "extra", "run", "progress_percentage", "current_step", "assigned_agent",
-    "deliverables", "quality", "error", "recipe", "plan", "branch", "base_branch", "base_commit",
-    "commit_sha", "delivery", "delivery_reason", "branch_deleted_at", "parent_task_id",
-    "created_by", "created_at", "updated_at", "started_at", "completed_at",
-)  # fmt: skip
 
 
 def live_urls(base_url: str, task_id: UUID) -> RealTimeUpdates:
@@ -188,7 +178,7 @@ class TaskList(BaseModel):
     not_found: list[UUID]
 
 
-class StepView(BaseModel):
+class StepView(RowView):
     """One step of the task's current run."""
 
     position: int
@@ -205,9 +195,8 @@ class StepView(BaseModel):
 
     @classmethod
     def of(cls, step: Step) -> "StepView":
-        values = {name: getattr(step, name) for name in cls.model_fields}
-        changed = {"cost_cents": float(step.cost_cents), "output": _without_contents(step.output)}
-        return cls(**values | changed)
+        cost_cents, output = float(step.cost_cents), _without_contents(step.output)
+        return cls.from_row(step, cost_cents=cost_cents, output=output)
 
     @classmethod
     def ahead(cls, position: int, *, skipped: bool) -> "StepView":

@@ -76,14 +76,15 @@ class HouseGate:
             raise
 
     async def _read(self, house: House, credentials: Credentials) -> Claim:
-        if credentials.bearer is not None:
-            if credentials.bearer.startswith(opaque.SCIM_START) and credentials.provisioning:
-                return _scim_claim(credentials.bearer)
-            if credentials.bearer.startswith("lv_"):
-                return _api_key_claim(credentials.bearer)
+        bearer, cookie = credentials.bearer, credentials.cookie
+        if bearer is not None:
+            if bearer.startswith(opaque.SCIM_START) and credentials.provisioning:
+                return _secret_claim(bearer, opaque.tenant_of_scim_token, rows.find_by_scim_token)
+            if bearer.startswith("lv_"):
+                return _secret_claim(bearer, opaque.tenant_of_api_key, rows.find_by_api_key)
             return await self._token_claim(house, credentials)
-        if credentials.cookie is not None:
-            return _cookie_claim(credentials.cookie)
+        if cookie is not None:
+            return _secret_claim(cookie, opaque.tenant_of_token, rows.find_by_cookie)
         raise no_credentials()
 
     async def _token_claim(self, house: House, credentials: Credentials) -> Claim:
@@ -205,40 +206,20 @@ class HouseGate:
         return rate
 
 
-def _api_key_claim(key: str) -> Claim:
-    tenant_id = opaque.tenant_of_api_key(key)
+def _secret_claim(
+    secret: str,
+    tenant_of: Callable[[str], UUID | None],
+    find: Callable[[Connection, UUID, bytes], Awaitable[Standing | None]],
+) -> Claim:
+    """What a secret says that names its tenant and is found by its hash.
+
+    Raises: Unauthorized: it names none.
+    """
+    tenant_id = tenant_of(secret)
     if tenant_id is None:
         raise invalid_token()
-    digest = hash_token(key)
-
-    async def look(conn: Connection) -> Standing | None:
-        return await rows.find_by_api_key(conn, tenant_id, digest)
-
-    return Claim(tenant_id, look)
-
-
-def _scim_claim(token: str) -> Claim:
-    tenant_id = opaque.tenant_of_scim_token(token)
-    if tenant_id is None:
-        raise invalid_token()
-    digest = hash_token(token)
-
-    async def look(conn: Connection) -> Standing | None:
-        return await rows.find_by_scim_token(conn, tenant_id, digest)
-
-    return Claim(tenant_id, look)
-
-
-def _cookie_claim(cookie: str) -> Claim:
-    tenant_id = opaque.tenant_of_token(cookie)
-    if tenant_id is None:
-        raise invalid_token()
-    digest = hash_token(cookie)
-
-    async def look(conn: Connection) -> Standing | None:
-        return await rows.find_by_cookie(conn, tenant_id, digest)
-
-    return Claim(tenant_id, look)
+    digest = hash_token(secret)
+    return Claim(tenant_id, lambda conn: find(conn, tenant_id, digest))
 
 
 def _named_tenant(credentials: Credentials) -> UUID | None:

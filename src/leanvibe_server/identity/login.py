@@ -86,7 +86,7 @@ def answer(house: House, signed_in: SignedIn, *, device_token: str | None = None
         refresh_token=signed_in.opened.secret,
         token_type="bearer",  # noqa: S106 (the name of a scheme)
         expires_in=tokens.LIFETIME_S,
-        user=SignedInUser.of(user),
+        user=SignedInUser.from_row(user),
         device_token=device_token,
     )
 

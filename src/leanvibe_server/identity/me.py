@@ -19,15 +19,10 @@ async def describe_me(scope: Scope) -> Identity:
         if session_id is None
         else await session_rows.find_session(scope.conn, scope.tenant_id, session_id)
     )
-    return Identity(
-        id=user.id,
-        email=user.email,
-        username=user.username,
-        role=user.role,
-        status=user.status,
+    return Identity.from_row(
+        user,
         is_active=user.active,
         email_verified=user.email_verified_at is not None,
-        tenant_id=user.tenant_id,
         permissions=sorted(scope.permissions),
         tenant=TenantSummary.of(await require_tenant(scope)),
         session=None if session is None else SessionView.of(session, current=session_id),

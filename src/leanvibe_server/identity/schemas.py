@@ -9,7 +9,7 @@ from leanvibe_server.identity import passwords
 from leanvibe_server.identity.addresses import MAX_LENGTH as MAX_EMAIL
 from leanvibe_server.identity.devices import device_name
 from leanvibe_server.identity.models import ApiKey, Session, User
-from leanvibe_server.kernel.schemas import OneLine, Timestamp
+from leanvibe_server.kernel.schemas import OneLine, RowView, Timestamp
 from leanvibe_server.tenancy.models import Tenant
 from leanvibe_server.tenancy.schemas import TenantView
 
@@ -43,7 +43,7 @@ class LoginRequest(BaseModel):
     iss: str | None = Field(None, max_length=2048, description="Of the callback, where it is sent")
 
 
-class SignedInUser(BaseModel):
+class SignedInUser(RowView):
     """The user a session belongs to."""
 
     id: UUID
@@ -51,16 +51,6 @@ class SignedInUser(BaseModel):
     username: str
     role: str
     tenant_id: UUID
-
-    @classmethod
-    def of(cls, user: User) -> "SignedInUser":
-        return cls(
-            id=user.id,
-            email=user.email,
-            username=user.username,
-            role=user.role,
-            tenant_id=user.tenant_id,
-        )
 
 
 class TokenAnswer(BaseModel):
@@ -96,7 +86,7 @@ class Success(BaseModel):
     success: bool
 
 
-class TenantSummary(BaseModel):
+class TenantSummary(RowView):
     """The tenant one acts in."""
 
     id: UUID
@@ -107,16 +97,10 @@ class TenantSummary(BaseModel):
 
     @classmethod
     def of(cls, tenant: Tenant) -> "TenantSummary":
-        return cls(
-            id=tenant.id,
-            slug=tenant.slug,
-            name=tenant.display_name,
-            plan=tenant.plan,
-            status=tenant.status,
-        )
+        return cls.from_row(tenant, name=tenant.display_name)
 
 
-class SessionView(BaseModel):
+class SessionView(RowView):
     """One sign-in of a user: `kind` is token (API) or web (dashboard)."""
 
     id: UUID
@@ -133,19 +117,8 @@ class SessionView(BaseModel):
 
     @classmethod
     def of(cls, session: Session, *, current: UUID | None) -> "SessionView":
-        return cls(
-            id=session.id,
-            kind=session.kind,
-            device=device_name(session.user_agent),
-            address=session.address,
-            user_agent=session.user_agent,
-            amr=session.amr,
-            current=session.id == current,
-            created_at=session.created_at,
-            authenticated_at=session.authenticated_at,
-            last_seen_at=session.last_seen_at,
-            expires_at=session.expires_at,
-        )
+        device = device_name(session.user_agent)
+        return cls.from_row(session, device=device, current=session.id == current)
 
 
 class SessionList(BaseModel):
@@ -154,7 +127,7 @@ class SessionList(BaseModel):
     data: list[SessionView]
 
 
-class Identity(BaseModel):
+class Identity(RowView):
     """Who these credentials speak for, and what they may do."""
 
     id: UUID
@@ -198,7 +171,7 @@ class UserChange(BaseModel):
     )
 
 
-class UserView(BaseModel):
+class UserView(RowView):
     """A person in the tenant."""
 
     id: UUID
@@ -215,19 +188,8 @@ class UserView(BaseModel):
 
     @classmethod
     def of(cls, user: User) -> "UserView":
-        return cls(
-            id=user.id,
-            email=user.email,
-            username=user.username,
-            role=user.role,
-            status=user.status,
-            is_active=user.active,
-            email_verified=user.email_verified_at is not None,
-            tenant_id=user.tenant_id,
-            expires_at=user.expires_at,
-            last_login_at=user.last_login_at,
-            created_at=user.created_at,
-        )
+        verified = user.email_verified_at is not None
+        return cls.from_row(user, is_active=user.active, email_verified=verified)
 
 
 class Acceptance(BaseModel):
@@ -295,7 +257,7 @@ class ApiKeyQuery(BaseModel):
     )
 
 
-class ApiKeyView(BaseModel):
+class ApiKeyView(RowView):
     """A key, without its secret."""
 
     id: UUID
@@ -314,21 +276,7 @@ class ApiKeyView(BaseModel):
 
     @classmethod
     def of(cls, key: ApiKey) -> "ApiKeyView":
-        return cls(
-            id=key.id,
-            name=key.name,
-            prefix=key.prefix,
-            scopes=key.scopes,
-            user_id=key.user_id,
-            created_at=key.created_at,
-            last_used_at=key.last_used_at,
-            expires_at=key.expires_at,
-            revoked_at=key.revoked_at,
-            last_used_address=key.last_used_address,
-            rate_limit_per_minute=key.rate_limit_per_minute,
-            allowed_addresses=key.allowed_networks,
-            replaces=key.replaces,
-        )
+        return cls.from_row(key, allowed_addresses=key.allowed_networks)
 
 
 class CreatedApiKey(ApiKeyView):

@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer
 
@@ -27,6 +27,16 @@ OneLine = BeforeValidator(one_line)
 
 It stands last, so that the constraints before it see the result.
 """
+
+
+class RowView(BaseModel):
+    """What is printed of a row."""
+
+    @classmethod
+    def from_row(cls, row: object, /, **others: Any) -> Self:
+        """Each field is the row's attribute of the same name, or one of `others`."""
+        same = {name: getattr(row, name) for name in cls.model_fields if name not in others}
+        return cls(**same, **others)
 
 
 class Error(BaseModel):

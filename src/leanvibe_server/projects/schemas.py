@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, StringConstraints, model_validator
 
-from leanvibe_server.kernel.schemas import OneLine, Timestamp
+from leanvibe_server.kernel.schemas import OneLine, RowView, Timestamp
 from leanvibe_server.projects.models import Project
 
 Line = Annotated[str, StringConstraints(min_length=1, max_length=200), OneLine]
@@ -158,7 +158,7 @@ class ProjectChange(_Settings):
     visibility: Visibility | None = Field(None, description="To change it takes project:share")
 
 
-class ProjectView(BaseModel):
+class ProjectView(RowView):
     """A project as the API prints it."""
 
     id: UUID
@@ -178,21 +178,10 @@ class ProjectView(BaseModel):
 
     @classmethod
     def of(cls, project: Project) -> "ProjectView":
-        return cls(
-            id=project.id,
-            name=project.name,
-            description=project.description,
-            tech_stack=project.tech_stack,
-            repository_url=project.repository_url,
-            hosted=project.hosted,
-            default_branch=project.default_branch,
-            ai_assistance_level=project.ai_assistance_level,
+        return cls.from_row(
+            project,
             configuration=Configuration.model_validate(project.configuration),
             has_credentials=project.credentials_sealed is not None,
-            is_default=project.is_default,
-            visibility=project.visibility,
-            created_at=project.created_at,
-            updated_at=project.updated_at,
         )
 
 

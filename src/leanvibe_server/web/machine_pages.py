@@ -112,7 +112,7 @@ async def revoke_client(
 async def _listed(opened: ScopedPage) -> dict[str, Any]:
     request = page_request(opened)
     rows = await service.list_accounts(opened.scope, request)
-    listed = page_of(rows, request, ServiceAccountView.of, lambda account: account.id)
+    listed = page_of(rows, request, ServiceAccountView.from_row, lambda account: account.id)
     return {"accounts": listed.data, "roles": ROLES, **page_links(opened, listed)}
 
 

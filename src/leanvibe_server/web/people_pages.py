@@ -155,7 +155,7 @@ async def list_invitations(opened: Annotated[ScopedPage, READ]) -> Response:
     request = page_request(opened)
     query = InvitationQuery.model_validate({"state": state or None})
     rows = await people.list_invited(opened.scope, query, request)
-    listed = page_of(rows, request, PendingInvitation.of, lambda one: one.user_id)
+    listed = page_of(rows, request, PendingInvitation.from_row, lambda one: one.user_id)
     return opened.show(
         "settings/invitations.html",
         invitations=listed.data,

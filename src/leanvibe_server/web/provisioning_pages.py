@@ -53,7 +53,7 @@ async def _facts(opened: ScopedPage) -> dict[str, Any]:
     kept = await tokens.list_tokens(scope, PageRequest(limit=100))
     return {
         "status": await tokens.describe(scope),
-        "tokens": [ScimTokenView.of(token) for token in reversed(kept)],
+        "tokens": [ScimTokenView.from_row(token) for token in reversed(kept)],
         "offered": tokens.FEATURE in plan_of(scope.plan).features,
         "now": scope.now,
     }

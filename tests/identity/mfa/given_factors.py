@@ -39,15 +39,6 @@ async def pending_factor(organisation: Organisation) -> UUID:
             secret_sealed=None,
             created_at=scope.now,
             expires_at=scope.now,
-            verified_at=None,
-            last_used_at=None,
-            last_step=None,
-            credential_id=None,
-            public_key=None,
-            sign_count=0,
-            backup_eligible=False,
-            backed_up=False,
-            transports=[],
         )
         await repository.insert_pending(conn, factor)
     return factor.id

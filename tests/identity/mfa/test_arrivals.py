@@ -15,7 +15,7 @@ from leanvibe_server.kernel.errors import MfaRequired
 from leanvibe_server.kernel.house import House
 from tests.conftest import FakeClock
 from tests.given import Organisation
-from tests.identity.given_people import system_scope
+from tests.identity.given_people import make_one_person, system_scope
 from tests.identity.given_providers import add_provider, change_provider, link_identity
 from tests.identity.given_sessions import bearer, set_policy, sign_in, status
 from tests.identity.mfa.given_factors import enrol, post, totp_code
@@ -77,15 +77,7 @@ async def test_a_factor_of_one_tenant_says_nothing_in_another(
     client: httpx.AsyncClient, house: House, acme: Organisation, globex: Organisation,
     clock: FakeClock, admin: asyncpg.Connection,
 ) -> None:  # fmt: skip
-    account = await admin.fetchval(
-        "SELECT account_id FROM users WHERE id = $1", globex.people["owner"].id
-    )
-    for table, column in (("users", "id"), ("directory", "user_id")):
-        await admin.execute(
-            f"UPDATE {table} SET account_id = $1 WHERE {column} = $2",
-            account,
-            acme.people["owner"].id,
-        )
+    await make_one_person(admin, acme.people["owner"], globex.people["owner"])
     secret = (await enrol(client, acme, clock))["secret"]
     here = await sign_in(client, acme, mfa_code=totp_code(secret, clock))
     await set_policy(house, globex, mfa_required=True)

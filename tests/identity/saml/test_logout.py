@@ -30,11 +30,6 @@ from tests.identity.saml.provider import Connected, connect, deliver, visit_to
 SUCCESS = "urn:oasis:names:tc:SAML:2.0:status:Success"
 
 
-@pytest.fixture
-async def corp(client: httpx.AsyncClient, acme: Organisation) -> Connected:
-    return await connect(client, acme)
-
-
 async def sign_in(client: httpx.AsyncClient, corp: Connected, name: str, **said: Any) -> str:
     """An access token of somebody of the provider."""
     flow = await corp.set_off()

@@ -27,11 +27,6 @@ from tests.identity.saml.provider import Connected, connect, deliver, posted
 ACS = "/v1/auth/saml/sso"
 
 
-@pytest.fixture
-async def corp(client: httpx.AsyncClient, acme: Organisation) -> Connected:
-    return await connect(client, acme)
-
-
 async def reasons(admin: asyncpg.Connection, tenant: Organisation) -> list[str]:
     rows = await admin.fetch(
         "SELECT payload FROM events WHERE tenant_id = $1 AND name = 'saml.refused' ORDER BY id",

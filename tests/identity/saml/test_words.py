@@ -13,11 +13,6 @@ from tests.identity.saml.documents import at, signed_response
 from tests.identity.saml.provider import Connected, connect, deliver
 
 
-@pytest.fixture
-async def corp(client: httpx.AsyncClient, acme: Organisation) -> Connected:
-    return await connect(client, acme)
-
-
 @pytest.mark.parametrize("year", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"])
 async def test_sec_saml_sp_25_the_first_and_last_of_all_years_are_times_like_others(
     client: httpx.AsyncClient, corp: Connected, year: str

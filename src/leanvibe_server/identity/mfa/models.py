@@ -30,15 +30,15 @@ class Factor(msgspec.Struct, frozen=True, kw_only=True):
     secret_sealed: bytes | None
     created_at: datetime
     expires_at: datetime | None
-    verified_at: datetime | None
-    last_used_at: datetime | None
-    last_step: int | None
-    credential_id: bytes | None
-    public_key: bytes | None
-    sign_count: int
-    backup_eligible: bool
-    backed_up: bool
-    transports: list[str]
+    verified_at: datetime | None = None
+    last_used_at: datetime | None = None
+    last_step: int | None = None
+    credential_id: bytes | None = None
+    public_key: bytes | None = None
+    sign_count: int = 0
+    backup_eligible: bool = False
+    backed_up: bool = False
+    transports: list[str] = []
 
 
 class Challenge(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,13 +52,13 @@ class Challenge(msgspec.Struct, frozen=True, kw_only=True):
     id: UUID
     user_id: UUID | None
     purpose: str
-    session_kind: str | None
-    browser_hash: bytes | None
-    session_id: UUID | None
-    proof: dict[str, Any] | None
-    account_mark: bytes | None
-    enrolling: bool
-    webauthn_challenge: bytes | None
+    session_kind: str | None = None
+    browser_hash: bytes | None = None
+    session_id: UUID | None = None
+    proof: dict[str, Any] | None = None
+    account_mark: bytes | None = None
+    enrolling: bool = False
+    webauthn_challenge: bytes | None = None
     created_at: datetime
     expires_at: datetime
 

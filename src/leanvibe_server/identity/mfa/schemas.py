@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from leanvibe_server.identity.mfa.models import Factor
 from leanvibe_server.identity.policy import SecurityPolicy
 from leanvibe_server.identity.schemas import TokenAnswer
-from leanvibe_server.kernel.schemas import OneLine, Timestamp
+from leanvibe_server.kernel.schemas import OneLine, RowView, Timestamp
 
 Method = Literal["totp", "sms", "email", "webauthn"]
 AnyMethod = Literal["totp", "sms", "email", "webauthn", "backup_code"]
@@ -114,7 +114,7 @@ class FactorName(BaseModel):
     ]
 
 
-class FactorView(BaseModel):
+class FactorView(RowView):
     """One second factor, without its secret."""
 
     id: UUID
@@ -126,14 +126,7 @@ class FactorView(BaseModel):
 
     @classmethod
     def of(cls, factor: Factor) -> "FactorView":
-        return cls(
-            id=factor.id,
-            method=factor.method,
-            name=factor.label,
-            created_at=factor.created_at,
-            last_used_at=factor.last_used_at,
-            synced=factor.backed_up,
-        )
+        return cls.from_row(factor, name=factor.label, synced=factor.backed_up)
 
 
 class FactorList(BaseModel):

@@ -278,15 +278,6 @@ async def _new_factor(scope: Scope, user: User, method: str, secret: str, label:
         secret_sealed=await seal(scope, secret.encode(), place=place) if secret else None,
         created_at=scope.now,
         expires_at=scope.now + VALID_FOR,
-        verified_at=None,
-        last_used_at=None,
-        last_step=None,
-        credential_id=None,
-        public_key=None,
-        sign_count=0,
-        backup_eligible=False,
-        backed_up=False,
-        transports=[],
     )
 
 

@@ -99,7 +99,7 @@ async def list_invitations(
     Send one again with `POST /v1/users/{user_id}/invitation`, take it back with DELETE.
     """
     rows = await service.list_invited(scope, query, page)
-    return page_of(rows, page, PendingInvitation.of, lambda pending: pending.user_id)
+    return page_of(rows, page, PendingInvitation.from_row, lambda pending: pending.user_id)
 
 
 @router.delete(

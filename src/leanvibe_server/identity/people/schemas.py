@@ -8,9 +8,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from leanvibe_server.identity.groups.schemas import GroupView
 from leanvibe_server.identity.mfa.schemas import FactorView
 from leanvibe_server.identity.models import User
-from leanvibe_server.identity.people.models import Pending
 from leanvibe_server.identity.schemas import Email, Username, UserView
-from leanvibe_server.kernel.schemas import Timestamp
+from leanvibe_server.kernel.schemas import RowView, Timestamp
 
 MOST_AT_ONCE = 100
 Order = Literal[
@@ -116,7 +115,7 @@ class BulkResult(BaseModel):
     refused: int
 
 
-class PendingInvitation(BaseModel):
+class PendingInvitation(RowView):
     """Somebody who was invited, and what became of it."""
 
     user_id: UUID
@@ -130,19 +129,6 @@ class PendingInvitation(BaseModel):
     sent_at: Timestamp | None
     expires_at: Timestamp | None = Field(description="When the link ends")
     accepted_at: Timestamp | None
-
-    @classmethod
-    def of(cls, pending: Pending) -> "PendingInvitation":
-        return cls(
-            user_id=pending.user_id,
-            email=pending.email,
-            username=pending.username,
-            role=pending.role,
-            state=pending.state,
-            sent_at=pending.sent_at,
-            expires_at=pending.expires_at,
-            accepted_at=pending.accepted_at,
-        )
 
 
 class Handover(BaseModel):

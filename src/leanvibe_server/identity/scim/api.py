@@ -51,7 +51,7 @@ async def create_scim_token(new: NewScimToken, scope: FreshManager) -> CreatedSc
 async def list_scim_tokens(page: PageQuery, scope: Manager) -> Page[ScimTokenView]:
     """The tokens of your tenant, without their secrets."""
     listed = await tokens.list_tokens(scope, page)
-    return page_of(listed, page, ScimTokenView.of, lambda token: token.id)
+    return page_of(listed, page, ScimTokenView.from_row, lambda token: token.id)
 
 
 @router.delete("/tokens/{token_id}", status_code=204, responses=refuses(NotFound))

@@ -5,8 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from leanvibe_server.identity.scim.models import ScimToken
-from leanvibe_server.kernel.schemas import OneLine, Timestamp
+from leanvibe_server.kernel.schemas import OneLine, RowView, Timestamp
 
 
 class NewScimToken(BaseModel):
@@ -16,7 +15,7 @@ class NewScimToken(BaseModel):
     expires_in_days: int = Field(default=365, ge=1, le=730)
 
 
-class ScimTokenView(BaseModel):
+class ScimTokenView(RowView):
     """A token, without its secret."""
 
     id: UUID
@@ -28,20 +27,6 @@ class ScimTokenView(BaseModel):
     revoked_at: Timestamp | None
     last_used_at: Timestamp | None
     last_used_address: str | None
-
-    @classmethod
-    def of(cls, token: ScimToken) -> "ScimTokenView":
-        return cls(
-            id=token.id,
-            name=token.name,
-            prefix=token.prefix,
-            created_by=token.created_by,
-            created_at=token.created_at,
-            expires_at=token.expires_at,
-            revoked_at=token.revoked_at,
-            last_used_at=token.last_used_at,
-            last_used_address=token.last_used_address,
-        )
 
 
 class CreatedScimToken(ScimTokenView):

@@ -13,7 +13,6 @@ from leanvibe_server.identity.scim.schemas import (
     CreatedScimToken,
     NewScimToken,
     ScimStatus,
-    ScimTokenView,
 )
 from leanvibe_server.kernel.crypto import hash_token
 from leanvibe_server.kernel.errors import Conflict, NotFound
@@ -59,8 +58,8 @@ async def create(scope: Scope, new: NewScimToken) -> CreatedScimToken:
         ScimTokenCreated(token_id=token.id, token_name=token.name, expires_at=token.expires_at)
     )
     tenant = await require_tenant(scope)
-    return CreatedScimToken(
-        **ScimTokenView.of(token).model_dump(),
+    return CreatedScimToken.from_row(
+        token,
         token=secret,
         base_url=base_url(scope.house, tenant.slug),
     )

@@ -29,20 +29,20 @@ async def create_service_account(new: NewServiceAccount, scope: Manager) -> Serv
 
     It has no password, gets no mail, cannot sign in, and takes no place in the quota of users.
     """
-    return ServiceAccountView.of(await service.create(scope, new))
+    return ServiceAccountView.from_row(await service.create(scope, new))
 
 
 @router.get("", responses=refuses(Forbidden))
 async def list_service_accounts(page: PageQuery, scope: Manager) -> Page[ServiceAccountView]:
     """The service accounts of your tenant."""
     listed = await service.list_accounts(scope, page)
-    return page_of(listed, page, ServiceAccountView.of, lambda account: account.id)
+    return page_of(listed, page, ServiceAccountView.from_row, lambda account: account.id)
 
 
 @router.get("/{account_id}", responses=refuses(NotFound))
 async def get_service_account(account_id: PathId, scope: Manager) -> ServiceAccountView:
     """One service account."""
-    return ServiceAccountView.of(await service.require_account(scope, account_id))
+    return ServiceAccountView.from_row(await service.require_account(scope, account_id))
 
 
 @router.patch("/{account_id}", responses=CHANGES)
@@ -53,7 +53,7 @@ async def change_service_account(
 
     A disabled account's keys and tokens are refused at once, and work again when it is enabled.
     """
-    return ServiceAccountView.of(await service.change(scope, account_id, change))
+    return ServiceAccountView.from_row(await service.change(scope, account_id, change))
 
 
 @router.delete("/{account_id}", status_code=204, responses=refuses(Forbidden, NotFound))

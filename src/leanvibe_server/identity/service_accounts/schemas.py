@@ -6,8 +6,8 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, Field
 
 from leanvibe_server.identity import opaque
-from leanvibe_server.identity.service_accounts.models import OAuthClient, ServiceAccount
-from leanvibe_server.kernel.schemas import OneLine, Timestamp
+from leanvibe_server.identity.service_accounts.models import OAuthClient
+from leanvibe_server.kernel.schemas import OneLine, RowView, Timestamp
 
 Name = Annotated[str, Field(min_length=1, max_length=100), OneLine]
 
@@ -31,7 +31,7 @@ class ServiceAccountChange(BaseModel):
     status: Literal["active", "disabled"] | None = None
 
 
-class ServiceAccountView(BaseModel):
+class ServiceAccountView(RowView):
     """An account for programs. Its API keys bear its id as their `user_id`."""
 
     id: UUID
@@ -42,19 +42,6 @@ class ServiceAccountView(BaseModel):
     created_by: UUID | None
     created_at: Timestamp
     updated_at: Timestamp
-
-    @classmethod
-    def of(cls, account: ServiceAccount) -> "ServiceAccountView":
-        return cls(
-            id=account.id,
-            name=account.name,
-            description=account.description,
-            role=account.role,
-            status=account.status,
-            created_by=account.created_by,
-            created_at=account.created_at,
-            updated_at=account.updated_at,
-        )
 
 
 class NewOAuthClient(BaseModel):
@@ -70,7 +57,7 @@ class NewOAuthClient(BaseModel):
     expires_at: AwareDatetime | None = None
 
 
-class OAuthClientView(BaseModel):
+class OAuthClientView(RowView):
     """Client credentials, without their secret."""
 
     id: UUID
@@ -88,19 +75,10 @@ class OAuthClientView(BaseModel):
 
     @classmethod
     def of(cls, client: OAuthClient) -> "OAuthClientView":
-        return cls(
-            id=client.id,
+        return cls.from_row(
+            client,
             client_id=opaque.client_id_of(client.tenant_id, client.id),
-            service_account_id=client.service_account_id,
-            name=client.name,
-            scopes=client.scopes,
-            secret_prefix=client.secret_prefix,
             previous_secret_until=client.previous_until,
-            created_at=client.created_at,
-            expires_at=client.expires_at,
-            revoked_at=client.revoked_at,
-            last_used_at=client.last_used_at,
-            last_used_address=client.last_used_address,
         )
 
 

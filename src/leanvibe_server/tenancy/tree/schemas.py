@@ -4,11 +4,11 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from leanvibe_server.kernel.schemas import Timestamp
+from leanvibe_server.kernel.schemas import RowView, Timestamp
 from leanvibe_server.tenancy.tree.models import Node
 
 
-class OrganizationView(BaseModel):
+class OrganizationView(RowView):
     """An organisation below yours. To act for it, send its id as `X-Tenant-ID`."""
 
     id: UUID
@@ -29,20 +29,8 @@ class OrganizationView(BaseModel):
 
     @classmethod
     def of(cls, node: Node) -> "OrganizationView":
-        return cls(
-            id=node.id,
-            slug=node.slug,
-            organization_name=node.organization_name,
-            display_name=node.display_name,
-            status=node.status,
-            plan=node.plan,
-            data_residency=node.data_residency,
-            parent_tenant_id=node.parent_tenant_id,
-            depth=node.depth,
-            children_count=node.children,
-            created_at=node.created_at,
-            suspended_reason=node.suspended_reason,
-            suspended_by_tenant_id=node.suspended_by,
+        return cls.from_row(
+            node, children_count=node.children, suspended_by_tenant_id=node.suspended_by
         )
 
 
