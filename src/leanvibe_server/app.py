@@ -15,6 +15,7 @@ from leanvibe_server.identity import keys
 from leanvibe_server.kernel.config import Settings
 from leanvibe_server.kernel.log import configure_logging
 from leanvibe_server.kernel.middleware import Doorman
+from leanvibe_server.kernel.refusals import Refusals
 from leanvibe_server.metering.calls import CallMeter
 
 FLUSH_EVERY_S = 1.0
@@ -25,13 +26,14 @@ HEAD_WITHIN_S = 30.0
 
 
 @asynccontextmanager
-async def flushing(calls: CallMeter) -> AsyncIterator[None]:
-    """Write API call counts every second, and once more at the end."""
+async def flushing(calls: CallMeter, refusals: Refusals) -> AsyncIterator[None]:
+    """Write API call counts and counted refusals every second, and once more at the end."""
 
     async def keep_flushing() -> None:
         while True:
             await asyncio.sleep(FLUSH_EVERY_S)
             await calls.flush()
+            await refusals.flush()
 
     task = asyncio.create_task(keep_flushing())
     try:
@@ -41,6 +43,7 @@ async def flushing(calls: CallMeter) -> AsyncIterator[None]:
         with suppress(asyncio.CancelledError):
             await task
         await calls.flush()
+        await refusals.flush(every=True)
 
 
 class HouseProtocol(HttpToolsProtocol):
@@ -135,7 +138,7 @@ async def serve(settings: Settings) -> None:
     house = await wiring.open_house(settings)
     try:
         doors = await wiring.build_app(house)
-        async with flushing(doors.calls), keys.keeping_current(house), doors.live:
+        async with flushing(doors.calls, doors.refusals), keys.keeping_current(house), doors.live:
             await server(doors.app, settings).serve()
     finally:
         await house.database.close()

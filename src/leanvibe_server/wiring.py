@@ -62,6 +62,7 @@ from leanvibe_server.kernel.log import logger
 from leanvibe_server.kernel.middleware import Doorman
 from leanvibe_server.kernel.outbound import OutboundClient
 from leanvibe_server.kernel.personal_data import DataMap
+from leanvibe_server.kernel.refusals import Refusals
 from leanvibe_server.kernel.sealing import SealedColumn
 from leanvibe_server.metering import api as metering_api
 from leanvibe_server.metering.calls import CallMeter
@@ -209,6 +210,7 @@ class Doors:
     app: Doorman
     api: FastAPI
     calls: CallMeter
+    refusals: Refusals
     live: Hub
 
 
@@ -233,8 +235,9 @@ async def build_app(house: House) -> Doors:
     api.include_router(oauth_api.router, include_in_schema=False)
     api.include_router(scim_api.street_router)
     web_pages.register(api)
-    calls, hub = CallMeter(house), Hub(house)
-    house.place(hub)
+    calls, refusals, hub = CallMeter(house), Refusals(house), Hub(house)
+    for part in (refusals, hub):
+        house.place(part)
     api.state.gate = HouseGate(await keys.load(house), calls)
     api.openapi = lambda: describe(api)  # type: ignore[method-assign]  # FastAPI's own extension point
-    return Doors(Doorman(Directory(api), house), api, calls, hub)
+    return Doors(Doorman(Directory(api), house), api, calls, refusals, hub)

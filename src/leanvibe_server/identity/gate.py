@@ -27,7 +27,7 @@ from leanvibe_server.kernel.db import Connection, Transaction
 from leanvibe_server.kernel.errors import Unauthorized
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.ratelimit import Rate
-from leanvibe_server.kernel.request import Credentials, Visit
+from leanvibe_server.kernel.request import Caller, Credentials, Visit
 from leanvibe_server.kernel.scope import Actor
 from leanvibe_server.metering.calls import CallMeter
 
@@ -119,22 +119,27 @@ class HouseGate:
             visit.limit(f"tenant {claim.tenant_id}", rate)
         transaction = await house.database.begin_tenant(claim.tenant_id)
         try:
-            standing = _require_standing(await claim.look(transaction.conn), visit, now)
+            standing = _require_standing(await claim.look(transaction.conn), now)
+            actor = _actor(standing, visit)
+            visit.caller = Caller(claim.tenant_id, actor)
+            _check_addresses(standing, visit.address)
             self._check_rate(visit, claim.tenant_id, standing.plan, counted_at=rate)
             if standing.rate_limit is not None and not credentials.again:
                 own = Rate(standing.rate_limit, burst=standing.rate_limit)
                 visit.limit(f"key {standing.credential_id}", own)
             if named != claim.tenant_id:
-                return await self._enter_other(
-                    house, credentials, standing, claim.tenant_id, named, transaction
+                admission = await self._enter_other(
+                    house, credentials, standing, actor, claim.tenant_id, named, transaction
                 )
+                visit.caller = Caller(named, admission.actor)
+                return admission
             if credentials.named_slug not in (None, standing.tenant_slug):
                 raise wrong_tenant()
             if not credentials.again:
                 await self._count(
                     transaction.conn, standing, claim.tenant_id, now=now, address=visit.address
                 )
-            return _admission(standing, claim.tenant_id, visit, transaction)
+            return _admission(standing, actor, claim.tenant_id, transaction)
         except BaseException:
             await transaction.rollback()
             raise
@@ -144,12 +149,12 @@ class HouseGate:
         house: House,
         credentials: Credentials,
         standing: Standing,
+        actor: Actor,
         home: UUID,
         named: UUID,
         transaction: Transaction,
     ) -> Admission:
         """Act in another tenant than one's own: the one place that may allow it."""
-        actor = _actor(standing, credentials.visit)
         if standing.role == Role.PLATFORM_ADMIN:
             await transaction.rollback()
             return await break_glass.enter(house, credentials, standing, named, actor=actor)
@@ -232,19 +237,25 @@ def _named_tenant(credentials: Credentials) -> UUID | None:
         raise wrong_tenant() from None
 
 
-def _require_standing(standing: Standing | None, visit: Visit, now: datetime) -> Standing:
-    """Raises: Unauthorized: nothing is behind the credential any more. Forbidden: the tenant does
-    not allow the address, whatever the credential."""
-    if standing is None:
+def _require_standing(standing: Standing | None, now: datetime) -> Standing:
+    """Raises: Unauthorized: nothing is behind the credential any more."""
+    if standing is None or not _holds(standing, _policy_for(standing), now):
         raise invalid_token()
-    policy = policy_from(standing.security) if standing.security else DEFAULT
-    if not _holds(standing, policy, now):
-        raise invalid_token()
-    if policy is not DEFAULT:
-        check_address(policy, visit.address)
-    if standing.networks:
-        check_key_address(standing.networks, visit.address)
     return standing
+
+
+def _check_addresses(standing: Standing, address: str) -> None:
+    """Raises: Forbidden: the tenant does not allow the address, whatever the credential, or the
+    key is not for it."""
+    policy = _policy_for(standing)
+    if policy is not DEFAULT:
+        check_address(policy, address)
+    if standing.networks:
+        check_key_address(standing.networks, address)
+
+
+def _policy_for(standing: Standing) -> SecurityPolicy:
+    return policy_from(standing.security) if standing.security else DEFAULT
 
 
 def _holds(standing: Standing, policy: SecurityPolicy, now: datetime) -> bool:
@@ -293,10 +304,10 @@ def _label(standing: Standing) -> str:
 
 
 def _admission(
-    standing: Standing, tenant_id: UUID, visit: Visit, transaction: Transaction
+    standing: Standing, actor: Actor, tenant_id: UUID, transaction: Transaction
 ) -> Admission:
     return Admission(
-        actor=_actor(standing, visit),
+        actor=actor,
         tenant_id=tenant_id,
         permissions=permissions_of(standing.role, standing.scopes, standing.role_permissions),
         plan=standing.plan,

@@ -29,6 +29,7 @@ from leanvibe_server.kernel.errors import (
 from leanvibe_server.kernel.idempotency import Replay, store_answer
 from leanvibe_server.kernel.ids import parse_id
 from leanvibe_server.kernel.log import logger
+from leanvibe_server.kernel.refusals import note_refusal
 from leanvibe_server.kernel.request import Visit, visit_of
 from leanvibe_server.kernel.sealing import with_keys
 
@@ -88,6 +89,13 @@ def _ways_in(dependant: Any) -> list[str]:
     return found
 
 
+def _permission_in(way_in: str | None) -> str | None:
+    """The permission a way in asks for; None where it asks for none."""
+    if way_in is None or way_in.startswith("public"):
+        return None
+    return way_in.removeprefix("page: ").partition(",")[0]
+
+
 class HouseRoute(APIRoute):
     """A route whose transaction ends before its answer leaves.
 
@@ -98,6 +106,7 @@ class HouseRoute(APIRoute):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         way_in = next(iter(_ways_in(self.dependant)), None)
+        self._asked = _permission_in(way_in)
         if way_in is not None:
             permission, _, public = way_in.partition("public: ")
             rule = {"x-permission": permission.removesuffix(", or ") or "public"}
@@ -137,6 +146,7 @@ class HouseRoute(APIRoute):
                 return _replayed(first)
             except BaseException as error:
                 await _end(visit, commit=getattr(error, "keeps_writes", False))
+                await note_refusal(visit, error, self._asked)
                 raise
             await _end(visit, commit=True)
             return response

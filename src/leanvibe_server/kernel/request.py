@@ -37,11 +37,20 @@ class Credentials:
     provisioning: bool = False
 
 
+@dataclass(frozen=True)
+class Caller:
+    """Who stands behind a credential that holds, and the tenant they are in."""
+
+    tenant_id: UUID
+    actor: Actor
+
+
 @dataclass
 class Visit:
     """A request on its way through: who called from where, and what was opened for it.
 
-    `body` is there for services that open their own transactions.
+    `body` is there for services that open their own transactions. `caller` is known from where
+    the gate found that a credential holds, also when it then kept its bearer out.
     """
 
     house: House
@@ -53,6 +62,7 @@ class Visit:
     address: str
     secure: bool
     transaction: Transaction | None = None
+    caller: Caller | None = None
     verdict: Verdict | None = None
     idempotent: "IdempotentAnswer | None" = None
     log: dict[str, Any] = field(default_factory=dict)

@@ -8,9 +8,10 @@ from uuid import UUID
 from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from leanvibe_server.kernel.access import Admission, Gate
+from leanvibe_server.kernel.access import Admission, Gate, Permission
 from leanvibe_server.kernel.errors import AppError, ServerError, envelope
 from leanvibe_server.kernel.log import logger
+from leanvibe_server.kernel.refusals import note_refusal
 from leanvibe_server.kernel.request import visit_of
 from leanvibe_server.realtime.entrance import (
     admit,
@@ -44,6 +45,7 @@ async def watch(socket: WebSocket, task_id: str) -> None:
     try:
         admission, known, found = await _enter(socket, task_id)
     except AppError as error:
+        await note_refusal(visit_of(socket.scope), error, Permission.TASK_READ)
         await _refuse(socket, error)
         return
     except Exception as error:
