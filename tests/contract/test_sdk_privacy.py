@@ -43,3 +43,16 @@ async def test_keys_and_the_chain(sdk: LeanVibeClient) -> None:
     verdict = await sdk.audit.verify()
     assert not missing(verdict)
     assert verdict.valid
+
+
+async def test_legal_holds(sdk: LeanVibeClient, acme: Organisation) -> None:
+    viewer = acme.people["viewer"].id
+    hold = await sdk.privacy.place_hold("Smith v. Acme", user_id=viewer)
+    assert not missing(hold)
+    assert [one.id async for one in sdk.privacy.iterate_holds()] == [hold.id]
+    with pytest.raises(exceptions.ConflictError) as refused:
+        await sdk.privacy.erase(viewer)
+    assert refused.value.code == "legal_hold"
+    await sdk.privacy.lift_hold(hold.id, reason="settled")
+    assert (await sdk.privacy.holds()).data == []
+    assert (await sdk.privacy.erase(viewer)).genuine

@@ -295,6 +295,8 @@ OF_THE_SCHEMA |= {
     "bound",
     "table.tenant_column",
     "of_person(table)",
+    "held",
+    "of_person",
     "values",
 }
 

@@ -111,8 +111,11 @@ async def _things_of(client: httpx.AsyncClient, owner: Organisation) -> dict[str
         "/v1/privacy/erasures", json={"user_id": str(leaver)}, headers=headers
     )
     assert erasure.status_code == 201, erasure.text
+    hold = await client.post("/v1/privacy/holds", json={"reason": "claim"}, headers=headers)
+    assert hold.status_code == 201, hold.text
     provider = await add_provider(owner.house, owner)
     return {
+        "hold_id": hold.json()["id"],
         "export_id": export.json()["id"],
         "erasure_id": erasure.json()["id"],
         "role_id": role.json()["id"],

@@ -231,3 +231,26 @@ async def test_an_organisation_with_others_below_it_stays_and_gets_none_on_its_w
     assert (await _delete(client, acme, headers)).status_code == 200
     with pytest.raises(Conflict):
         await put_below(house, child.id, acme.id)
+
+
+async def test_a_purge_deletes_nothing_where_an_organisation_was_put_below_past_the_product(
+    client: httpx.AsyncClient,
+    house: House,
+    clock: FakeClock,
+    acme: Organisation,
+    globex: Organisation,
+    admin: asyncpg.Connection,
+) -> None:
+    _keep_a_file(folder := house.home_of(acme.id) / TENANT_FOLDERS[0] / str(acme.id))
+    assert (await _delete(client, acme, await acme.headers(client))).status_code == 200
+    raw = "UPDATE tenants SET parent_tenant_id = $2 WHERE id = $1"
+    await admin.execute(raw, globex.id, acme.id)
+    people = "SELECT count(*) FROM users WHERE tenant_id = $1"
+    before = await admin.fetchval(people, acme.id)
+    clock.advance(days=31)
+    await purge.sweep(house)
+    assert await admin.fetchval(people, acme.id) == before > 0
+    assert folder.exists()
+    await admin.execute(raw, globex.id, None)
+    await purge.sweep(house)
+    assert await admin.fetchval(people, acme.id) == 0

@@ -6,15 +6,18 @@ from uuid import UUID
 from fastapi import Query, Response
 from fastapi.responses import StreamingResponse
 
-from leanvibe_server.compliance import consents, erasure, exports, processing, retention
+from leanvibe_server.compliance import consents, erasure, exports, holds, processing, retention
 from leanvibe_server.compliance.errors import ExportNotReady
 from leanvibe_server.compliance.schemas import (
     ConsentView,
     ErasureView,
     ExportView,
+    HoldLift,
+    HoldView,
     NewConsent,
     NewErasure,
     NewExport,
+    NewHold,
     PeriodChange,
     Periods,
     RecordView,
@@ -124,6 +127,35 @@ async def list_erasures(scope: Officer, page: PageQuery) -> Page[ErasureView]:
 async def read_erasure(erasure_id: PathId, scope: Officer) -> ErasureView:
     """The certificate of an erasure, and whether it is as it was signed."""
     return ErasureView.of(await erasure.require_erased(scope, erasure_id), scope.house)
+
+
+@router.post(
+    "/privacy/holds",
+    status_code=201,
+    responses=refuses(InvalidRequest, Forbidden, NotFound, Conflict, StepUpRequired),
+)
+async def place_hold(new: NewHold, scope: LeavingOfficer) -> HoldView:
+    """Put a person, or without `user_id` the whole organisation, on legal hold: until it is
+    lifted, erasure, removal, the end of retention periods and the deletion of the organisation
+    are refused with `legal_hold`."""
+    return HoldView.from_row(await holds.place(scope, new))
+
+
+@router.get("/privacy/holds", responses=refuses(Forbidden, InvalidRequest))
+async def list_holds(scope: Officer, page: PageQuery) -> Page[HoldView]:
+    """The legal holds that stand, newest first. The audit log tells of those that were lifted."""
+    rows = await holds.list_holds(scope, page)
+    return page_of(rows, page, HoldView.from_row, lambda row: row.id)
+
+
+@router.post(
+    "/privacy/holds/{hold_id}/lift",
+    status_code=204,
+    responses=refuses(InvalidRequest, Forbidden, NotFound, StepUpRequired),
+)
+async def lift_hold(hold_id: PathId, said: HoldLift, scope: LeavingOfficer) -> None:
+    """End a legal hold. Nobody lifts the hold on their own data."""
+    await holds.lift(scope, hold_id, said.reason)
 
 
 @router.post("/privacy/consents", status_code=201, responses=refuses(InvalidRequest, Forbidden))

@@ -17,6 +17,7 @@ from leanvibe_server.kernel.errors import Conflict, NotFound
 from leanvibe_server.kernel.pagination import PageRequest
 from leanvibe_server.kernel.personal_data import DataMap, Subject
 from leanvibe_server.kernel.scope import Scope
+from leanvibe_server.tenancy.holds import require_no_hold
 
 FORMAT = "leanvibe-erasure/1"
 NOTE = "privacy.note_erasure"
@@ -30,6 +31,7 @@ async def erase(scope: Scope, user_id: UUID) -> Erased:
     tables the address still stands.
 
     Raises: NotFound. Forbidden: above one's own role. Conflict: the last owner, or oneself.
+        OnLegalHold.
     Source: GDPR Art. 17.
     """
     user = await users.require_user(scope, user_id)
@@ -40,8 +42,10 @@ async def erase(scope: Scope, user_id: UUID) -> Erased:
 
 
 async def erase_user(scope: Scope, user: User) -> Erased:
-    """As `erase`, where whoever asks need not be asked. Raises: Conflict: the last owner."""
+    """As `erase`, where whoever asks need not be asked. Raises: Conflict: the last owner.
+    OnLegalHold."""
     user_id = user.id
+    await require_no_hold(scope, user_id)
     data_map = scope.house.part(DataMap)
     earlier = await repository.list_earlier_addresses(scope.conn, scope.tenant_id, user_id)
     subjects = [Subject(user.id, email) for email in (*earlier, user.email)]

@@ -71,3 +71,19 @@ class RetentionChanged(PrivacyEvent, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "privacy.retention_changed"
     changed: dict[str, tuple[int, int]]
+
+
+class HoldPlaced(PrivacyEvent, frozen=True, kw_only=True):
+    """Nothing of a person, or without `user_id` of the tenant, is erased until it is lifted."""
+
+    name: ClassVar[str] = "privacy.hold_placed"
+    hold_id: UUID
+    user_id: UUID | None
+    reason: str
+
+
+class HoldLifted(PrivacyEvent, frozen=True, kw_only=True):
+    name: ClassVar[str] = "privacy.hold_lifted"
+    hold_id: UUID
+    user_id: UUID | None
+    reason: str

@@ -46,3 +46,15 @@ class Consent(msgspec.Struct, frozen=True):
     given: bool
     recorded_by: UUID | None
     recorded_at: datetime
+
+
+class Hold(msgspec.Struct, frozen=True):
+    """A legal hold: nothing of the person, or without `user_id` of the tenant, is erased while it
+    stands. Lifted holds are gone from here; the log tells of them."""
+
+    tenant_id: UUID
+    id: UUID
+    user_id: UUID | None
+    reason: str
+    placed_by: UUID | None
+    placed_at: datetime

@@ -31,6 +31,14 @@ TABLES = (
         kept_because="proof of erasure by pseudonym, Art. 5(2)",
         basis="legal obligation, Art. 6(1)(c)",
     ),
+    TableData(
+        "legal_holds",
+        "Legal claims: what must not be erased (GDPR Art. 17(3)(e))",
+        ("reasons for keeping a person's data",),
+        person="user_id = {person}",
+        erasure="delete",
+        basis="legal claims, Art. 17(3)(e)",
+    ),
     TableData("retention_periods", PROOF),
     TableData("retention_marks", PROOF),
 )

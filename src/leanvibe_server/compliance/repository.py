@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from uuid import UUID
 
-from leanvibe_server.compliance.models import Consent, Erased, Export
+from leanvibe_server.compliance.models import Consent, Erased, Export, Hold
 from leanvibe_server.kernel.db import Connection
 from leanvibe_server.kernel.personal_data import Retention, Subject, TableData
 
@@ -58,6 +58,16 @@ SELECT {CONSENT} FROM consents
 WHERE tenant_id = $1 AND ($2::uuid IS NULL OR user_id = $2) AND ($3::uuid IS NULL OR id < $3)
 ORDER BY id DESC LIMIT $4
 """
+HOLD = "tenant_id, id, user_id, reason, placed_by, placed_at"
+ADD_HOLD = f"""
+INSERT INTO legal_holds ({HOLD}) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT DO NOTHING RETURNING id
+"""
+LIST_HOLDS = f"""
+SELECT {HOLD} FROM legal_holds WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id < $2)
+ORDER BY id DESC LIMIT $3
+"""
+LIFT_HOLD = f"DELETE FROM legal_holds WHERE tenant_id = $1 AND id = $2 RETURNING {HOLD}"
 PERIODS = "SELECT table_name, days FROM retention_periods WHERE tenant_id = $1"
 SET_PERIOD = """
 INSERT INTO retention_periods (tenant_id, table_name, days, changed_at) VALUES ($1, $2, $3, $4)
@@ -188,6 +198,27 @@ async def list_erased(
     return [Erased(**row) for row in await conn.fetch(LIST_ERASED, tenant_id, after, limit)]
 
 
+async def add_hold(conn: Connection, hold: Hold) -> bool:
+    """Place a legal hold; False when there is one already."""
+    made = await conn.fetchval(
+        ADD_HOLD, hold.tenant_id, hold.id, hold.user_id, hold.reason, hold.placed_by,
+        hold.placed_at,
+    )  # fmt: skip
+    return made is not None
+
+
+async def list_holds(
+    conn: Connection, tenant_id: UUID, *, after: UUID | None, limit: int
+) -> list[Hold]:
+    return [Hold(**row) for row in await conn.fetch(LIST_HOLDS, tenant_id, after, limit)]
+
+
+async def lift_hold(conn: Connection, tenant_id: UUID, hold_id: UUID) -> Hold | None:
+    """End a legal hold, and say what it was."""
+    row = await conn.fetchrow(LIFT_HOLD, tenant_id, hold_id)
+    return None if row is None else Hold(**row)
+
+
 async def add_consent(conn: Connection, consent: Consent) -> None:
     await conn.execute(
         ADD_CONSENT,
@@ -221,12 +252,19 @@ async def set_period(
 
 
 def removing(table: TableData, kept: Retention) -> str:
-    """Delete what is older than each tenant's period; $2 days where a tenant says nothing."""
+    """Delete what is older than each tenant's period; $2 days where a tenant says nothing. What a
+    legal hold keeps stays: of one person where it names one, else of all."""
+    of_person = (table.person or "false").format(person="held_person", email="held_email")
+    held = f"""SELECT 1 FROM (
+        SELECT h.tenant_id AS held_tenant, h.user_id AS held_person, u.email AS held_email
+        FROM legal_holds h LEFT JOIN users u ON u.tenant_id = h.tenant_id AND u.id = h.user_id) h
+        WHERE held_tenant = x.tenant_id AND (held_person IS NULL OR {of_person})"""
     moment = f"""$1::timestamptz - make_interval(days => coalesce((
         SELECT r.days FROM retention_periods r
         WHERE r.tenant_id = x.tenant_id AND r.table_name = '{table.table}'), $2::int))"""
     return f"""
         DELETE FROM {table.table} x WHERE {kept.only} AND x.{kept.column} < {moment}
+            AND NOT EXISTS ({held})
         RETURNING x.tenant_id, {moment} AS before
     """
 

@@ -11,8 +11,16 @@ from leanvibe_server.compliance.processing import Activity, Record
 from leanvibe_server.compliance.retention import Period
 from leanvibe_server.kernel.certificates import is_genuine
 from leanvibe_server.kernel.house import House
-from leanvibe_server.kernel.schemas import RowView, Timestamp
+from leanvibe_server.kernel.schemas import OneLine, RowView, Timestamp
 from leanvibe_server.kernel.scope import Scope
+
+Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Reason = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=500),
+    Field(description="Kept in the audit log", examples=["Smith v. Acme, 2026-114"]),
+    OneLine,
+]
 
 
 class NewExport(BaseModel):
@@ -44,6 +52,29 @@ class ExportView(RowView):
         return cls.from_row(export, kind=kind, download_url=exports.link_of(scope, export))
 
 
+class NewHold(BaseModel):
+    """What to keep from being erased, and why."""
+
+    user_id: UUID | None = Field(None, description="One person; left out: the whole organisation")
+    reason: Reason
+
+
+class HoldLift(BaseModel):
+    """Why what was kept may go again."""
+
+    reason: Reason
+
+
+class HoldView(RowView):
+    """A legal hold that stands."""
+
+    id: UUID
+    user_id: UUID | None = Field(description="null: the whole organisation")
+    reason: str
+    placed_by: UUID | None
+    placed_at: Timestamp
+
+
 class NewErasure(BaseModel):
     """Whom to erase."""
 
@@ -64,9 +95,6 @@ class ErasureView(RowView):
     def of(cls, erased: Erased, house: House) -> "ErasureView":
         genuine = is_genuine(house, erased.certificate, erased.signature)
         return cls.from_row(erased, genuine=genuine)
-
-
-Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class NewConsent(BaseModel):

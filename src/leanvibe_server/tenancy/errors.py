@@ -1,6 +1,12 @@
 """Refusals of the tenancy room."""
 
-from leanvibe_server.kernel.errors import InvalidRequest
+from leanvibe_server.kernel.errors import Conflict, InvalidRequest
+
+
+class OnLegalHold(Conflict):
+    """What was to be erased is kept for a legal claim. `details.hold_id` names the hold."""
+
+    code = "legal_hold"
 
 
 def invalid(field: str, why: str) -> InvalidRequest:

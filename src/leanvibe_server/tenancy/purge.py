@@ -1,4 +1,4 @@
-"""The end of a tenant: its files, its rows, what the directory knows, and last its own row.
+"""The end of a tenant: its rows, its files, what the directory knows, and last its own row.
 
 Each step can be done again, so whoever is killed in between, or meets a region that does not
 answer, is followed by the next sweep. What stays is that there was a tenant of that id, where,
@@ -14,7 +14,7 @@ from uuid import UUID
 from leanvibe_server.kernel.certificates import sign
 from leanvibe_server.kernel.clock import rfc3339
 from leanvibe_server.kernel.crypto import write_private
-from leanvibe_server.kernel.db import UNREACHABLE, Connection
+from leanvibe_server.kernel.db import UNREACHABLE
 from leanvibe_server.kernel.errors import Conflict
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.log import logger, speak_of_home
@@ -48,15 +48,15 @@ async def sweep(house: House) -> None:
 
 async def _purge(house: House, tenant_id: UUID, region: str) -> None:
     home = house.settings.home_of(region)
-    for folder in TENANT_FOLDERS:
-        await asyncio.to_thread(_remove, home / folder / str(tenant_id))
     async with across_tenants(house.database, Reason.WORKER, tenant_id, region=region) as conn:
-        if not await _is_due(house, conn, tenant_id):
+        if not await repository.lock_due(conn, tenant_id, before=house.clock.now()):
             return
         await asyncio.to_thread(_note, house, home, tenant_id, region)
         # What backups still hold of its secrets opens no more.
         house.data_keys.destroy_share(home, tenant_id)
         kept_from_us = await repository.delete_rows(conn, tenant_id)
+    for folder in TENANT_FOLDERS:
+        await asyncio.to_thread(_remove, home / folder / str(tenant_id))
     # Nobody of the tenant is left who could add to its log.
     await delete_as_owner(house.settings, region, tenant_id, kept_from_us)
     async with across_tenants(house.database, Reason.WORKER) as conn:
@@ -67,17 +67,10 @@ async def _purge(house: House, tenant_id: UUID, region: str) -> None:
         await repository.delete(conn, tenant_id)
 
 
-async def _is_due(house: House, conn: Connection, tenant_id: UUID) -> bool:
-    """Whether it is still to go: it may have been restored in this moment."""
-    tenant = await repository.lock(conn, tenant_id)
-    deletes_at = None if tenant is None else tenant.deletes_at
-    return deletes_at is not None and deletes_at <= house.clock.now()
-
-
 async def delete_again(house: House, tenant_id: UUID, region: str) -> bool:
     """Remove a tenant that came back with a restored backup; False when it did not.
 
-    Raises: Conflict: others are below it, which were not deleted.
+    Raises: Conflict: others are below it, which were not deleted; or it is on hold.
     """
     now = house.clock.now()
     async with across_tenants(house.database, Reason.WORKER, tenant_id, region=region) as conn:
@@ -85,6 +78,8 @@ async def delete_again(house: House, tenant_id: UUID, region: str) -> bool:
         if tenant is not None:
             if await repository.has_children(conn, tenant_id):
                 raise Conflict("There are organisations below it: put them elsewhere first.")
+            if await repository.find_hold(conn, tenant_id, None) is not None:
+                raise Conflict("It is on legal hold: lift that first.")
             await repository.update_status(
                 conn, tenant_id, status="deleting", reason=None, now=now, deletes_at=now
             )

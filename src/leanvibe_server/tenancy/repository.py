@@ -63,11 +63,19 @@ UPDATE_PLAN = f"""
 UPDATE tenants SET plan = $2, trial_ends_at = $3, updated_at = $4 WHERE id = $1
 RETURNING {READ}
 """
-# Whoever was put below it meanwhile goes, or moves away, before it.
-LIST_DUE = f"""
-SELECT {READ} FROM tenants t WHERE status = 'deleting' AND deletes_at <= $1
+# Whoever was put below it meanwhile goes, or moves away, before it, however they came there.
+_DUE = """status = 'deleting' AND deletes_at <= $1
     AND NOT EXISTS (SELECT 1 FROM tenant_ancestors a WHERE a.ancestor_id = t.id)
-ORDER BY deletes_at LIMIT $2
+    AND NOT EXISTS (SELECT 1 FROM tenants c WHERE c.parent_tenant_id = t.id)
+    AND NOT EXISTS (SELECT 1 FROM legal_holds h WHERE h.tenant_id = t.id)
+"""
+LIST_DUE = f"SELECT {READ} FROM tenants t WHERE {_DUE} ORDER BY deletes_at LIMIT $2"
+LOCK_WHOLE = "SELECT 1 FROM tenants WHERE id = $1 FOR UPDATE"
+IS_DUE = f"SELECT EXISTS (SELECT 1 FROM tenants t WHERE t.id = $2 AND {_DUE})"
+# A hold on the tenant holds everybody in it, and a hold on anybody holds the tenant.
+FIND_HOLD = """
+SELECT id FROM legal_holds
+WHERE tenant_id = $1 AND ($2::uuid IS NULL OR user_id IS NULL OR user_id = $2) LIMIT 1
 """
 # The tree is seen by the organisation itself; the rows of `tenants` below it are not.
 HAS_CHILDREN = "SELECT EXISTS (SELECT 1 FROM tenant_ancestors WHERE ancestor_id = $1)"
@@ -162,6 +170,20 @@ def _values(wanted: TenantFilter) -> tuple[Any, ...]:
 async def list_due(conn: Connection, *, before: datetime, limit: int) -> list[Tenant]:
     """Tenants of this database whose time to be restored is over."""
     return [Tenant(**row) for row in await conn.fetch(LIST_DUE, before, limit)]
+
+
+async def lock_due(conn: Connection, tenant_id: UUID, *, before: datetime) -> bool:
+    """Whether nothing keeps the tenant from going. Whoever would add something that does, such as
+    a hold or an organisation below it, waits from now on until this transaction ends."""
+    await conn.execute(LOCK_WHOLE, tenant_id)
+    found: bool = await conn.fetchval(IS_DUE, before, tenant_id)
+    return found
+
+
+async def find_hold(conn: Connection, tenant_id: UUID, user_id: UUID | None) -> UUID | None:
+    """A legal hold under which somebody is; with None, any in the tenant."""
+    found: UUID | None = await conn.fetchval(FIND_HOLD, tenant_id, user_id)
+    return found
 
 
 async def has_children(conn: Connection, tenant_id: UUID) -> bool:

@@ -26,6 +26,7 @@ from leanvibe_server.tenancy.events import (
     TenantSuspended,
     TenantUpdated,
 )
+from leanvibe_server.tenancy.holds import require_no_hold
 from leanvibe_server.tenancy.models import Tenant, TenantFilter
 from leanvibe_server.tenancy.schemas import (
     TenantDetail,
@@ -359,8 +360,9 @@ async def schedule_deletion(
 ) -> Tenant:
     """Make the scope's tenant read-only until it is deleted at `deletes_at`.
 
-    Raises: Conflict: there are organisations below it.
+    Raises: Conflict: there are organisations below it. OnLegalHold.
     """
+    await require_no_hold(scope)
     if await repository.has_children(scope.conn, tenant.id):
         raise Conflict("There are organisations below this one. Delete or move them first.")
     updated = await repository.update_status(

@@ -6,12 +6,13 @@ from uuid import UUID
 
 from fastapi import Response
 
-from leanvibe_server.compliance import consents, erasure, exports, processing, retention
-from leanvibe_server.compliance.models import Consent, Export
-from leanvibe_server.compliance.schemas import NewConsent
-from leanvibe_server.identity.users import require_user_by_email
+from leanvibe_server.compliance import consents, erasure, exports, holds, processing, retention
+from leanvibe_server.compliance.models import Consent, Export, Hold
+from leanvibe_server.compliance.schemas import HoldLift, NewConsent, NewHold
+from leanvibe_server.identity.users import find_users, require_user_by_email
 from leanvibe_server.kernel.access import Permission
 from leanvibe_server.kernel.errors import InvalidRequest
+from leanvibe_server.kernel.http import PathId
 from leanvibe_server.kernel.pagination import PageRequest
 from leanvibe_server.tenancy.keys import service as keys
 from leanvibe_server.web.forms import fill
@@ -52,11 +53,22 @@ async def _frame(opened: ScopedPage) -> dict[str, Any]:
             for export in (await exports.list_exports(scope, SHOWN))[: SHOWN.limit]
         ],
         "erasures": (await erasure.list_erased(scope, SHOWN))[: SHOWN.limit],
+        "holds": await _holds(opened),
         "period_labels": PERIOD_LABELS,
         "periods": await retention.list_periods(scope),
         "record": await processing.read_record(scope),
         "keys": await keys.list_keys(scope),
     }
+
+
+async def _holds(opened: ScopedPage) -> list[tuple[Hold, str]]:
+    """The legal holds that stand, each with whom it keeps."""
+    found = (await holds.list_holds(opened.scope, PageRequest(limit=100)))[:100]
+    people = await find_users(opened.scope, [hold.user_id for hold in found if hold.user_id])
+    return [
+        (hold, people[hold.user_id].email if hold.user_id else "Everything of the organisation")
+        for hold in found
+    ]
 
 
 def _local_link(opened: ScopedPage, export: Export) -> str:
@@ -88,6 +100,26 @@ async def erase_person(opened: Annotated[ScopedPage, MANAGE]) -> Response:
         user = await require_user_by_email(opened.scope, email)
         await erasure.erase(opened.scope, user.id)
     return opened.go(HERE, toast="person-erased")
+
+
+@router.post("/settings/privacy/holds")
+async def place_hold(opened: Annotated[ScopedPage, TAKE_ALONG]) -> Response:
+    """Keep a person, or the organisation, from being erased."""
+    with opened.refusing(TEMPLATE, **await _frame(opened)):
+        email = opened.form.optional("hold_email")
+        user = None if email is None else await require_user_by_email(opened.scope, email)
+        new = {"reason": opened.form.text("reason"), "user_id": user and user.id}
+        await holds.place(opened.scope, fill(NewHold, new))
+    return opened.go(HERE, toast="hold-placed")
+
+
+@router.post("/settings/privacy/holds/{hold_id}/lift")
+async def lift_hold(hold_id: PathId, opened: Annotated[ScopedPage, TAKE_ALONG]) -> Response:
+    """Let what a hold kept be erased again."""
+    with opened.refusing(TEMPLATE, **await _frame(opened)):
+        said = fill(HoldLift, {"reason": opened.form.text("lift_reason")})
+        await holds.lift(opened.scope, hold_id, said.reason)
+    return opened.go(HERE, toast="hold-lifted")
 
 
 @router.post("/settings/privacy/retention")

@@ -83,6 +83,8 @@ TOASTS = {
     "export-requested": "The export is being written. It shows here when it is ready.",
     "consent-withdrawn": "The consent is withdrawn.",
     "person-erased": "The person is erased. The certificate is below.",
+    "hold-placed": "The hold is placed. What it keeps is not erased until it is lifted.",
+    "hold-lifted": "The hold is lifted.",
     "retention-saved": "The periods are saved. The next sweep keeps to them.",
     "key-rotated": "New secrets are sealed with a new key; the old ones follow.",
     "factor-added": "Your second factor counts from now on.",

@@ -41,6 +41,7 @@ from leanvibe_server.kernel.errors import (
 )
 from leanvibe_server.kernel.pagination import PageRequest
 from leanvibe_server.kernel.scope import Scope
+from leanvibe_server.tenancy.holds import require_no_hold
 from leanvibe_server.tenancy.service import require_tenant
 
 BY_AGE = ("created_at", "-created_at")
@@ -143,6 +144,7 @@ async def withdraw_invitation(scope: Scope, user_id: UUID) -> None:
     if user.status != "invited":
         raise Conflict("This user has accepted the invitation already, or is disabled.")
     await require_over(scope, user.role)
+    await require_no_hold(scope, user.id)
     await rows.delete(scope.conn, scope.tenant_id, user.id)
     await lookup.forget_user(scope, user.id)
     await scope.emit(InvitationWithdrawn(user_id=user.id, email=user.email))
@@ -152,6 +154,7 @@ async def delete_user(scope: Scope, user_id: UUID) -> None:
     """Remove somebody with their sessions and keys. What they did stays in the log.
 
     Raises: NotFound. Forbidden: above one's own role. Conflict: oneself, or the last owner.
+        OnLegalHold.
     """
     if user_id == scope.actor.id:
         raise Conflict("To leave the organisation yourself, use DELETE /v1/auth/me.")
@@ -161,7 +164,7 @@ async def delete_user(scope: Scope, user_id: UUID) -> None:
 
 
 async def leave(scope: Scope) -> None:
-    """Leave the organisation for good. Raises: Conflict: as its last owner."""
+    """Leave the organisation for good. Raises: Conflict: as its last owner. OnLegalHold."""
     if scope.actor.id is None:
         raise NotFound("No such user.")
     await _remove(scope, await _lock_leaver(scope, scope.actor.id), reason="left")
@@ -228,6 +231,7 @@ async def _lock_leaver(scope: Scope, user_id: UUID) -> User:
 
 
 async def _remove(scope: Scope, user: User, *, reason: str) -> None:
+    await require_no_hold(scope, user.id)
     await users.shut_out(scope, user, reason=reason)
     # A provisioning client that keeps the groups must see that they have changed.
     await groups.forget_member(scope, user.id)

@@ -31,6 +31,7 @@ from leanvibe.models.people import (
 from leanvibe.models.privacy import (
     Consent,
     Erasure,
+    LegalHold,
     PrivacyExport,
     ProcessingActivity,
     ProcessingRecord,
@@ -106,6 +107,7 @@ __all__ = [
     "GroupMember",
     "Identity",
     "InvitationResult",
+    "LegalHold",
     "LinkedIdentities",
     "LinkedIdentity",
     "Login",

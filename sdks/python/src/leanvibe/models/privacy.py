@@ -35,6 +35,16 @@ class Erasure(Record):
     genuine: bool
 
 
+class LegalHold(Record):
+    """What must not be erased; without `user_id` it keeps everything of the tenant."""
+
+    id: str
+    user_id: str | None = None
+    reason: str
+    placed_by: str | None = None
+    placed_at: datetime
+
+
 class Consent(Record):
     """A consent that was given or withdrawn; the last one of a purpose counts."""
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from leanvibe._faces import Resource, Runner, endpoint, pages
-from leanvibe._operations import Call, given, path_of, reads, reads_page
+from leanvibe._operations import Call, given, path_of, reads, reads_nothing, reads_page
 from leanvibe.models import (
     Consent,
     Erasure,
+    LegalHold,
     PrivacyExport,
     ProcessingRecord,
     RetentionPeriods,
@@ -94,6 +95,51 @@ class Privacy(Resource[Runner]):
         return Call(
             method="GET", path=path_of("privacy", "erasures", erasure_id), read=reads(Erasure)
         )
+
+    @endpoint
+    def place_hold(
+        self,
+        reason: str,
+        *,
+        user_id: str | UUID | None = None,
+        idempotency_key: str | None = None,
+    ) -> Call[LegalHold]:
+        """Keep a person, or without `user_id` the whole tenant, from being erased.
+
+        Raises:
+            ConflictError: a hold stands there already.
+        """
+        return Call(
+            method="POST",
+            path="/privacy/holds",
+            read=reads(LegalHold),
+            body=given(reason=reason, user_id=None if user_id is None else str(user_id)),
+            idempotency_key=idempotency_key,
+        )
+
+    @endpoint
+    def lift_hold(self, hold_id: str | UUID, *, reason: str) -> Call[None]:
+        """Let what a legal hold kept be erased again."""
+        return Call(
+            method="POST",
+            path=path_of("privacy", "holds", hold_id, "lift"),
+            read=reads_nothing,
+            body={"reason": reason},
+        )
+
+    def _holds(
+        self, /, *, limit: int | None = None, cursor: str | None = None
+    ) -> Call[Page[LegalHold]]:
+        """The legal holds that stand, newest first."""
+        return Call(
+            method="GET",
+            path="/privacy/holds",
+            read=reads_page(LegalHold),
+            query=given(limit=limit, cursor=cursor),
+        )
+
+    holds = endpoint(_holds)
+    iterate_holds = pages(_holds)
 
     @endpoint
     def consent(
