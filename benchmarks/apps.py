@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,18 +16,22 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from benchmarks.residents import PASSWORD
 from leanvibe_server import app as product
-from leanvibe_server.identity import keys, opaque, tokens
-from leanvibe_server.identity.models import RefreshToken
+from leanvibe_server.identity import addresses, keys, opaque, tokens
+from leanvibe_server.identity.models import PASSWORD as PASSWORD_PROOF
+from leanvibe_server.identity.models import RefreshToken, Session, User
 from leanvibe_server.identity.passwords import PasswordDesk
 from leanvibe_server.identity.refresh import successor_of
 from leanvibe_server.identity.repository import people, sessions
 from leanvibe_server.identity.repository.gate import BY_SESSION
+from leanvibe_server.identity.sessions import LIMITS, TOKEN
 from leanvibe_server.kernel.config import Settings
 from leanvibe_server.kernel.crypto import hash_token, load_vault
 from leanvibe_server.kernel.db import Connection, Database
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.ids import new_id
+from leanvibe_server.kernel.log import configure_logging
 from leanvibe_server.kernel.middleware import Doorman
+from leanvibe_server.kernel.platform import Reason, autocommit
 from leanvibe_server.projects.repository import FIND
 
 EMPTY = b"{}"
@@ -120,6 +125,72 @@ async def comparer(settings: Settings) -> ASGIApp:
     return answer
 
 
+async def login_floor(settings: Settings) -> ASGIApp:
+    """The least an application can do for a login: it looks an address up, compares the password,
+    keeps the session in one transaction and signs one token. It has no router and no throttle,
+    asks for no policy and no second factor, and writes nothing down for an audit."""
+    configure_logging(settings)
+    vault = load_vault(settings)
+    house = House(settings, await Database.open(settings, vault), vault)
+    await keys.load(house)
+    desk = PasswordDesk()
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        said = json.loads((await receive())["body"])
+        await _send(send, await _log_in(house, desk, said["email"], said["password"]))
+
+    return answer
+
+
+async def _log_in(house: House, desk: PasswordDesk, email: str, password: str) -> bytes:
+    digest = addresses.directory_hash(house.vault, email)
+    async with autocommit(house.database, Reason.SIGN_IN) as conn:
+        (found,) = await people.list_candidates(conn, digest, limit=1)
+    user, now = found.user, house.clock.now()
+    if not await desk.verify(user.password_hash, password):
+        raise RuntimeError("the password must fit")
+    secret, session = opaque.new_token(user.tenant_id), _session_of(user, now)
+    async with house.database.tenant(user.tenant_id) as conn:
+        await sessions.open_session(
+            conn,
+            session,
+            cookie_hash=None,
+            token=_next_token(session.id, now),
+            token_hash=hash_token(secret),
+            limit=1000,
+        )
+    access = tokens.mint(
+        house, user_id=user.id, tenant_id=user.tenant_id, session_id=session.id, role=user.role
+    )
+    return msgspec.json.encode({"access_token": access, "refresh_token": f"lr_{secret}"})
+
+
+def _session_of(user: User, now: datetime) -> Session:
+    return Session(
+        tenant_id=user.tenant_id,
+        id=new_id(now),
+        user_id=user.id,
+        kind=TOKEN,
+        address=None,
+        user_agent=None,
+        created_at=now,
+        last_seen_at=now,
+        expires_at=now + LIMITS[TOKEN].absolute,
+        ended_at=None,
+        ended_reason=None,
+        amr=list(PASSWORD_PROOF.amr),
+        authenticated_at=now,
+        provider_id=None,
+        remote_session=None,
+    )
+
+
+def _next_token(session_id: UUID, now: datetime) -> RefreshToken:
+    return RefreshToken(
+        id=new_id(now), session_id=session_id, client_hash=b"", created_at=now, used_at=None
+    )
+
+
 async def renewal_floor(settings: Settings) -> ASGIApp:
     """The least an application can do to renew a session: the product's statements in one
     transaction, and one token signed. It believes every refresh token."""
@@ -151,15 +222,8 @@ async def _renew(house: House, secret: str) -> bytes:
         if user is None:
             raise RuntimeError("no user")
         await sessions.use_refresh_token(conn, tenant_id, token.id, client_hash=b"", now=now)
-        following = RefreshToken(
-            id=new_id(now),
-            session_id=session.id,
-            client_hash=b"",
-            created_at=now,
-            used_at=None,
-        )
         await sessions.insert_refresh_token(
-            conn, tenant_id, following, token_hash=hash_token(successor)
+            conn, tenant_id, _next_token(session.id, now), token_hash=hash_token(successor)
         )
         await sessions.see_session(conn, tenant_id, session.id, now=now)
     access = tokens.mint(
@@ -197,6 +261,7 @@ APPS: dict[str, Callable[[Settings], Awaitable[ASGIApp]]] = {
     "floor": floor,
     "floor_with_lookup": floor_with_lookup,
     "comparer": comparer,
+    "login_floor": login_floor,
     "renewal_floor": renewal_floor,
     "bare": bare,
     "doorman": doorman,

@@ -13,13 +13,15 @@ ADDRESSES = 80
 
 
 def run(effort: Effort) -> Findings:
-    """POST /v1/auth/login of the product, and an application that does nothing but compare the
-    same password with a hash of the same cost, in the same threads."""
+    """POST /v1/auth/login of the product, an application that does nothing but compare the same
+    password with a hash of the same cost, in the same threads, and one that does the least a
+    login needs."""
     with stand() as ground:
         residents = settle(ground, tenants=TENANTS, projects_each=0)
         with (
             serving(ground, "product") as product,
             serving(ground, "comparer") as comparer,
+            serving(ground, "login_floor") as floor,
             load.caller() as caller,
         ):
             requests = [
@@ -35,6 +37,7 @@ def run(effort: Effort) -> Findings:
                 {
                     "comparer": side(caller, comparer, requests, count),
                     "product": side(caller, product, requests, count),
+                    "floor": side(caller, floor, requests, count),
                     "control": side(caller, comparer, requests, count),
                 },
                 rounds=effort.of(8, 2),
@@ -48,6 +51,14 @@ def run(effort: Effort) -> Findings:
                 rounds.ratio(taken, "comparer", to="product", of="wall_us_each"),
                 goal=GOAL,
                 at_least=True,
+            ),
+            Figure(
+                "logins a second of the least application, to passwords compared a second",
+                rounds.ratio(taken, "comparer", to="floor", of="wall_us_each"),
+            ),
+            Figure(
+                "logins a second, to those of the least application",
+                rounds.ratio(taken, "floor", to="product", of="wall_us_each"),
             ),
             Figure("CPU of a login", rounds.ratio(taken, "product", to="comparer")),
             Figure("CPU of a comparison", rounds.cost(taken, "comparer"), "µs"),
