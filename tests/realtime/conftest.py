@@ -3,10 +3,12 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 import uvicorn
 
@@ -17,6 +19,7 @@ from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.jobs import Work
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.wiring import Doors
+from tests.given import Organisation
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,13 @@ class Server:
 
 @pytest.fixture
 async def server(doors: Doors) -> AsyncIterator[Server]:
+    async with serving(doors) as server:
+        yield server
+
+
+@asynccontextmanager
+async def serving(doors: Doors) -> AsyncIterator[Server]:
+    """The application on a port of its own."""
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     config = uvicorn.Config(
@@ -87,3 +97,19 @@ class Teller:
 
     async def _told(self, scope: Scope) -> dict[str, Any]:
         return told(await engine.require_task(scope, self.task_id))
+
+
+LINT = {"title": "Fix the lint findings", "requirements": {"recipe": "lint_autofix"}}
+
+
+@pytest.fixture
+async def token(client: httpx.AsyncClient, acme: Organisation) -> str:
+    return await acme.token(client, "developer")
+
+
+@pytest.fixture
+async def teller(client: httpx.AsyncClient, house: House, acme: Organisation, token: str) -> Teller:
+    """A queued task, and who tells of it."""
+    answer = await client.post("/v1/tasks", json=LINT, headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 201, answer.text
+    return Teller(house, acme.id, UUID(answer.json()["id"]))

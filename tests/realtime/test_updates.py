@@ -2,71 +2,37 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import asyncpg
 import httpx
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosedError, InvalidStatus
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
-from leanvibe_server.kernel.house import House
 from tests.given import Organisation
 from tests.realtime.conftest import Server, Teller
+from tests.realtime.readers import events_of, next_message, until_closed, watch
 from tests.web.visitors import Visitor
-
-LINT = {"title": "Fix the lint findings", "requirements": {"recipe": "lint_autofix"}}
-
-
-@pytest.fixture
-async def token(client: httpx.AsyncClient, acme: Organisation) -> str:
-    return await acme.token(client, "developer")
-
-
-@pytest.fixture
-async def teller(client: httpx.AsyncClient, house: House, acme: Organisation, token: str) -> Teller:
-    """A queued task, and who tells of it."""
-    answer = await client.post("/v1/tasks", json=LINT, headers={"Authorization": f"Bearer {token}"})
-    assert answer.status_code == 201, answer.text
-    return Teller(house, acme.id, UUID(answer.json()["id"]))
-
-
-def _watch(server: Server, task_id: object, token: str, query: str = "") -> connect:
-    return connect(
-        f"{server.ws}/v1/tasks/{task_id}/updates{query}",
-        additional_headers={"Authorization": f"Bearer {token}"},
-    )
-
-
-async def _next(socket: ClientConnection) -> dict[str, Any]:
-    message: dict[str, Any] = json.loads(await asyncio.wait_for(socket.recv(), 5))
-    return message
-
-
-async def _rest(socket: ClientConnection) -> list[dict[str, Any]]:
-    async with asyncio.timeout(10):
-        return [json.loads(message) async for message in socket]
 
 
 async def test_the_state_comes_first_then_what_happens_then_the_end(
     server: Server, teller: Teller, token: str
 ) -> None:
-    async with _watch(server, teller.task_id, token) as socket:
-        state = await _next(socket)
+    async with watch(server, teller.task_id, token) as socket:
+        state = await next_message(socket)
         assert (state["type"], state["status"]) == ("task_update", "queued")
         assert state["task_id"] == str(teller.task_id)
         await teller.progress(15, "code_generation")
-        progress = await _next(socket)
+        progress = await next_message(socket)
         assert (progress["type"], progress["percentage"]) == ("progress", 15)
         assert (progress["progress_percentage"], progress["step"]) == (15, "code_generation")
         await teller.complete()
-        end = await _next(socket)
+        end = await next_message(socket)
         assert (end["type"], end["status"]) == ("completion", "completed")
         assert end["deliverables"] == {"files_created": 1, "tests_written": 2}
         assert end["quality_score"] == 0.9
-        assert await _rest(socket) == []
+        assert await until_closed(socket) == []
     assert socket.close_code == 1000
 
 
@@ -76,7 +42,7 @@ async def test_a_finished_task_is_told_and_closed_under_both_names(
     await teller.complete()
     for path in (f"/v1/tasks/{teller.task_id}/updates", f"/api/v1/ws/tasks/{teller.task_id}"):
         async with connect(f"{server.ws}{path}?token={token}") as socket:
-            messages = await _rest(socket)
+            messages = await until_closed(socket)
         assert [message["type"] for message in messages] == ["task_update", "completion"]
         ids = [message["event_id"] for message in messages]
         assert len(set(ids)) == 2
@@ -90,16 +56,16 @@ async def test_nothing_is_lost_over_many_broken_connections(
             await teller.log(f"line {number}")
         await teller.complete()
 
-    async with _watch(server, teller.task_id, token) as socket:
-        after = (await _next(socket))["event_id"]
+    async with watch(server, teller.task_id, token) as socket:
+        after = (await next_message(socket))["event_id"]
     telling = asyncio.create_task(tell())
     heard: list[str] = []
     ended = False
     while not ended:
-        async with _watch(server, teller.task_id, token, f"?after={after}") as socket:
-            assert (await _next(socket))["event_id"] == after
+        async with watch(server, teller.task_id, token, f"?after={after}") as socket:
+            assert (await next_message(socket))["event_id"] == after
             for _ in range(7):
-                message = await _next(socket)
+                message = await next_message(socket)
                 after = message["event_id"]
                 if message["type"] == "completion":
                     ended = True
@@ -113,18 +79,18 @@ async def test_a_cancelled_task_ends_as_an_error_and_a_retry_opens_it_again(
     server: Server, client: httpx.AsyncClient, teller: Teller, token: str
 ) -> None:
     headers = {"Authorization": f"Bearer {token}"}
-    async with _watch(server, teller.task_id, token) as socket:
-        first = await _next(socket)
+    async with watch(server, teller.task_id, token) as socket:
+        first = await next_message(socket)
         await client.post(f"/v1/tasks/{teller.task_id}/cancel", headers=headers)
-        end = await _next(socket)
+        end = await next_message(socket)
         assert (end["type"], end["status"]) == ("error", "cancelled")
         assert end["error"]["code"] == "cancelled"
     await client.post(f"/v1/tasks/{teller.task_id}/retry", headers=headers)
     query = f"?after={first['event_id']}"
-    async with _watch(server, teller.task_id, token, query) as socket:
-        state = await _next(socket)
+    async with watch(server, teller.task_id, token, query) as socket:
+        state = await next_message(socket)
         assert (state["status"], state["event_id"]) == ("queued", first["event_id"])
-        replayed = [await _next(socket), await _next(socket)]
+        replayed = [await next_message(socket), await next_message(socket)]
         assert [message["type"] for message in replayed] == ["task_update", "task_update"]
         assert [message["status"] for message in replayed] == ["cancelled", "queued"]
 
@@ -133,9 +99,9 @@ async def test_the_ways_in(server: Server, teller: Teller, token: str) -> None:
     url = f"{server.ws}/v1/tasks/{teller.task_id}/updates"
     async with connect(url, subprotocols=["bearer", token]) as socket:  # type: ignore[list-item]
         assert socket.subprotocol == "bearer"
-        assert (await _next(socket))["type"] == "task_update"
+        assert (await next_message(socket))["type"] == "task_update"
     async with connect(f"{url}?token={token}") as socket:
-        assert (await _next(socket))["type"] == "task_update"
+        assert (await next_message(socket))["type"] == "task_update"
 
 
 @pytest.mark.parametrize(
@@ -171,7 +137,7 @@ async def test_the_dashboard_s_cookie_opens_from_its_own_origin_only(
     url = f"{server.ws}/v1/tasks/{teller.task_id}/updates"
     for own in (server.http, "http://localhost:8765"):
         async with connect(url, additional_headers=cookie | {"Origin": own}) as socket:
-            assert (await _next(socket))["type"] == "task_update"
+            assert (await next_message(socket))["type"] == "task_update"
     for strange in ("https://evil.example", "null", f"{server.http}.evil.example"):
         with pytest.raises(InvalidStatus) as refused:
             async with connect(url, additional_headers=cookie | {"Origin": strange}):
@@ -189,7 +155,7 @@ async def test_a_foreign_task_answers_like_a_random_one(
     bodies = []
     for task_id in (teller.task_id, uuid4(), "nonsense"):
         with pytest.raises(InvalidStatus) as refused:
-            async with _watch(server, task_id, token):
+            async with watch(server, task_id, token):
                 pass
         assert refused.value.response.status_code == 404
         body = json.loads(refused.value.response.body or b"{}")
@@ -201,18 +167,9 @@ async def test_no_token_is_written_to_the_log(
     server: Server, teller: Teller, token: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     async with connect(f"{server.ws}/v1/ws/tasks/{teller.task_id}?token={token}") as socket:
-        await _next(socket)
+        await next_message(socket)
     out, err = capfd.readouterr()
     assert token not in out + err
-
-
-async def _events(response: httpx.Response) -> AsyncIterator[tuple[str | None, dict[str, Any]]]:
-    mark = None
-    async for line in response.aiter_lines():
-        if line.startswith("id: "):
-            mark = line[4:]
-        elif line.startswith("data: "):
-            yield mark, json.loads(line[6:])
 
 
 async def test_events_of_a_stream_resume_by_themselves_and_then_stop(
@@ -223,14 +180,14 @@ async def test_events_of_a_stream_resume_by_themselves_and_then_stop(
     async with httpx.AsyncClient(timeout=10) as browser:
         async with browser.stream("GET", url, headers=headers) as response:
             assert response.headers["content-type"].startswith("text/event-stream")
-            events = _events(response)
+            events = events_of(response)
             mark, state = await anext(events)
             assert (state["type"], state["event_id"]) == ("task_update", mark)
         await teller.progress(40, "test_generation")
         await teller.complete()
         resumed = headers | {"Last-Event-ID": str(mark)}
         async with browser.stream("GET", url, headers=resumed) as response:
-            messages = [message async for _, message in _events(response)]
+            messages = [message async for _, message in events_of(response)]
         assert [one["type"] for one in messages] == ["task_update", "progress", "completion"]
         had_all = headers | {"Last-Event-ID": messages[-1]["event_id"]}
         assert (await browser.get(url, headers=had_all)).status_code == 204
@@ -240,39 +197,14 @@ async def test_events_of_a_stream_resume_by_themselves_and_then_stop(
 async def test_a_lost_ear_is_grown_again(
     server: Server, teller: Teller, token: str, admin: asyncpg.Connection
 ) -> None:
-    async with _watch(server, teller.task_id, token) as socket:
-        await _next(socket)
+    async with watch(server, teller.task_id, token) as socket:
+        await next_message(socket)
         await admin.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE application_name = 'leanvibe live'"
         )
         await teller.progress(15, "code_generation")
-        assert (await _next(socket))["percentage"] == 15
-
-
-async def test_a_signed_out_reader_is_told_nothing_more(
-    server: Server, teller: Teller, token: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("leanvibe_server.realtime.sockets.RECHECK_S", 0.2)
-    monkeypatch.setattr("leanvibe_server.realtime.sse.RECHECK_S", 0.2)
-    headers = {"Authorization": f"Bearer {token}"}
-    url = f"{server.http}/v1/tasks/{teller.task_id}/events"
-    async with (
-        httpx.AsyncClient(timeout=10) as browser,
-        _watch(server, teller.task_id, token) as socket,
-        browser.stream("GET", url, headers=headers) as response,
-    ):
-        events = _events(response)
-        await anext(events)
-        await _next(socket)
-        out = await browser.post(f"{server.http}/v1/auth/logout", headers=headers)
-        assert out.status_code == 200
-        await asyncio.sleep(0.4)
-        await teller.progress(40, "test_generation")
-        assert [message async for message in events] == []
-        with pytest.raises(ConnectionClosedError):
-            await _next(socket)
-    assert socket.close_code == 4401
+        assert (await next_message(socket))["percentage"] == 15
 
 
 async def test_sec_rate_limit_dos_04_a_tenant_has_so_many_readers_and_no_more(
@@ -282,15 +214,15 @@ async def test_sec_rate_limit_dos_04_a_tenant_has_so_many_readers_and_no_more(
     headers = {"Authorization": f"Bearer {token}"}
     url = f"{server.http}/v1/tasks/{teller.task_id}/events"
     async with httpx.AsyncClient(timeout=10) as browser:
-        async with _watch(server, teller.task_id, token) as socket:
-            await _next(socket)
+        async with watch(server, teller.task_id, token) as socket:
+            await next_message(socket)
             refused = await browser.get(url, headers=headers)
             assert (refused.status_code, refused.json()["error"]) == (429, "rate_limited")
             assert refused.headers["retry-after"] == "10"
             with pytest.raises(InvalidStatus) as turned_away:
-                async with _watch(server, teller.task_id, token):
+                async with watch(server, teller.task_id, token):
                     pass
             assert turned_away.value.response.status_code == 429
         await asyncio.sleep(0.3)
-        async with _watch(server, teller.task_id, token) as socket:
-            await _next(socket)
+        async with watch(server, teller.task_id, token) as socket:
+            await next_message(socket)

@@ -53,6 +53,7 @@ class PersonErased(PrivacyEvent, frozen=True, kw_only=True):
     """A person's data is gone; `rows` says how many rows of which table."""
 
     name: ClassVar[str] = "privacy.person_erased"
+    ends_access: ClassVar[bool] = True
     erasure_id: UUID
     user_id: UUID
     rows: dict[str, int]

@@ -1,6 +1,7 @@
 """Breaking the glass: a platform admin looks into a tenant, says why, and both sides read it.
 
-Each request is a break of its own, so it is over with its answer. Nothing can be changed.
+Each request is a break of its own, so it is over with its answer; a stream is one for as long as
+it is open. Nothing can be changed.
 """
 
 from dataclasses import replace
@@ -58,6 +59,8 @@ async def _note(
             method=visit.method,
             path=visit.path,
         )
+        if credentials.again:
+            return tenant
         inside = Scope(conn, named, actor, house.clock, house, request_id=visit.request_id)
         await inside.emit(event)
     # The platform's log is in the home region, the tenant's in its own.

@@ -26,6 +26,7 @@ class UserUpdated(AuthEvent, frozen=True, kw_only=True):
     """`changed` maps a field to its value before and after."""
 
     name: ClassVar[str] = "user.updated"
+    ends_access: ClassVar[bool] = True
     user_id: UUID
     changed: dict[str, tuple[str, str]]
 
@@ -42,6 +43,7 @@ class UserLoggedIn(AuthEvent, frozen=True, kw_only=True):
 class UserLoggedOut(AuthEvent, frozen=True, kw_only=True):
     name: ClassVar[str] = "user.logout"
     public: ClassVar[bool] = True
+    ends_access: ClassVar[bool] = True
     user_id: UUID
     session_id: UUID
 
@@ -65,6 +67,7 @@ class LoginRefused(AuthEvent, frozen=True, kw_only=True):
 
 class SessionEnded(AuthEvent, frozen=True, kw_only=True):
     name: ClassVar[str] = "session.ended"
+    ends_access: ClassVar[bool] = True
     user_id: UUID
     session_id: UUID
     reason: str
@@ -131,6 +134,7 @@ class ApiKeyRotated(AuthEvent, frozen=True, kw_only=True):
 
 class ApiKeyRevoked(AuthEvent, frozen=True, kw_only=True):
     name: ClassVar[str] = "api_key.revoked"
+    ends_access: ClassVar[bool] = True
     key_id: UUID
     user_id: UUID
     reason: str

@@ -72,7 +72,8 @@ class HouseGate:
             claim = await self._read(house, credentials)
             return await self._enter(house, credentials, claim)
         except Unauthorized:
-            credentials.visit.limit_by_address()
+            if not credentials.again:
+                credentials.visit.limit_by_address()
             raise
 
     async def _read(self, house: House, credentials: Credentials) -> Claim:

@@ -16,13 +16,16 @@ if TYPE_CHECKING:
     from leanvibe_server.kernel.scope import Scope
 
 LIVE_CHANNEL = "leanvibe_live"
+ACCESS = "access:"
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """Something that happened, in the past tense.
 
     `public` events leave by webhook; `audited` ones are shown in the audit log under `area`;
-    one with a `stream` is also told live to those who watch that stream.
+    one with a `stream` is also told live to those who watch that stream. One that `ends_access`
+    may take from somebody what they could see until now: the one user it names, or anybody of
+    the tenant. What is told to them live is held back until they are let in anew.
     """
 
     name: ClassVar[str]
@@ -30,10 +33,17 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     public: ClassVar[bool] = False
     audited: ClassVar[bool] = True
     area: ClassVar[str] = "tenant"
+    ends_access: ClassVar[bool] = False
 
     @property
     def stream(self) -> str | None:
         return None
+
+    @property
+    def ends_access_of(self) -> UUID | None:
+        """Whose access the event may end; None: that of anybody in the tenant."""
+        user_id: UUID | None = getattr(self, "user_id", None)
+        return user_id
 
 
 Handler = Callable[["Scope", "StoredEvent"], Awaitable[None]]
@@ -145,8 +155,21 @@ async def write_event(scope: "Scope", event: Event) -> UUID:
         [part.body for part in parts],
     )
     if stream is not None:
-        await scope.conn.execute(NOTIFY_STREAM, LIVE_CHANNEL, f"{scope.tenant_id}/{stream}")
+        await scope.conn.execute(NOTIFY_STREAM, LIVE_CHANNEL, stream_key(scope.tenant_id, stream))
+    if event.ends_access:
+        key = access_key(event.ends_access_of or scope.tenant_id)
+        await scope.conn.execute(NOTIFY_STREAM, LIVE_CHANNEL, key)
     return event_id
+
+
+def stream_key(tenant_id: UUID, stream: str) -> str:
+    """Under what it is told that a stream grew."""
+    return f"{tenant_id}/{stream}"
+
+
+def access_key(whose: UUID) -> str:
+    """Under what it is told that the access of a user, or of a tenant's people, may be over."""
+    return f"{ACCESS}{whose}"
 
 
 def stored_event(row: Any) -> StoredEvent:

@@ -22,6 +22,7 @@ class ProjectUpdated(Event, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "project.updated"
     area: ClassVar[str] = "project"
+    ends_access: ClassVar[bool] = True
     project_id: UUID
     changed: list[str]
 
@@ -31,6 +32,7 @@ class ProjectDeleted(Event, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "project.deleted"
     area: ClassVar[str] = "project"
+    ends_access: ClassVar[bool] = True
     project_id: UUID
     project_name: str
     hosted: bool
@@ -41,6 +43,7 @@ class ProjectMemberSet(Event, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "project.member_set"
     area: ClassVar[str] = "project"
+    ends_access: ClassVar[bool] = True
     project_id: UUID
     user_id: UUID
     role: str
@@ -50,6 +53,7 @@ class ProjectMemberSet(Event, frozen=True, kw_only=True):
 class ProjectMemberRemoved(Event, frozen=True, kw_only=True):
     name: ClassVar[str] = "project.member_removed"
     area: ClassVar[str] = "project"
+    ends_access: ClassVar[bool] = True
     project_id: UUID
     user_id: UUID
     role: str

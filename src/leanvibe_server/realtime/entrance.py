@@ -7,7 +7,7 @@ Source: RFC 6455, section 10.2.
 """
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -20,61 +20,73 @@ from leanvibe_server.kernel.access import (
     check_permission,
     scope_of,
 )
-from leanvibe_server.kernel.errors import AppError, Forbidden, NotFound, Unauthorized
+from leanvibe_server.kernel.errors import Forbidden, Unauthorized
 from leanvibe_server.kernel.ids import parse_id
 from leanvibe_server.kernel.request import Credentials, Visit, visit_of
+from leanvibe_server.kernel.scope import Scope
 
 SUBPROTOCOL = "bearer"
 _JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+")
 
 
-async def admit(socket: WebSocket, task_id: str) -> tuple[Admission, UUID]:
-    """Let the caller in who may read this task; returns its id too.
+@dataclass(frozen=True)
+class Pass:
+    """With what a stream was opened, to be looked at again for as long as it is open."""
+
+    gate: Gate
+    credentials: Credentials
+    task_id: UUID
+    tenant_id: UUID
+    concerned: frozenset[UUID]
+
+    @classmethod
+    def of(
+        cls, gate: Gate, credentials: Credentials, caller: Admission | Scope, task_id: UUID
+    ) -> "Pass":
+        """The pass of an admitted caller. What is taken from them, from their tenant or from the
+        one they act for, concerns it."""
+        of_caller = (caller.tenant_id, caller.home_tenant_id, caller.actor.id)
+        concerned = frozenset(one for one in of_caller if one is not None)
+        return cls(gate, replace(credentials, again=True), task_id, caller.tenant_id, concerned)
+
+    async def check(self) -> None:
+        """Whether this would open the stream now: not after a sign-out, a revocation, a tighter
+        policy, or a role or project that was taken away.
+
+        Raises: Unauthorized, Forbidden, NotFound, and what the gate raises.
+        """
+        visit = self.credentials.visit
+        admission = await self.gate.admit(visit.house, self.credentials)
+        try:
+            await _check(visit, admission, self.task_id)
+        finally:
+            await admission.transaction.rollback()
+
+
+async def admit(socket: WebSocket, task_id: str) -> tuple[Admission, Pass]:
+    """Let the caller in who may read this task.
 
     Raises: Unauthorized, Forbidden, NotFound, and what the gate raises.
     """
     visit = visit_of(socket.scope)
     gate: Gate = socket.app.state.gate
-    admission = await gate.admit(visit.house, _credentials(socket, visit))
+    credentials = _credentials(socket, visit)
+    admission = await gate.admit(visit.house, credentials)
     try:
-        check_permission(admission, Permission.TASK_READ, on_project=True)
         found = parse_id(task_id, "task")
-        await guard(visit, admission, found)
+        await _check(visit, admission, found)
     except BaseException:
         await admission.transaction.rollback()
         raise
-    return admission, found
+    return admission, Pass.of(gate, credentials, admission, found)
 
 
-async def guard(visit: Visit, admission: Admission, task_id: UUID) -> None:
-    """Refuse who may not know of the task. Raises: NotFound, Forbidden."""
+async def _check(visit: Visit, admission: Admission, task_id: UUID) -> None:
+    """Refuse who may not watch the task. Raises: NotFound, Forbidden."""
+    check_permission(admission, Permission.TASK_READ, on_project=True)
     house = visit.house
     scope = scope_of(house, admission, visit.request_id, wanted=Permission.TASK_READ)
     await house.guards["task"](scope, task_id)
-
-
-async def still_admitted(gate: Gate, credentials: Credentials, task_id: UUID) -> bool:
-    """Whether a credential that opened a stream would open it now: not after a sign-out, a
-    revocation, or a role that may no longer read."""
-    try:
-        admission = await gate.admit(credentials.visit.house, replace(credentials, again=True))
-    except (Unauthorized, Forbidden):
-        return False
-    except AppError:
-        return True
-    try:
-        check_permission(admission, Permission.TASK_READ, on_project=True)
-        await guard(credentials.visit, admission, task_id)
-    except (Forbidden, NotFound):
-        return False
-    finally:
-        await admission.transaction.rollback()
-    return True
-
-
-def credentials_of(socket: WebSocket) -> Credentials:
-    """What a WebSocket showed when it was opened."""
-    return _credentials(socket, visit_of(socket.scope))
 
 
 def offered_subprotocol(socket: WebSocket) -> str | None:

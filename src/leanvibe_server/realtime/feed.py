@@ -1,17 +1,25 @@
 """One reader's way through a stream: the state first, then what it missed, then what happens."""
 
-import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from uuid import UUID
 
 from leanvibe_server.kernel.db import Connection
 from leanvibe_server.kernel.errors import NotFound
-from leanvibe_server.kernel.events import StoredEvent, read_stream, stream_position
+from leanvibe_server.kernel.events import (
+    StoredEvent,
+    access_key,
+    read_stream,
+    stream_key,
+    stream_position,
+)
 from leanvibe_server.kernel.house import House
 from leanvibe_server.realtime import repository
-from leanvibe_server.realtime.hub import Hub
+from leanvibe_server.realtime.entrance import Pass
+from leanvibe_server.realtime.hub import Follower, Hub
 from leanvibe_server.realtime.messages import (
+    FINISHED,
     LAST_NAMES,
     Message,
     is_finished,
@@ -23,6 +31,8 @@ from leanvibe_server.realtime.messages import (
 )
 
 BATCH = 200
+# What nobody tells, such as a session that rested too long, closes a stream after so long.
+RECHECK_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -65,36 +75,60 @@ async def open_feed(
 
 
 async def follow_task(
-    hub: Hub, house: House, tenant_id: UUID, task_id: UUID, *, after: UUID | None, patience_s: float
+    hub: Hub, house: House, reader: Pass, *, after: UUID | None
 ) -> AsyncIterator[Message | None]:
-    """The messages of one task to its end; None after each `patience_s` without any.
+    """The messages of one task to its end; None now and then while there are none.
 
-    Raises: NotFound: this tenant has no such task.
+    Nothing is told that was read before it was asked whether the reader may still see it.
+    Raises: NotFound: this tenant has no such task. And what `Pass.check` raises.
     """
-    stream = stream_of_task(task_id)
+    tenant_id, stream = reader.tenant_id, stream_of_task(reader.task_id)
+    keys = {stream_key(tenant_id, stream), *map(access_key, reader.concerned)}
     # First listen, then read: what happens in between is in one of the two.
-    with hub.follow(tenant_id, stream) as news:
+    with hub.follow(tenant_id, keys) as follower:
+        door = _Door(reader, follower)
         async with house.database.tenant(tenant_id) as conn:
-            opening = await open_feed(conn, tenant_id, task_id, after)
+            opening = await open_feed(conn, tenant_id, reader.task_id, after)
+        await door.check()
         yield opening.state
-        reader = _Reader(house, tenant_id, stream, opening.seq)
-        reader.over = opening.state["status"] in ("completed", "failed", "cancelled")
+        log = _Log(house, tenant_id, stream, opening.seq)
+        log.over = opening.state["status"] in FINISHED
         while not hub.closing:
-            news.clear()
-            for message in await reader.read():
+            follower.listen()
+            messages = await log.read()
+            await door.check()
+            for message in messages:
+                await door.check_if_in_doubt()
                 yield message
-            if reader.more:
+            if log.more:
                 continue
-            if reader.over:
-                yield await reader.last_message()
+            if log.over:
+                yield await log.last_message()
                 return
-            try:
-                await asyncio.wait_for(news.wait(), patience_s)
-            except TimeoutError:
+            if not await follower.wait(RECHECK_S):
                 yield None
 
 
-class _Reader:
+class _Door:
+    """Asks again whether a reader may see what is told."""
+
+    def __init__(self, reader: Pass, follower: Follower) -> None:
+        self._reader = reader
+        self._follower = follower
+        self._checked_s = 0.0
+
+    async def check(self) -> None:
+        self._follower.in_doubt = False
+        await self._reader.check()
+        self._checked_s = time.monotonic()
+
+    async def check_if_in_doubt(self) -> None:
+        """Ask once more where access was taken, or much time has passed, since it was asked."""
+        if self._follower.in_doubt or time.monotonic() - self._checked_s >= RECHECK_S:
+            await self.check()
+
+
+class _Log:
     """Reads a stream on from `seq`. An end is held back until it is known to be the end."""
 
     def __init__(self, house: House, tenant_id: UUID, stream: str, seq: int) -> None:

@@ -1,4 +1,5 @@
-"""One ear for a whole process: hears of every stream that grew, and wakes those who follow it.
+"""One ear for a whole process: hears of every stream that grew and of all access that may be
+over, and wakes those it concerns.
 
 Nothing but the news that there is news passes through here. What it is, each follower reads from
 the event log at its own pace, so a slow one holds nobody up and a missed call loses nothing.
@@ -6,7 +7,7 @@ the event log at its own pace, so a slow one holds nobody up and a missed call l
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 from uuid import UUID
@@ -15,7 +16,7 @@ import asyncpg
 
 from leanvibe_server.kernel.db import login_dsn
 from leanvibe_server.kernel.errors import RateLimited
-from leanvibe_server.kernel.events import LIVE_CHANNEL
+from leanvibe_server.kernel.events import ACCESS, LIVE_CHANNEL
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.log import logger
 
@@ -24,12 +25,36 @@ RECONNECT_S = 1.0
 MAX_READERS = 1_000
 
 
+class Follower:
+    """Somebody who waits for news. `in_doubt`: whether they may still see it must be asked."""
+
+    def __init__(self) -> None:
+        self._news = asyncio.Event()
+        self.in_doubt = True
+
+    def wake(self, *, in_doubt: bool) -> None:
+        self.in_doubt = self.in_doubt or in_doubt
+        self._news.set()
+
+    def listen(self) -> None:
+        """From here on, news wakes the next `wait`."""
+        self._news.clear()
+
+    async def wait(self, patience_s: float) -> bool:
+        """Wait for news; False when there was none for so long."""
+        try:
+            await asyncio.wait_for(self._news.wait(), patience_s)
+        except TimeoutError:
+            return False
+        return True
+
+
 class Hub:
     """The followers of this process by stream. Enter it to listen, leave it to send them home."""
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self._followers: dict[str, set[asyncio.Event]] = {}
+        self._followers: dict[str, set[Follower]] = {}
         self._readers: Counter[UUID] = Counter()
         self._listeners: list[asyncio.Task[None]] = []
         self.closing = False
@@ -60,19 +85,21 @@ class Hub:
             )
 
     @contextmanager
-    def follow(self, tenant_id: UUID, stream: str) -> Iterator[asyncio.Event]:
-        """An event that is set whenever the stream grows, or may have."""
+    def follow(self, tenant_id: UUID, keys: Collection[str]) -> Iterator[Follower]:
+        """A reader of the tenant, woken whenever something is told under one of the keys, or may
+        have been."""
         self._readers[tenant_id] += 1
-        key = f"{tenant_id}/{stream}"
-        news = asyncio.Event()
-        self._followers.setdefault(key, set()).add(news)
+        follower = Follower()
+        for key in keys:
+            self._followers.setdefault(key, set()).add(follower)
         try:
-            yield news
+            yield follower
         finally:
-            followers = self._followers[key]
-            followers.discard(news)
-            if not followers:
-                del self._followers[key]
+            for key in keys:
+                followers = self._followers[key]
+                followers.discard(follower)
+                if not followers:
+                    del self._followers[key]
             self._readers[tenant_id] -= 1
             if not self._readers[tenant_id]:
                 del self._readers[tenant_id]
@@ -102,11 +129,12 @@ class Hub:
         finally:
             await connection.close(timeout=2)
 
-    def _hear(self, _connection: object, _pid: int, _channel: str, key: object) -> None:
-        for news in self._followers.get(str(key), ()):
-            news.set()
+    def _hear(self, _connection: object, _pid: int, _channel: str, told: object) -> None:
+        key = str(told)
+        for follower in self._followers.get(key, ()):
+            follower.wake(in_doubt=key.startswith(ACCESS))
 
     def _wake_all(self) -> None:
         for followers in self._followers.values():
-            for news in followers:
-                news.set()
+            for follower in followers:
+                follower.wake(in_doubt=True)

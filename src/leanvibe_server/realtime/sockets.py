@@ -8,30 +8,21 @@ from uuid import UUID
 from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from leanvibe_server.kernel.access import Admission, Gate, Permission
+from leanvibe_server.kernel.access import Permission
 from leanvibe_server.kernel.errors import AppError, ServerError, envelope
 from leanvibe_server.kernel.log import logger
 from leanvibe_server.kernel.refusals import note_refusal
 from leanvibe_server.kernel.request import visit_of
-from leanvibe_server.realtime.entrance import (
-    admit,
-    credentials_of,
-    offered_subprotocol,
-    still_admitted,
-)
+from leanvibe_server.realtime.entrance import Pass, admit, offered_subprotocol
 from leanvibe_server.realtime.feed import follow_task, open_feed
 from leanvibe_server.realtime.hub import Hub
 from leanvibe_server.realtime.sse import parse_event_id
 
 # A reader that takes longer for one message is dropped; it resumes where it was.
 SEND_S = 20.0
-PATIENCE_S = 30.0
-# A credential that was revoked or ran out meanwhile closes the connection.
-RECHECK_S = 10.0
 
 NORMAL = 1000
 GOING_AWAY = 1001
-SIGNED_OUT = 4401
 TOO_SLOW = 4408
 _REASON_BYTES = 120
 
@@ -43,7 +34,7 @@ async def watch(socket: WebSocket, task_id: str) -> None:
     close with the code 4000 + status.
     """
     try:
-        admission, known, found = await _enter(socket, task_id)
+        reader, known = await _enter(socket, task_id)
     except AppError as error:
         await note_refusal(visit_of(socket.scope), error, Permission.TASK_READ)
         await _refuse(socket, error)
@@ -53,28 +44,27 @@ async def watch(socket: WebSocket, task_id: str) -> None:
         await _refuse(socket, ServerError("Something broke on our side. Try again."))
         return
     await socket.accept(subprotocol=offered_subprotocol(socket))
-    await _serve(socket, admission.tenant_id, found, known)
+    await _serve(socket, reader, known)
 
 
-async def _enter(socket: WebSocket, task_id: str) -> tuple[Admission, UUID | None, UUID]:
-    admission, found = await admit(socket, task_id)
+async def _enter(socket: WebSocket, task_id: str) -> tuple[Pass, UUID | None]:
+    admission, reader = await admit(socket, task_id)
     try:
-        visit_of(socket.scope).house.part(Hub).require_room(admission.tenant_id)
+        visit_of(socket.scope).house.part(Hub).require_room(reader.tenant_id)
         known = parse_event_id(socket.query_params.get("after"))
-        await open_feed(admission.transaction.conn, admission.tenant_id, found, known)
+        await open_feed(admission.transaction.conn, reader.tenant_id, reader.task_id, known)
     except BaseException:
         await admission.transaction.rollback()
         raise
     await admission.transaction.commit()
-    return admission, known, found
+    return reader, known
 
 
-async def _serve(socket: WebSocket, tenant_id: UUID, task_id: UUID, known: UUID | None) -> None:
+async def _serve(socket: WebSocket, reader: Pass, known: UUID | None) -> None:
     """Send until the task or the reader is done, whichever is first."""
     jobs = [
-        asyncio.create_task(_tell(socket, tenant_id, task_id, known)),
+        asyncio.create_task(_tell(socket, reader, known)),
         asyncio.create_task(_wait_for_leave(socket)),
-        asyncio.create_task(_recheck(socket, task_id)),
     ]
     try:
         done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
@@ -95,13 +85,10 @@ async def _serve(socket: WebSocket, tenant_id: UUID, task_id: UUID, known: UUID 
             await asyncio.wait_for(socket.close(code, _short(reason)), SEND_S)
 
 
-async def _tell(
-    socket: WebSocket, tenant_id: UUID, task_id: UUID, known: UUID | None
-) -> tuple[int, str]:
+async def _tell(socket: WebSocket, reader: Pass, known: UUID | None) -> tuple[int, str]:
     house = visit_of(socket.scope).house
     hub = house.part(Hub)
-    messages = follow_task(hub, house, tenant_id, task_id, after=known, patience_s=PATIENCE_S)
-    async for message in messages:
+    async for message in follow_task(hub, house, reader, after=known):
         if message is None:
             continue
         try:
@@ -121,16 +108,6 @@ async def _wait_for_leave(socket: WebSocket) -> tuple[int, str]:
         message = await socket.receive()
         if message["type"] == "websocket.disconnect":
             return 0, ""
-
-
-async def _recheck(socket: WebSocket, task_id: UUID) -> tuple[int, str]:
-    """Ask the gate again now and then; ends when it would not let the reader in any more."""
-    gate: Gate = socket.app.state.gate
-    credentials = credentials_of(socket)
-    while True:
-        await asyncio.sleep(RECHECK_S)
-        if not await still_admitted(gate, credentials, task_id):
-            return SIGNED_OUT, "This session or key has ended. Sign in again."
 
 
 async def _refuse(socket: WebSocket, error: AppError) -> None:

@@ -4,23 +4,20 @@ Source: WHATWG HTML, section 9.2.
 """
 
 import json
-import time
 from collections.abc import AsyncIterator
 from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from leanvibe_server.kernel.access import Gate
-from leanvibe_server.kernel.errors import InvalidRequest
+from leanvibe_server.kernel.errors import AppError, InvalidRequest
+from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.request import visit_of
 from leanvibe_server.kernel.scope import Scope
-from leanvibe_server.realtime.entrance import still_admitted
+from leanvibe_server.realtime.entrance import Pass
 from leanvibe_server.realtime.feed import follow_task, open_feed
 from leanvibe_server.realtime.hub import Hub
 
-KEEP_ALIVE_S = 10.0
-RECHECK_S = 5.0
 RETRY_MS = 2_000
 
 
@@ -40,8 +37,10 @@ async def stream(
     opening = await open_feed(scope.conn, scope.tenant_id, task_id, known)
     if resumed and opening.nothing_left:
         return Response(status_code=204)
+    credentials = visit_of(request.scope).credentials(cookie=True)
+    reader = Pass.of(request.app.state.gate, credentials, scope, task_id)
     return StreamingResponse(
-        _lines(scope, request, task_id, known),
+        _lines(scope.house, reader, known),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
@@ -63,25 +62,15 @@ def parse_event_id(text: str | None) -> UUID | None:
         ) from None
 
 
-async def _lines(
-    scope: Scope, request: Request, task_id: UUID, after: UUID | None
-) -> AsyncIterator[bytes]:
+async def _lines(house: House, reader: Pass, after: UUID | None) -> AsyncIterator[bytes]:
     yield f"retry: {RETRY_MS}\n\n".encode()
-    gate: Gate = request.app.state.gate
-    credentials = visit_of(request.scope).credentials(cookie=True)
-    hub = scope.house.part(Hub)
-    messages = follow_task(
-        hub, scope.house, scope.tenant_id, task_id, after=after, patience_s=KEEP_ALIVE_S
-    )
-    checked_s = time.monotonic()
-    async for message in messages:
-        if time.monotonic() - checked_s >= RECHECK_S:
-            # The browser comes again, is refused, and the page leads to the sign-in.
-            if not await still_admitted(gate, credentials, task_id):
-                return
-            checked_s = time.monotonic()
-        if message is None:
-            yield b": still here\n\n"
-            continue
-        mark = f"id: {message['event_id']}\n" if message["event_id"] else ""
-        yield f"{mark}data: {json.dumps(message, ensure_ascii=False)}\n\n".encode()
+    try:
+        async for message in follow_task(house.part(Hub), house, reader, after=after):
+            if message is None:
+                yield b": still here\n\n"
+                continue
+            mark = f"id: {message['event_id']}\n" if message["event_id"] else ""
+            yield f"{mark}data: {json.dumps(message, ensure_ascii=False)}\n\n".encode()
+    except AppError:
+        # The browser comes again, is refused, and the page leads to the sign-in.
+        return

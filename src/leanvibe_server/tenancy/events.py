@@ -24,6 +24,7 @@ class TenantUpdated(Event, frozen=True, kw_only=True):
 class TenantSuspended(Event, frozen=True, kw_only=True):
     name: ClassVar[str] = "tenant.suspended"
     public: ClassVar[bool] = True
+    ends_access: ClassVar[bool] = True
     tenant_id: UUID
     reason: str
 
@@ -41,6 +42,7 @@ class TenantDeletionScheduled(Event, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "tenant.deletion_scheduled"
     public: ClassVar[bool] = True
+    ends_access: ClassVar[bool] = True
     tenant_id: UUID
     deletes_at: datetime
     reason: str | None
@@ -56,8 +58,13 @@ class TenantDeleted(Event, frozen=True, kw_only=True):
     """Everything of a tenant is gone. Told in the platform's log: the tenant has none any more."""
 
     name: ClassVar[str] = "tenant.deleted"
+    ends_access: ClassVar[bool] = True
     deleted_tenant_id: UUID
     region: str
+
+    @property
+    def ends_access_of(self) -> UUID:
+        return self.deleted_tenant_id
 
 
 class TenantReactivated(Event, frozen=True, kw_only=True):

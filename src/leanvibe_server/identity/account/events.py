@@ -40,6 +40,7 @@ class SteppedUp(AuthEvent, frozen=True, kw_only=True):
     """Somebody proved once more who they are; the session goes on under a new name."""
 
     name: ClassVar[str] = "session.stepped_up"
+    ends_access: ClassVar[bool] = True
     user_id: UUID
     session_id: UUID
     previous_session_id: UUID

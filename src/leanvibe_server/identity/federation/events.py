@@ -18,6 +18,7 @@ class ProviderUpdated(AuthEvent, frozen=True, kw_only=True):
     """`changed` names fields only: their values may be secrets."""
 
     name: ClassVar[str] = "sso_provider.updated"
+    ends_access: ClassVar[bool] = True
     provider_id: UUID
     changed: list[str]
 
@@ -29,11 +30,13 @@ class ProviderEnabled(AuthEvent, frozen=True, kw_only=True):
 
 class ProviderDisabled(AuthEvent, frozen=True, kw_only=True):
     name: ClassVar[str] = "sso_provider.disabled"
+    ends_access: ClassVar[bool] = True
     provider_id: UUID
 
 
 class ProviderDeleted(AuthEvent, frozen=True, kw_only=True):
     name: ClassVar[str] = "sso_provider.deleted"
+    ends_access: ClassVar[bool] = True
     provider_id: UUID
     provider_name: str
     issuer: str

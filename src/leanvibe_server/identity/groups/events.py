@@ -40,4 +40,5 @@ class GroupRolesApplied(AuthEvent, frozen=True, kw_only=True):
     """People got another role by joining or leaving groups: before and after, by user."""
 
     name: ClassVar[str] = "group.roles_applied"
+    ends_access: ClassVar[bool] = True
     roles: dict[str, tuple[str, str]]

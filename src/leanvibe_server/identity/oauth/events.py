@@ -16,6 +16,7 @@ class OAuthTokenIssued(AuthEvent, frozen=True, kw_only=True):
 
 class OAuthTokenRevoked(AuthEvent, frozen=True, kw_only=True):
     name: ClassVar[str] = "oauth_token.revoked"
+    ends_access: ClassVar[bool] = True
     client_id: UUID
     user_id: UUID
     token_id: UUID

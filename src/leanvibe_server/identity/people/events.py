@@ -12,6 +12,7 @@ class UserDeleted(AuthEvent, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "user.deleted"
     public: ClassVar[bool] = True
+    ends_access: ClassVar[bool] = True
     user_id: UUID
     email: str
     role: str
@@ -28,6 +29,7 @@ class AccessEnded(AuthEvent, frozen=True, kw_only=True):
     """The access of somebody who was to stay for a time only is over."""
 
     name: ClassVar[str] = "user.access_ended"
+    ends_access: ClassVar[bool] = True
     user_id: UUID
     role: str
     expires_at: datetime

@@ -17,6 +17,7 @@ class RoleUpdated(AuthEvent, frozen=True, kw_only=True):
     """`added` and `removed` are the permissions that changed for everybody of the role."""
 
     name: ClassVar[str] = "role.updated"
+    ends_access: ClassVar[bool] = True
     role_id: UUID
     role: str
     added: list[str]
@@ -27,6 +28,7 @@ class RoleDeleted(AuthEvent, frozen=True, kw_only=True):
     """`replacement` is what the people of the role have now."""
 
     name: ClassVar[str] = "role.deleted"
+    ends_access: ClassVar[bool] = True
     role_id: UUID
     role: str
     replacement: str | None

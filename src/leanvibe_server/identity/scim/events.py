@@ -31,4 +31,5 @@ class UserDeprovisioned(AuthEvent, frozen=True, kw_only=True):
     """A provisioning client took a person out: disabled, sessions and keys ended."""
 
     name: ClassVar[str] = "user.deprovisioned"
+    ends_access: ClassVar[bool] = True
     user_id: UUID

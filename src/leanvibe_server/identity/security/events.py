@@ -9,4 +9,5 @@ class SecurityPolicyChanged(AuthEvent, frozen=True, kw_only=True):
     """`changed` maps a field to its value before and after, as text."""
 
     name: ClassVar[str] = "security_policy.changed"
+    ends_access: ClassVar[bool] = True
     changed: dict[str, tuple[str, str]]

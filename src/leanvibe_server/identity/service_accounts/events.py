@@ -18,6 +18,7 @@ class ServiceAccountUpdated(AuthEvent, frozen=True, kw_only=True):
     """`changed` maps a field to its value before and after."""
 
     name: ClassVar[str] = "service_account.updated"
+    ends_access: ClassVar[bool] = True
     user_id: UUID
     changed: dict[str, tuple[str, str]]
 
@@ -26,6 +27,7 @@ class ServiceAccountDeleted(AuthEvent, frozen=True, kw_only=True):
     """The account is gone, with its keys, clients and tokens."""
 
     name: ClassVar[str] = "service_account.deleted"
+    ends_access: ClassVar[bool] = True
     user_id: UUID
     account_name: str
 
@@ -50,5 +52,6 @@ class OAuthClientRotated(AuthEvent, frozen=True, kw_only=True):
 
 class OAuthClientRevoked(AuthEvent, frozen=True, kw_only=True):
     name: ClassVar[str] = "oauth_client.revoked"
+    ends_access: ClassVar[bool] = True
     client_id: UUID
     user_id: UUID

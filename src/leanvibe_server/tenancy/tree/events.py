@@ -28,6 +28,7 @@ class OrganizationMoved(Event, frozen=True, kw_only=True):
     """
 
     name: ClassVar[str] = "organization.moved"
+    ends_access: ClassVar[bool] = True
     moved_tenant_id: UUID
     from_parent_id: UUID | None
     to_parent_id: UUID | None
