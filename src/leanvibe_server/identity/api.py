@@ -183,7 +183,9 @@ async def create_user(
     responses=refuses(InvalidRequest, Forbidden, NotFound, Conflict),
 )
 async def change_user(
-    user_id: PathId, change: UserChange, scope: Annotated[Scope, may(Permission.USER_UPDATE)]
+    user_id: PathId,
+    change: UserChange,
+    scope: Annotated[Scope, may(Permission.USER_UPDATE, ending=True)],
 ) -> UserView:
     """Change name, role, status or the end of access.
 
@@ -226,7 +228,7 @@ async def create_api_key(
 async def list_api_keys(
     page: PageQuery,
     query: Annotated[ApiKeyQuery, Query()],
-    scope: Annotated[Scope, may(Permission.API_KEY_MANAGE)],
+    scope: Annotated[Scope, may(Permission.API_KEY_MANAGE, ending=True)],
 ) -> Page[ApiKeyView]:
     """The API keys of your tenant, without their secrets."""
     listed = await api_keys.list_keys(scope, page, query)
@@ -257,7 +259,7 @@ async def rotate_api_key(
     "/api-keys/{key_id}", status_code=204, tags=KEYS, responses=refuses(Forbidden, NotFound)
 )
 async def revoke_api_key(
-    key_id: PathId, scope: Annotated[Scope, may(Permission.API_KEY_MANAGE)]
+    key_id: PathId, scope: Annotated[Scope, may(Permission.API_KEY_MANAGE, ending=True)]
 ) -> None:
     """End an API key at once. Keys of people whose role may do more than yours are not yours to
     end: an owner ends theirs, or disables them."""

@@ -1,7 +1,8 @@
 """Breaking the glass: a platform admin looks into a tenant, says why, and both sides read it.
 
 Each request is a break of its own, so it is over with its answer; a stream is one for as long as
-it is open. Nothing can be changed.
+it is open. Nothing can be changed, but that in a tenant which is suspended sessions, keys and
+people can be put out.
 """
 
 from dataclasses import replace
@@ -40,6 +41,8 @@ async def enter(
         plan=plan,
         suspended=status != "active",
         transaction=await house.database.begin_tenant(named),
+        authenticated_at=standing.authenticated_at,
+        may_end=status != "active",
     )
 
 

@@ -170,6 +170,10 @@ class UserChange(BaseModel):
         None, description="When access ends; null for no end, which a guest must have"
     )
 
+    @property
+    def only_disables(self) -> bool:
+        return self.status == "disabled" and self.model_fields_set == {"status"}
+
 
 class UserView(RowView):
     """A person in the tenant."""

@@ -17,7 +17,7 @@ from leanvibe_server.identity.repository import people as rows
 from leanvibe_server.identity.roles.service import GUEST_DAYS, require_grantable, require_over
 from leanvibe_server.identity.schemas import NewUser, UserChange
 from leanvibe_server.identity.sessions import end_all
-from leanvibe_server.kernel.access import Permission, Role
+from leanvibe_server.kernel.access import Permission, Role, lacking
 from leanvibe_server.kernel.db import Connection
 from leanvibe_server.kernel.errors import Conflict, InvalidRequest, NotFound
 from leanvibe_server.kernel.platform import PLATFORM_TENANT
@@ -176,6 +176,8 @@ async def change_user(scope: Scope, user_id: UUID, change: UserChange) -> User:
 
     Raises: NotFound, Forbidden: above one's own role. Conflict: the last owner would be gone.
     """
+    if Permission.USER_UPDATE not in scope.permissions and not change.only_disables:
+        raise lacking(Permission.USER_UPDATE, scope.actor.role)
     # Always before the user's own row: two owners who change each other then queue here.
     chiefs = await rows.lock_active_of_role(scope.conn, scope.tenant_id, chief(scope).value)
     user = await rows.lock_user(scope.conn, scope.tenant_id, user_id)

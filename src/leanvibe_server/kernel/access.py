@@ -65,12 +65,16 @@ class Permission(StrEnum):
 
 
 P = Permission
+# The kinds of actors behind credentials that nobody holds in the hand.
+KEYS = frozenset({"api_key", "oauth_client", "scim"})
 # What goes on in a tenant that is suspended or is to be deleted: reading, and leaving for good.
 READS = frozenset(
     {P.SELF, P.TENANT_READ, P.USER_READ, P.PROJECT_READ, P.PROJECT_READ_ALL, P.TASK_READ,
      P.USAGE_READ, P.AUDIT_READ, P.AUDIT_READ_ALL, P.TENANT_ADMIN, P.SECURITY_READ,
      P.TENANT_DELETE}
 )  # fmt: skip
+# Of these, a credential nobody holds in the hand looks only: there is nobody whose own it were.
+_OF_PEOPLE = frozenset({P.SELF, P.TENANT_READ, P.TENANT_ADMIN, P.TENANT_DELETE})
 
 _GUEST = frozenset({P.SELF, P.PROJECT_READ, P.TASK_READ})
 _VIEWER = _GUEST | {P.TENANT_READ, P.USAGE_READ, P.USER_READ}
@@ -115,9 +119,10 @@ class Admission:
     transaction with that tenant bound.
 
     `authenticated_at` is when the person last proved who they are in this session; None for a
-    key, which nobody holds in the hand. `project_roles` are the roles they have on projects, each
-    with its permissions there. `home_tenant_id` is set for somebody who acts for an organisation
-    below their own.
+    key, which nobody holds in the hand. `may_end` is set for a platform admin in a tenant that
+    cannot end itself what lets somebody in. `project_roles` are the roles they have on projects,
+    each with its permissions there. `home_tenant_id` is set for somebody who acts for an
+    organisation below their own.
     """
 
     actor: Actor
@@ -129,6 +134,7 @@ class Admission:
     authenticated_at: datetime | None = None
     project_roles: Mapping[str, frozenset[str]] = field(default_factory=dict)
     home_tenant_id: UUID | None = None
+    may_end: bool = False
 
 
 class Gate(Protocol):
@@ -153,13 +159,18 @@ def check_permission(
     permission: Permission,
     *,
     on_project: bool = False,
-    goes_on: bool = False,
+    reading: bool = False,
+    leaving: bool = False,
+    ending: bool = False,
 ) -> None:
     """Refuse who lacks the permission. `on_project`: to hold it on some project is enough here,
-    because the service looks again at which. `goes_on`: also in a tenant that is suspended.
+    because the service looks again at which. `reading`: nothing is changed. `leaving` and `ending`
+    are as in `may`.
 
     Raises: Forbidden: the role lacks it. TenantSuspended: a write of a suspended tenant.
     """
+    if ending and admission.may_end:
+        return
     held = permission in admission.permissions or (
         on_project
         and permission in PROJECT_PERMISSIONS
@@ -167,12 +178,20 @@ def check_permission(
     )
     if not held:
         raise lacking(permission, admission.actor.role)
-    if admission.suspended and permission not in READS and not goes_on:
+    if admission.suspended and not (reading or _goes_on(admission.actor, permission, leaving)):
         raise TenantSuspended(
             "The tenant is suspended or is to be deleted: reading and billing work, changes do "
             "not. Its owner, an organisation above it or the platform's administrators can take "
             "that back."
         )
+
+
+def _goes_on(actor: Actor, permission: Permission, leaving: bool) -> bool:
+    """What people still do in a suspended tenant: look, keep their own account in order, sign out,
+    leave. A key looks."""
+    if actor.kind in KEYS:
+        return permission in READS - _OF_PEOPLE
+    return leaving or permission in READS
 
 
 # How long a proof of identity counts as fresh. Source: NIST SP 800-63B-4, section 5.2.
@@ -245,6 +264,7 @@ def may(
     fresh: bool = False,
     on_project: bool = False,
     leaving: bool = False,
+    ending: bool = False,
 ) -> Any:
     """The way into an endpoint: a Scope for callers who hold `permission`.
 
@@ -253,7 +273,8 @@ def may(
     `on_project` also lets those in who hold it on some project only: the service behind must ask
     the projects room, which looks at the one project, or leaves out what they may not see.
     `leaving` lets it pass also in a tenant that is suspended or is to be deleted, as what its
-    people need who take their data along.
+    people need who take their data along. `ending` is what only ends what lets somebody in: in
+    such a tenant a platform admin who broke the glass does it, since its own people cannot.
     """
 
     async def enter(request: Request) -> Scope:
@@ -264,6 +285,7 @@ def may(
             fresh=fresh,
             on_project=on_project,
             leaving=leaving,
+            ending=ending,
         )
 
     return Depends(_remember(enter, permission.value))
@@ -278,13 +300,16 @@ async def _admit(
     fresh: bool = False,
     on_project: bool = False,
     leaving: bool = False,
+    ending: bool = False,
 ) -> Scope:
     visit = visit_of(request.scope)
     gate: Gate = request.app.state.gate
     admission = await gate.admit(visit.house, visit.credentials(cookie=cookie))
     visit.transaction = admission.transaction
-    goes_on = leaving or request.method in READING
-    check_permission(admission, permission, on_project=on_project, goes_on=goes_on)
+    check_permission(
+        admission, permission, on_project=on_project, reading=request.method in READING,
+        leaving=leaving, ending=ending,
+    )  # fmt: skip
     if fresh:
         check_fresh(admission, permission, visit.house.clock.now())
     scope = scope_of(visit.house, admission, visit.request_id, wanted=permission)

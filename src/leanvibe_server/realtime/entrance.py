@@ -83,7 +83,7 @@ async def admit(socket: WebSocket, task_id: str) -> tuple[Admission, Pass]:
 
 async def _check(visit: Visit, admission: Admission, task_id: UUID) -> None:
     """Refuse who may not watch the task. Raises: NotFound, Forbidden."""
-    check_permission(admission, Permission.TASK_READ, on_project=True)
+    check_permission(admission, Permission.TASK_READ, on_project=True, reading=True)
     house = visit.house
     scope = scope_of(house, admission, visit.request_id, wanted=Permission.TASK_READ)
     await house.guards["task"](scope, task_id)

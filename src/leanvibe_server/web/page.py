@@ -293,8 +293,10 @@ def page(
         admission, scope, shell = await _admit(request, visit, wanted=permission)
         opened = await _open(request, shell)
         if not (abroad and admission.home_tenant_id is not None):
-            goes_on = leaving or request.method in READING
-            check_permission(admission, permission, on_project=on_project, goes_on=goes_on)
+            reading = request.method in READING
+            check_permission(
+                admission, permission, on_project=on_project, reading=reading, leaving=leaving
+            )
         if fresh:
             check_fresh(admission, permission, scope.now)
         return ScopedPage(**vars(opened), scope=scope)

@@ -151,7 +151,7 @@ async def sign_out_everywhere(
     "/users/{user_id}/sessions", tags=PEOPLE, responses=refuses(Unauthorized, Forbidden, NotFound)
 )
 async def list_sessions_of(
-    user_id: PathId, scope: Annotated[Scope, may(Permission.USER_UPDATE)]
+    user_id: PathId, scope: Annotated[Scope, may(Permission.USER_UPDATE, ending=True)]
 ) -> SessionList:
     """The live sessions of one person of your tenant, oldest first."""
     return await others.describe_sessions(scope, user_id)
@@ -161,7 +161,7 @@ async def list_sessions_of(
     "/users/{user_id}/sessions", tags=PEOPLE, responses=refuses(Unauthorized, Forbidden, NotFound)
 )
 async def end_sessions_of(
-    user_id: PathId, scope: Annotated[Scope, may(Permission.USER_UPDATE)]
+    user_id: PathId, scope: Annotated[Scope, may(Permission.USER_UPDATE, ending=True)]
 ) -> EndedSessions:
     """Sign one person of your tenant out everywhere."""
     return await others.end_every(scope, user_id)
@@ -173,7 +173,9 @@ async def end_sessions_of(
     responses=refuses(Unauthorized, Forbidden, NotFound),
 )
 async def end_session_of(
-    user_id: PathId, session_id: PathId, scope: Annotated[Scope, may(Permission.USER_UPDATE)]
+    user_id: PathId,
+    session_id: PathId,
+    scope: Annotated[Scope, may(Permission.USER_UPDATE, ending=True)],
 ) -> Success:
     """End one session of one person of your tenant."""
     return await others.end_one(scope, user_id, session_id)

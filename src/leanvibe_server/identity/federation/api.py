@@ -39,6 +39,7 @@ router = Router()
 SSO: list[str | Enum] = ["Single sign-on"]
 GUEST = visitor(Reason.SIGN_IN)
 MANAGE = may(Permission.SECURITY_MANAGE, fresh=True)
+END = may(Permission.SECURITY_MANAGE, fresh=True, ending=True)
 MANAGE_OUTSIDE = may_go_out(Permission.SECURITY_MANAGE, fresh=True)
 
 
@@ -119,7 +120,7 @@ async def enable_provider(provider_id: PathId, scope: Annotated[Scope, MANAGE]) 
     tags=SSO,
     responses=refuses(Forbidden, StepUpRequired, NotFound),
 )
-async def disable_provider(provider_id: PathId, scope: Annotated[Scope, MANAGE]) -> ProviderView:
+async def disable_provider(provider_id: PathId, scope: Annotated[Scope, END]) -> ProviderView:
     """Let nobody sign in by this provider. Sessions it opened end at once."""
     return service.view(scope.house, await service.disable(scope, provider_id))
 

@@ -23,6 +23,7 @@ router = Router(prefix="/scim", tags=["Provisioning"])
 street_router = Router(prefix="/scim/v2/{tenant_slug}", include_in_schema=False)
 
 Manager = Annotated[Scope, may(Permission.SCIM_MANAGE)]
+Ender = Annotated[Scope, may(Permission.SCIM_MANAGE, ending=True)]
 FreshManager = Annotated[Scope, may(Permission.SCIM_MANAGE, fresh=True)]
 Caller = Annotated[Provisioner, provisioner()]
 Resource = Annotated[dict[str, Any], Body()]
@@ -48,14 +49,14 @@ async def create_scim_token(new: NewScimToken, scope: FreshManager) -> CreatedSc
 
 
 @router.get("/tokens", responses=refuses(Forbidden))
-async def list_scim_tokens(page: PageQuery, scope: Manager) -> Page[ScimTokenView]:
+async def list_scim_tokens(page: PageQuery, scope: Ender) -> Page[ScimTokenView]:
     """The tokens of your tenant, without their secrets."""
     listed = await tokens.list_tokens(scope, page)
     return page_of(listed, page, ScimTokenView.from_row, lambda token: token.id)
 
 
 @router.delete("/tokens/{token_id}", status_code=204, responses=refuses(NotFound))
-async def revoke_scim_token(token_id: PathId, scope: Manager) -> None:
+async def revoke_scim_token(token_id: PathId, scope: Ender) -> None:
     """End a token at once."""
     await tokens.revoke(scope, token_id)
 

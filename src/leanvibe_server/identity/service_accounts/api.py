@@ -20,6 +20,7 @@ from leanvibe_server.kernel.scope import Scope
 
 router = Router(prefix="/service-accounts", tags=["Service accounts"])
 Manager = Annotated[Scope, may(Permission.API_KEY_MANAGE)]
+Ender = Annotated[Scope, may(Permission.API_KEY_MANAGE, ending=True)]
 CHANGES = refuses(InvalidRequest, Forbidden, NotFound, Conflict)
 
 
@@ -33,7 +34,7 @@ async def create_service_account(new: NewServiceAccount, scope: Manager) -> Serv
 
 
 @router.get("", responses=refuses(Forbidden))
-async def list_service_accounts(page: PageQuery, scope: Manager) -> Page[ServiceAccountView]:
+async def list_service_accounts(page: PageQuery, scope: Ender) -> Page[ServiceAccountView]:
     """The service accounts of your tenant."""
     listed = await service.list_accounts(scope, page)
     return page_of(listed, page, ServiceAccountView.from_row, lambda account: account.id)
@@ -85,7 +86,7 @@ async def create_oauth_client(
 
 
 @router.get("/{account_id}/clients", responses=refuses(NotFound))
-async def list_oauth_clients(account_id: PathId, scope: Manager) -> OAuthClientList:
+async def list_oauth_clients(account_id: PathId, scope: Ender) -> OAuthClientList:
     """The OAuth clients of the account, without their secrets."""
     return await service.list_clients(scope, account_id)
 
@@ -108,6 +109,6 @@ async def rotate_oauth_client(
     status_code=204,
     responses=refuses(Forbidden, NotFound),
 )
-async def revoke_oauth_client(account_id: PathId, credential_id: PathId, scope: Manager) -> None:
+async def revoke_oauth_client(account_id: PathId, credential_id: PathId, scope: Ender) -> None:
     """End the client and its tokens at once."""
     await service.revoke_client(scope, account_id, credential_id)
