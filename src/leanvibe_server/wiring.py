@@ -44,6 +44,8 @@ from leanvibe_server.identity.people import endings
 from leanvibe_server.identity.roles import api as roles_api
 from leanvibe_server.identity.saml import api as saml_api
 from leanvibe_server.identity.saml import housekeeping as saml_housekeeping
+from leanvibe_server.identity.saml import refreshing as saml_refreshing
+from leanvibe_server.identity.saml import reminders as saml_reminders
 from leanvibe_server.identity.saml.protocol import SamlProtocol
 from leanvibe_server.identity.scim import api as scim_api
 from leanvibe_server.identity.scim import errors as scim_errors
@@ -115,6 +117,8 @@ SWEEPS = (
     identity_housekeeping.sweep,
     endings.sweep,
     saml_housekeeping.sweep,
+    saml_refreshing.sweep,
+    saml_reminders.sweep,
     domains.sweep,
     sweep_idempotency_keys,
     tenant_directory.sweep,

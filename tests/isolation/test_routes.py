@@ -10,7 +10,10 @@ import pytest
 from fastapi.routing import APIRoute
 
 from leanvibe_server.identity import service as identity
+from leanvibe_server.identity.federation.models import SsoProvider
 from leanvibe_server.identity.saml.keys import ensure_keys
+from leanvibe_server.identity.saml.metadata import read_metadata
+from leanvibe_server.identity.saml.providers import stored
 from leanvibe_server.kernel.access import Role
 from leanvibe_server.kernel.scope import SYSTEM, Scope
 from leanvibe_server.wiring import Doors
@@ -18,6 +21,7 @@ from tests.given import PASSWORD, Organisation
 from tests.identity.given_providers import add_provider, link_identity, verify_domain
 from tests.identity.given_scim import add_scim_token
 from tests.identity.mfa.given_factors import pending_factor
+from tests.identity.saml.documents import NOW, metadata
 from tests.isolation.bodies import body_of, ids_in_body
 
 # Routes that anyone may call without a credential, each with its reason.
@@ -131,10 +135,19 @@ async def _things_of(client: httpx.AsyncClient, owner: Organisation) -> dict[str
         "user_id": str(owner.people["owner"].id),
         "tenant_id": str(owner.id),
         "provider_id": str(provider.id),
+        "saml_provider_id": str((await _add_saml_provider(owner)).id),
         "domain_id": str(await verify_domain(owner.house, owner, f"{owner.tenant.slug}.example")),
         "identity_id": str(await link_identity(owner.house, provider, owner.people["owner"].id)),
         "saml_key_id": str((await ensure_keys(owner.house, owner.id))[0].id),
     }
+
+
+async def _add_saml_provider(owner: Organisation) -> SsoProvider:
+    said = read_metadata(metadata().encode(), now=NOW, pinned=None, https_only=True)
+    configuration = {"settings": {}, "idp": stored(said)}
+    return await add_provider(
+        owner.house, owner, protocol="saml", type="saml", configuration=configuration
+    )
 
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")

@@ -1,17 +1,24 @@
 """SAML before a browser: the page of admins, the way in and the way out."""
 
 import re
+from datetime import timedelta
 from html import unescape
 from urllib.parse import urlsplit
 
+import asyncpg
 import httpx
 import pyotp
 import pytest
 
+from leanvibe_server.identity.saml import refreshing
+from leanvibe_server.identity.saml.keys import VALID_FOR
+from tests.conftest import FakeClock
 from tests.given import Organisation
+from tests.identity.given_mail import work_off
 from tests.identity.given_sessions import set_policy
-from tests.identity.saml.documents import IDP_ENTITY, metadata, signed_response
+from tests.identity.saml.documents import IDP_ENTITY, NOW, metadata, new_pair, signed_response
 from tests.identity.saml.provider import Connected, connect, posted
+from tests.identity.saml.publishing import ADDRESS, publish
 from tests.web.visitors import Visitor
 
 HTML = {"Accept": "text/html"}
@@ -29,6 +36,7 @@ FIELDS = {
     "provider_name": "Corp login",
     "default_role": "viewer",
     "single_logout": "on",
+    "refresh_metadata": "on",
 }
 
 
@@ -198,3 +206,26 @@ async def test_a_second_factor_is_asked_for_and_then_leads_where_one_wanted_to_g
     assert (done.status_code, done.headers["location"]) == (303, "/projects"), visitor.text
     client.cookies.delete("lv_session", domain="", path="/")
     assert (await visitor.open("/projects")).status_code == 200
+
+
+async def test_the_page_tells_of_certificates_that_end_and_of_metadata_that_cannot_be_read(
+    visitor: Visitor, acme: Organisation, clock: FakeClock, admin: asyncpg.Connection
+) -> None:
+    publish(acme.house).answer = httpx.Response(404)
+    ending = new_pair(begins=NOW - timedelta(days=300), days=320)
+    path = await add(visitor, metadata_xml=metadata(pairs=(ending,)), metadata_url=ADDRESS)
+    await visitor.open(path)
+    assert "The signing certificate of Corp login ends on" in visitor.text
+    assert "Its metadata could not be read again" not in visitor.text
+    clock.advance(minutes=5)
+    await refreshing.sweep(acme.house)
+    await work_off(acme.house, admin, refreshing.REFRESH)
+    await visitor.open(path)
+    assert "Its metadata could not be read again" in visitor.text
+    assert "address answers 404" in visitor.text
+    await visitor.open("/settings/saml")
+    assert "of your organisation ends" not in visitor.text
+    clock.advance(days=VALID_FOR.days - 10)
+    await visitor.sign_in(acme.people["owner"])
+    await visitor.open("/settings/saml")
+    assert "The SAML certificate of your organisation ends on" in visitor.text

@@ -1,6 +1,8 @@
 """The letters of the identity room."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from leanvibe_server.kernel.mail import Mail, queue_mail
 from leanvibe_server.kernel.scope import Scope
@@ -178,5 +180,45 @@ async def ownership(scope: Scope, *, to: str, organization: str, heir: str, form
             f"{organization} has a new owner",
             f"{former} has handed {organization} on LeanVibe over to {heir}, who is its owner "
             "from now on.\n\nIf you did not expect this, tell your administrators at once.\n",
+        ),
+    )
+
+
+async def provider_certificates(
+    scope: Scope,
+    *,
+    to: str,
+    provider: str,
+    provider_id: UUID,
+    added: Sequence[str],
+    all_replaced: bool,
+) -> None:
+    """Tell an administrator that an identity provider signs with certificates nobody saw before."""
+    left = "None of the certificates of before is left." if all_replaced else ""
+    await queue_mail(
+        scope,
+        Mail(
+            to,
+            f"{provider} has a new signing certificate",
+            f"The metadata of the identity provider {provider} holds new certificates, and people "
+            f"sign in by them from now on. {left}\n\nSHA-256:\n"
+            + "".join(f"{mark}\n" for mark in added)
+            + "\nCompare them with those your provider shows. If you do not know them, turn the "
+            f"provider off at once:\n{_base(scope)}/settings/sso/{provider_id}\n",
+        ),
+    )
+
+
+async def certificate_ends(
+    scope: Scope, *, to: str, what: str, at: datetime, advice: str, path: str
+) -> None:
+    """Tell an administrator that something single sign-on rests on ends soon."""
+    await queue_mail(
+        scope,
+        Mail(
+            to,
+            f"{what} ends on {at:%d %B %Y}",
+            f"{what} ends on {at:%d %B %Y, %H:%M} UTC. From then on nobody can sign in by it.\n\n"
+            f"{advice}\n\n{_base(scope)}{path}\n",
         ),
     )

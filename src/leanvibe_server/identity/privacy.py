@@ -119,6 +119,8 @@ TABLES = (
     ),
     TableData("oidc_logouts", SIGN_IN, exported=False),
     TableData("saml_messages", SIGN_IN, exported=False),
+    TableData("saml_readings", SIGN_IN),
+    TableData("saml_reminders", SIGN_IN, exported=False),
     TableData("saml_keys", SIGN_IN, withheld=_secret("private_key_sealed", "certificate")),
     TableData("sso_providers", SIGN_IN, withheld=_secret("client_secret_sealed")),
     TableData("domains", SIGN_IN, withheld=_secret("challenge")),

@@ -17,7 +17,7 @@ from leanvibe_server.identity.repository import people as rows
 from leanvibe_server.identity.roles.service import GUEST_DAYS, require_grantable, require_over
 from leanvibe_server.identity.schemas import NewUser, UserChange
 from leanvibe_server.identity.sessions import end_all
-from leanvibe_server.kernel.access import Permission, Role, lacking
+from leanvibe_server.kernel.access import ROLE_PERMISSIONS, Permission, Role, lacking
 from leanvibe_server.kernel.db import Connection
 from leanvibe_server.kernel.errors import Conflict, InvalidRequest, NotFound
 from leanvibe_server.kernel.platform import PLATFORM_TENANT
@@ -26,6 +26,8 @@ from leanvibe_server.kernel.scope import Scope
 # Access that ends by itself must end while somebody still remembers why it was given.
 LONGEST_GUEST = timedelta(days=366)
 LINKS = (RESET, VERIFY, EMAIL)
+# A letter to all who hold a right goes to so many at most.
+MAX_ADDRESSES = 50
 
 
 async def add_user(scope: Scope, new: NewUser) -> User:
@@ -297,4 +299,12 @@ def _bad_end(why: str) -> InvalidRequest:
     return InvalidRequest(
         f"expires_at {why}.",
         details={"field": "expires_at", "validation_errors": [f"expires_at: {why}"]},
+    )
+
+
+async def list_addresses_holding(scope: Scope, permission: Permission) -> list[str]:
+    """The addresses of the active people who hold a permission in the whole tenant."""
+    roles = [role.value for role, held in ROLE_PERMISSIONS.items() if permission in held]
+    return await rows.list_addresses_holding(
+        scope.conn, scope.tenant_id, permission, roles, now=scope.now, limit=MAX_ADDRESSES
     )

@@ -46,6 +46,7 @@ ATTRIBUTES = (
 )
 # Each with what holds where nothing was chosen.
 SWITCHES = (
+    ("refresh_metadata", "Read its metadata again by itself", True),
     ("idp_initiated", "Take sign-ins that begin at the provider", False),
     ("encryption_required", "Take encrypted assertions only", False),
     ("force_authn", "Have people prove themselves anew at each sign-in", False),

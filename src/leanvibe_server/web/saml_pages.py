@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
-from cryptography.hazmat.primitives.hashes import SHA256
 from fastapi import Response
 
 from leanvibe_server.entitlements.plans import plan_of
 from leanvibe_server.identity.federation.models import SAML, SsoProvider
 from leanvibe_server.identity.saml import keys, service
 from leanvibe_server.identity.saml.protocol import EXPIRES_SOON
-from leanvibe_server.identity.saml.providers import certificates_of
+from leanvibe_server.identity.saml.providers import certificates_of, fingerprint_of
+from leanvibe_server.identity.saml.reminders import End, days_left, end_of_key, ends_of_provider
 from leanvibe_server.kernel.access import Permission
 from leanvibe_server.kernel.http import PathId
 from leanvibe_server.kernel.scope import Scope
@@ -41,13 +41,24 @@ def certificate_lines(provider: SsoProvider, now: datetime) -> list[CertificateL
         return []
     return [
         CertificateLine(
-            certificate.fingerprint(SHA256()).hex(":").upper(),
+            fingerprint_of(certificate),
             certificate.not_valid_after_utc,
             certificate.not_valid_after_utc <= now,
             certificate.not_valid_after_utc <= now + EXPIRES_SOON,
         )
         for certificate in certificates_of(provider)
     ]
+
+
+def ending_of(provider: SsoProvider, now: datetime) -> list[End]:
+    """What ends within a month, or has, without which nobody signs in by a SAML provider."""
+    if provider.protocol != SAML:
+        return []
+    return [end for end in ends_of_provider(provider) if _is_near(end, now)]
+
+
+def _is_near(end: End, now: datetime) -> bool:
+    return end.at <= now or days_left(end.at, now) is not None
 
 
 @router.get(HERE)
@@ -83,5 +94,10 @@ async def _frame(scope: Scope) -> dict[str, Any]:
         "included": included,
         "ours": await service.describe(scope) if included else None,
         "soon": scope.now + EXPIRES_SOON,
+        "ending": [
+            end
+            for key in await keys.list_keys(scope)
+            if key.status == "current" and _is_near(end := end_of_key(key), scope.now)
+        ],
         "may_change": Permission.SECURITY_MANAGE in scope.permissions,
     }

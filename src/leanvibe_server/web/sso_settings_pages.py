@@ -13,6 +13,7 @@ from leanvibe_server.identity.federation.schemas import NewProvider, ProviderCha
 from leanvibe_server.identity.oidc.leaving import signed_out_uri
 from leanvibe_server.identity.oidc.logout import logout_uri
 from leanvibe_server.identity.oidc.protocol import callback_of
+from leanvibe_server.identity.saml import refreshing
 from leanvibe_server.identity.saml import service as saml
 from leanvibe_server.identity.saml.schemas import ServiceProviderView
 from leanvibe_server.kernel.access import Permission
@@ -23,7 +24,7 @@ from leanvibe_server.web import provider_form
 from leanvibe_server.web.forms import Form, fill
 from leanvibe_server.web.page import ErrandPage, ScopedPage, errand_page, page
 from leanvibe_server.web.routes import PageRouter
-from leanvibe_server.web.saml_pages import certificate_lines
+from leanvibe_server.web.saml_pages import certificate_lines, ending_of
 from leanvibe_server.web.sso_presets import PRESETS, preset_of
 
 router = PageRouter()
@@ -202,6 +203,8 @@ def _frame(kind: str) -> dict[str, Any]:
         "preset": preset,
         "kind": preset.type,
         "certificates": [],
+        "metadata": None,
+        "ending": [],
         "ours": None,
         "logout_uri": "",
         "signed_out_uri": "",
@@ -225,12 +228,15 @@ async def _new(scope: Scope, kind: str) -> dict[str, Any]:
 async def _provider(scope: Scope, provider_id: PathId) -> dict[str, Any]:
     provider = await service.require_provider(scope, provider_id)
     view = service.view(scope.house, provider)
+    ours = await _ours(scope, provider.type)
     # Google and Entra ID do not tell of a logout from behind.
     spoken = provider.type in ("okta", OIDC)
     return _frame(provider.type) | {
         "provider": view,
-        "ours": await _ours(scope, provider.type),
+        "ours": ours,
         "certificates": certificate_lines(provider, scope.now),
+        "metadata": await refreshing.describe(scope, provider.id) if ours else None,
+        "ending": ending_of(provider, scope.now),
         "values": provider_form.shown(view),
         "roles": await provider_form.role_choices(scope, view.default_role),
         "redirect_uri": view.redirect_uri,

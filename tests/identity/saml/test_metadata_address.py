@@ -1,46 +1,19 @@
 """Metadata that is read from an address: what it may be, and what its address may not."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import httpx
 import pytest
 
-from leanvibe_server.kernel.outbound import OutboundClient
 from tests.given import Organisation
 from tests.identity.saml.documents import IDP, NOW, OTHER, metadata, sign, signed_response
 from tests.identity.saml.provider import Connected, deliver
-
-ADDRESS = "https://idp.example/metadata"
-
-
-@dataclass
-class Publisher:
-    """What is at the address."""
-
-    answer: httpx.Response = field(default_factory=lambda: published(metadata()))
-    leads_to: str = "8.8.8.8"
-    asked: list[str] = field(default_factory=list)
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.asked.append(request.headers["host"])
-        return self.answer
-
-    async def resolve(self, host: str, port: int) -> Sequence[str]:
-        return (self.leads_to,)
-
-
-def published(text: str) -> httpx.Response:
-    return httpx.Response(200, text=text)
+from tests.identity.saml.publishing import ADDRESS, Publisher, publish, published
 
 
 @pytest.fixture
 def publisher(acme: Organisation) -> Publisher:
-    there = Publisher()
-    outbound = acme.house.part(OutboundClient)
-    outbound.transport, outbound.resolve = httpx.MockTransport(there), there.resolve
-    outbound.tries, outbound.allow_private = 1, False
-    return there
+    return publish(acme.house)
 
 
 async def add(

@@ -45,7 +45,7 @@ class NewProvider(BaseModel):
         default_factory=dict,
         description="`tenant` (Microsoft directory id), `domain` (Okta), `scopes`, "
         "`groups_claim`, `redirect_uris`, `newcomers`, `trust_mfa`. For SAML `metadata_url` or "
-        "`metadata_xml`, `metadata_certificate`, `newcomers`, `idp_initiated`, "
+        "`metadata_xml`, `metadata_certificate`, `refresh_metadata`, `newcomers`, `idp_initiated`, "
         "`encryption_required`, `force_authn`, `single_logout`, `trust_mfa`, `name_id_format`, "
         "`subject_attribute`, `email_attribute`, `name_attribute`, `groups_attribute`",
     )

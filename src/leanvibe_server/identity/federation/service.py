@@ -123,7 +123,7 @@ async def change(errand: Errand, provider_id: UUID, wanted: ProviderChange) -> S
         if changed:
             await scope.emit(ProviderUpdated(provider_id=provider_id, changed=changed))
         if setup is not None:
-            await _unlink_above(scope, updated)
+            await cut_links_above(scope, updated)
         if wanted.enabled is not None:
             updated = await (enable if wanted.enabled else disable)(scope, provider_id)
     return updated
@@ -140,8 +140,8 @@ def _check_lasting(before: SsoProvider, wanted: ProviderChange) -> None:
             )
 
 
-async def _unlink_above(scope: Scope, provider: SsoProvider) -> None:
-    """Cut the links of those above whoever changed what the provider is believed by: another
+async def cut_links_above(scope: Scope, provider: SsoProvider) -> None:
+    """Cut the links of those above whoever set up what the provider is believed by: another
     certificate must not lead into an owner's account. They link it again themselves."""
     for identity_id, user_id, role in await rows.list_linked(
         scope.conn, scope.tenant_id, provider.id

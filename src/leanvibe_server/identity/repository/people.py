@@ -48,6 +48,13 @@ LOCK_OWNERS = f"{ACTIVE_OF_ROLE} FOR NO KEY UPDATE"
 OWNER_ADDRESSES = """
 SELECT email FROM users WHERE tenant_id = $1 AND role = 'owner' AND status = 'active' ORDER BY id
 """
+ADDRESSES_HOLDING = """
+SELECT u.email FROM users u WHERE u.tenant_id = $1 AND u.status = 'active' AND u.kind = 'person'
+    AND (u.expires_at IS NULL OR u.expires_at > $4)
+    AND (u.role = ANY($2) OR EXISTS (SELECT 1 FROM roles r
+        WHERE r.tenant_id = u.tenant_id AND r.name = u.role AND $3 = ANY(r.permissions)))
+ORDER BY u.id LIMIT $5
+"""
 DELETE_USER_BY_EMAIL = "DELETE FROM users WHERE tenant_id = $1 AND email = $2"
 UPDATE_USER = f"""
 UPDATE users SET username = $3, role = $4, status = $5, expires_at = $6, updated_at = $7,
@@ -218,6 +225,21 @@ async def list_active_of_role(conn: Connection, tenant_id: UUID, role: str) -> l
 
 async def list_owner_addresses(conn: Connection, tenant_id: UUID) -> list[str]:
     return [row["email"] for row in await conn.fetch(OWNER_ADDRESSES, tenant_id)]
+
+
+async def list_addresses_holding(
+    conn: Connection,
+    tenant_id: UUID,
+    permission: str,
+    roles: Sequence[str],
+    *,
+    now: datetime,
+    limit: int,
+) -> list[str]:
+    """Where people with one of the roles, or with a role of the tenant's own that holds the
+    permission, get their mail."""
+    rows = await conn.fetch(ADDRESSES_HOLDING, tenant_id, list(roles), permission, now, limit)
+    return [row["email"] for row in rows]
 
 
 async def update_user(

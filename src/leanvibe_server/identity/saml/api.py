@@ -6,8 +6,13 @@ from typing import Annotated, Any
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
-from leanvibe_server.identity.saml import keys, service, stepping
-from leanvibe_server.identity.saml.schemas import SamlKeyView, SamlStepUp, ServiceProviderView
+from leanvibe_server.identity.saml import keys, refreshing, service, stepping
+from leanvibe_server.identity.saml.schemas import (
+    MetadataView,
+    SamlKeyView,
+    SamlStepUp,
+    ServiceProviderView,
+)
 from leanvibe_server.identity.schemas import TokenAnswer
 from leanvibe_server.kernel.access import Errand, Permission, may, may_go_out, visitor
 from leanvibe_server.kernel.errors import (
@@ -154,6 +159,23 @@ async def get_service_provider(
 ) -> ServiceProviderView:
     """What to enter at your identity provider, and your certificates with their ends."""
     return await service.describe(scope)
+
+
+@router.get(
+    "/auth/sso/providers/{saml_provider_id}/metadata",
+    tags=SAML,
+    responses=refuses(Unauthorized, Forbidden, NotFound),
+)
+async def get_provider_metadata(
+    saml_provider_id: PathId, scope: Annotated[Scope, may(Permission.SECURITY_READ)]
+) -> MetadataView:
+    """A SAML provider's certificates and their ends, and how reading its metadata goes.
+
+    Metadata from an address is read again by itself, once a day or as it says itself (between an
+    hour and a week). While that fails, what was read before counts on; `error` says why. By hand:
+    change the provider with empty `settings`.
+    """
+    return await refreshing.describe(scope, saml_provider_id)
 
 
 @router.post(

@@ -1,5 +1,6 @@
 """What happens to SAML keys and messages."""
 
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -43,3 +44,34 @@ class SamlLogoutReceived(AuthEvent, frozen=True, kw_only=True):
     name: ClassVar[str] = "saml.logout"
     provider_id: UUID
     sessions: int
+
+
+class SamlMetadataChanged(AuthEvent, frozen=True, kw_only=True):
+    """A provider's address gave out other metadata, which counts from now on. `changed` names its
+    parts; certificates are named by their SHA-256. `all_replaced`: none of before is left."""
+
+    name: ClassVar[str] = "saml_metadata.changed"
+    provider_id: UUID
+    changed: list[str]
+    certificates_added: list[str]
+    certificates_removed: list[str]
+    all_replaced: bool
+
+
+class SamlMetadataNotRead(AuthEvent, frozen=True, kw_only=True):
+    """A provider's metadata could not be read again: what was known before counts on."""
+
+    name: ClassVar[str] = "saml_metadata.not_read"
+    provider_id: UUID
+    reason: str
+
+
+class SamlEndNears(AuthEvent, frozen=True, kw_only=True):
+    """Something ends within `days` without which nobody signs in: a certificate or metadata of a
+    provider, or without a provider our own certificate."""
+
+    name: ClassVar[str] = "saml.end_nears"
+    provider_id: UUID | None
+    what: str
+    ends_at: datetime
+    days: int

@@ -10,7 +10,7 @@ import binascii
 from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from cryptography import x509
@@ -21,6 +21,7 @@ from leanvibe_server.identity.saml.assertions import time_of
 from leanvibe_server.identity.saml.names import DS, MD, POST, REDIRECT, SAMLP
 from leanvibe_server.identity.saml.refusals import Malformed, Refused
 from leanvibe_server.identity.saml.signature import is_signed, verified
+from leanvibe_server.identity.saml.times import parse_span
 from leanvibe_server.identity.saml.xml import Element, at_most_one, only, parse, tag, text_of
 
 MAX_CERTIFICATES = 6
@@ -40,13 +41,15 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class IdpMetadata:
-    """What is kept of an identity provider."""
+    """What is kept of an identity provider. `keep_for` is after how long it wants to be read again
+    (cacheDuration)."""
 
     entity_id: str
     sign_on: Endpoint
     logout: Endpoint | None
     certificates: tuple[x509.Certificate, ...]
     valid_until: datetime | None
+    keep_for: timedelta | None
 
 
 def read_metadata(
@@ -68,6 +71,7 @@ def read_metadata(
     if SAMLP not in role.get("protocolSupportEnumeration", "").split():
         raise Refused("the identity provider does not speak SAML 2.0")
     ends = [_require_valid(element, now) for element in (root, role)]
+    spans = [parse_span(element.get("cacheDuration", "")) for element in (root, role)]
     sign_on = _endpoint(role, "SingleSignOnService", https_only=https_only)
     if sign_on is None:
         raise Refused("the identity provider has no sign-on service with redirect or POST")
@@ -77,6 +81,7 @@ def read_metadata(
         logout=_endpoint(role, "SingleLogoutService", https_only=https_only),
         certificates=tuple(_signing_certificates(role, now)),
         valid_until=min((end for end in ends if end is not None), default=None),
+        keep_for=min((span for span in spans if span is not None), default=None),
     )
 
 

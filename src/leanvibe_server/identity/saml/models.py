@@ -60,6 +60,19 @@ class SamlRequest(msgspec.Struct, frozen=True, kw_only=True):
         return self.purpose == LOGIN and self.link_user_id is not None
 
 
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """How reading a provider's metadata again went. `error` is why it did not at `tried_at`,
+    `failures` times in a row; it is due again at `due_at`."""
+
+    tenant_id: UUID
+    provider_id: UUID
+    due_at: datetime
+    tried_at: datetime | None
+    read_at: datetime | None
+    failures: int
+    error: str | None
+
+
 class SamlSession(msgspec.Struct, frozen=True, kw_only=True):
     """What a provider calls a person and its own session. Sessions here bear the same
     `remote_session`, which is made of both, so that no index names another person's."""

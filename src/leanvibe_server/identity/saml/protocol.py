@@ -11,15 +11,17 @@ from leanvibe_server.identity import opaque
 from leanvibe_server.identity.federation.models import SsoProvider
 from leanvibe_server.identity.federation.protocols import Departure, Setup, Wish
 from leanvibe_server.identity.federation.schemas import CheckView, NewProvider
-from leanvibe_server.identity.saml import bindings, messages
+from leanvibe_server.identity.saml import bindings, importing, messages
 from leanvibe_server.identity.saml import repository as rows
 from leanvibe_server.identity.saml.addresses import PATH, SpAddresses, addresses_of
 from leanvibe_server.identity.saml.keys import SpKeys, ensure_keys, open_keys
-from leanvibe_server.identity.saml.metadata import IdpMetadata, read_certificate, read_metadata
 from leanvibe_server.identity.saml.models import LOGIN, STEP_UP, SamlRequest
 from leanvibe_server.identity.saml.names import REDIRECT
 from leanvibe_server.identity.saml.providers import (
+    KEPT,
+    METADATA,
     NAME_FORMATS,
+    READ_AT,
     SamlSettings,
     certificates_of,
     metadata_of,
@@ -27,14 +29,11 @@ from leanvibe_server.identity.saml.providers import (
     settings_of,
     stored,
 )
-from leanvibe_server.identity.saml.refusals import Refused
-from leanvibe_server.identity.saml.xml import MAX_BYTES
 from leanvibe_server.identity.visits import scope_in
 from leanvibe_server.kernel.access import Errand
 from leanvibe_server.kernel.crypto import hash_token
 from leanvibe_server.kernel.errors import Conflict, InvalidRequest
 from leanvibe_server.kernel.house import House
-from leanvibe_server.kernel.outbound import OutboundClient, Unreachable
 from leanvibe_server.kernel.request import Visit
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.tenancy.service import require_tenant
@@ -57,24 +56,35 @@ class SamlProtocol:
         Raises: InvalidRequest: naming the field. Conflict: that provider is set up already.
         """
         settings = parse_settings(wanted.settings)
-        document = await _document(errand, wanted.settings, settings)
+        document = await importing.find_document(errand.house, wanted.settings, settings)
         await ensure_keys(errand.house, errand.tenant_id)
         kept = {"settings": _shown(settings)}
         if document is None:
             if current is None:
-                raise _invalid("metadata_xml", "Give the provider's metadata_xml or metadata_url.")
-            return _setup(current.issuer, kept | {"idp": current.configuration["idp"]})
+                raise importing.invalid(
+                    "metadata_xml", "Give the provider's metadata_xml or metadata_url."
+                )
+            return _setup(
+                current.issuer,
+                kept
+                | {
+                    name: current.configuration[name]
+                    for name in KEPT
+                    if name in current.configuration
+                },
+            )
         place = "metadata_url" if wanted.settings.get("metadata_xml") is None else "metadata_xml"
-        metadata = _read(errand.house, document, settings, place=place)
+        metadata = importing.read(errand.house, document, settings, place=place)
         if current is None:
             await _require_new(errand, metadata.entity_id)
         if current is not None and metadata.entity_id != current.issuer:
-            raise _invalid(
+            raise importing.invalid(
                 place,
                 f"This is the metadata of {metadata.entity_id}, not of {current.issuer}. "
                 "Add another provider for it.",
             )
-        return _setup(metadata.entity_id, kept | {"idp": stored(metadata)})
+        read_at = errand.house.clock.now().isoformat()
+        return _setup(metadata.entity_id, kept | {METADATA: stored(metadata), READ_AT: read_at})
 
     async def test(self, errand: Errand, provider: SsoProvider) -> list[CheckView]:
         """Look at the certificates, and whether the metadata still says what was imported."""
@@ -185,51 +195,6 @@ def sign_on_request(
     )
 
 
-async def _document(
-    errand: Errand, entries: dict[str, Any], settings: SamlSettings
-) -> bytes | None:
-    """The metadata an admin sent, or what is at its address; None when neither is given."""
-    text = entries.get("metadata_xml")
-    if text is not None:
-        if not isinstance(text, str) or not text.strip():
-            raise _invalid("metadata_xml", "metadata_xml must hold the metadata's XML.")
-        return text.encode()
-    if settings.metadata_url is None:
-        return None
-    return await _fetch(errand.house, settings.metadata_url)
-
-
-async def _fetch(house: House, url: str) -> bytes:
-    if house.settings.production and not url.startswith("https://"):
-        raise _invalid("metadata_url", "metadata_url must begin with https://.")
-    try:
-        answer = await house.part(OutboundClient).request(
-            "GET", url, headers={"Accept": "application/samlmetadata+xml, application/xml"}
-        )
-    except Unreachable as error:
-        raise _invalid("metadata_url", f"The metadata cannot be fetched: {error}.") from None
-    if answer.status_code != 200:
-        raise _invalid("metadata_url", f"The metadata's address answers {answer.status_code}.")
-    if len(answer.content) > MAX_BYTES:
-        raise _invalid("metadata_url", f"The metadata is larger than {MAX_BYTES} bytes.")
-    return answer.content
-
-
-def _read(house: House, document: bytes, settings: SamlSettings, *, place: str) -> IdpMetadata:
-    try:
-        pinned = None
-        if settings.metadata_certificate is not None:
-            pinned = read_certificate(settings.metadata_certificate)
-        return read_metadata(
-            document,
-            now=house.clock.now(),
-            pinned=pinned,
-            https_only=house.settings.production,
-        )
-    except Refused as error:
-        raise _invalid(place, f"The metadata is refused: {error}.") from None
-
-
 async def _require_new(errand: Errand, entity_id: str) -> None:
     """Messages that answer nothing say no more than who they are from, so one provider at most
     bears a name. Raises: Conflict."""
@@ -275,19 +240,13 @@ async def _check_address(
 ) -> CheckView:
     """Whether the metadata's address still tells what was imported from it."""
     try:
-        document = await _fetch(errand.house, settings.metadata_url or "")
-        metadata = _read(errand.house, document, settings, place="metadata_url")
+        document = await importing.fetch(errand.house, settings.metadata_url or "")
+        metadata = importing.read(errand.house, document, settings)
     except InvalidRequest as error:
         return CheckView(name="metadata_url", ok=False, message=error.message)
     if metadata.entity_id != provider.issuer:
         message = f"The address now describes {metadata.entity_id}."
         return CheckView(name="metadata_url", ok=False, message=message)
-    same = stored(metadata) == provider.configuration["idp"]
-    told = "says what was imported" if same else "has changed: save the provider again to import it"
+    same = stored(metadata) == provider.configuration[METADATA]
+    told = "says what was imported" if same else "has changed: read it again to import it"
     return CheckView(name="metadata_url", ok=same, message=f"The metadata {told}.")
-
-
-def _invalid(field: str, message: str) -> InvalidRequest:
-    return InvalidRequest(
-        message, details={"field": field, "validation_errors": [f"settings.{field}: {message}"]}
-    )

@@ -6,9 +6,11 @@ from typing import Any, Literal
 
 import msgspec
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from leanvibe_server.identity.federation.models import Newcomers, SsoProvider
+from leanvibe_server.entitlements.plans import PLANS
+from leanvibe_server.identity.federation.models import SAML, Newcomers, SsoProvider
 from leanvibe_server.identity.saml.metadata import Endpoint, IdpMetadata
 from leanvibe_server.identity.saml.names import EMAIL_FORMAT, PERSISTENT
 from leanvibe_server.identity.saml.sp_metadata import UNSPECIFIED
@@ -17,6 +19,11 @@ from leanvibe_server.kernel.errors import InvalidRequest
 NAME_FORMATS = {"persistent": PERSISTENT, "email": EMAIL_FORMAT, "unspecified": UNSPECIFIED}
 # Given at import; what they say is kept in another form.
 PASSING = frozenset({"metadata_xml"})
+# In a provider's configuration: what its metadata said, and when that was read.
+METADATA, READ_AT = "idp", "read_at"
+KEPT = (METADATA, READ_AT)
+# The plans that hold sign-in by SAML.
+WITH_SAML = tuple(name for name, plan in PLANS.items() if SAML in plan.features)
 Attribute = str | None
 
 
@@ -26,6 +33,7 @@ class SamlSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     metadata_url: str | None = None
     metadata_certificate: str | None = None
+    refresh_metadata: bool = True
     idp_initiated: bool = False
     encryption_required: bool = False
     force_authn: bool = False
@@ -104,7 +112,7 @@ def stored(metadata: IdpMetadata) -> dict[str, Any]:
 
 def metadata_of(provider: SsoProvider) -> StoredMetadata:
     """What the provider's metadata said."""
-    return msgspec.convert(provider.configuration["idp"], StoredMetadata)
+    return msgspec.convert(provider.configuration[METADATA], StoredMetadata)
 
 
 def certificates_of(provider: SsoProvider) -> list[x509.Certificate]:
@@ -113,3 +121,14 @@ def certificates_of(provider: SsoProvider) -> list[x509.Certificate]:
         x509.load_der_x509_certificate(b64decode(text))
         for text in metadata_of(provider).certificates
     ]
+
+
+def fingerprint_of(certificate: x509.Certificate) -> str:
+    """The SHA-256 of a certificate, as people compare it."""
+    return certificate.fingerprint(hashes.SHA256()).hex(":").upper()
+
+
+def read_at_of(provider: SsoProvider) -> datetime:
+    """When the metadata that counts now was read; at the latest when the provider was changed."""
+    found = provider.configuration.get(READ_AT)
+    return provider.updated_at if found is None else datetime.fromisoformat(found)

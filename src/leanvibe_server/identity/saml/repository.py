@@ -7,13 +7,17 @@ from uuid import UUID
 
 from leanvibe_server.identity.federation.models import SsoProvider
 from leanvibe_server.identity.federation.repository import COLUMNS as PROVIDER_COLUMNS
-from leanvibe_server.identity.saml.models import SamlRequest, SamlSession, SpKey
+from leanvibe_server.identity.saml.models import Reading, SamlRequest, SamlSession, SpKey
 from leanvibe_server.kernel.db import Connection
 
 # A sign-in that waits for a second factor has no session yet.
 KEEP_UNUSED = timedelta(days=1)
+_PROVIDER_COLUMNS = ", ".join(f"p.{name.strip()}" for name in PROVIDER_COLUMNS.split(","))
 KEY_COLUMNS = """tenant_id, id, private_key_sealed, certificate, created_at, activated_at,
     retires_at"""
+_KEY_COLUMNS = ", ".join(f"k.{name.strip()}" for name in KEY_COLUMNS.split(","))
+# A certificate of ours that is younger does not end yet.
+ENDS_AFTER = timedelta(days=2 * 365)
 LIST_KEYS = f"""
 SELECT {KEY_COLUMNS} FROM saml_keys
 WHERE tenant_id = $1 AND (retires_at IS NULL OR retires_at > $2) ORDER BY created_at DESC, id DESC
@@ -80,9 +84,51 @@ PROVIDER_BY_ISSUER = f"""
 SELECT {PROVIDER_COLUMNS} FROM sso_providers
 WHERE tenant_id = $1 AND protocol = 'saml' AND issuer = $2 ORDER BY NOT enabled, id LIMIT 1
 """
+READING_COLUMNS = "tenant_id, provider_id, due_at, tried_at, read_at, failures, error"
+FIND_READING = f"""
+SELECT {READING_COLUMNS} FROM saml_readings WHERE tenant_id = $1 AND provider_id = $2
+"""
+KEEP_READING = f"""
+INSERT INTO saml_readings ({READING_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (tenant_id, provider_id) DO UPDATE SET due_at = excluded.due_at,
+    tried_at = excluded.tried_at, read_at = excluded.read_at, failures = excluded.failures,
+    error = excluded.error
+"""
+# Of the platform login only. Of several workers one gets each.
+CLAIM_READINGS = """
+INSERT INTO saml_readings (tenant_id, provider_id, due_at)
+SELECT p.tenant_id, p.id, $2
+FROM sso_providers p JOIN tenants t ON t.id = p.tenant_id
+    LEFT JOIN saml_readings r ON r.tenant_id = p.tenant_id AND r.provider_id = p.id
+WHERE p.protocol = 'saml' AND p.enabled AND t.plan = ANY($3) AND t.status <> 'deleting'
+    AND p.configuration #>> '{settings,metadata_url}' IS NOT NULL
+    AND coalesce(p.configuration #>> '{settings,refresh_metadata}', 'true') = 'true'
+    AND (r.due_at IS NULL OR r.due_at <= $1)
+ORDER BY r.due_at NULLS FIRST LIMIT $4
+ON CONFLICT (tenant_id, provider_id) DO UPDATE SET due_at = excluded.due_at
+    WHERE saml_readings.due_at <= $1
+RETURNING tenant_id, provider_id
+"""
+# Of the platform login only: tenants that people may sign in to by SAML.
+LIST_OF_ALL = f"""
+SELECT {_PROVIDER_COLUMNS} FROM sso_providers p JOIN tenants t ON t.id = p.tenant_id
+WHERE p.protocol = 'saml' AND p.enabled AND t.plan = ANY($1) AND t.status <> 'deleting'
+    AND ($2::uuid IS NULL OR p.id > $2) ORDER BY p.id LIMIT $3
+"""
+KEYS_ENDING = f"""
+SELECT {_KEY_COLUMNS} FROM saml_keys k JOIN tenants t ON t.id = k.tenant_id
+WHERE k.activated_at IS NOT NULL AND k.retires_at IS NULL AND k.created_at < $2
+    AND t.plan = ANY($1) AND t.status <> 'deleting' AND EXISTS (SELECT 1 FROM sso_providers p
+        WHERE p.tenant_id = k.tenant_id AND p.protocol = 'saml' AND p.enabled)
+"""
+NOTE_REMINDER = """
+INSERT INTO saml_reminders (tenant_id, subject, days, sent_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT DO NOTHING RETURNING days
+"""
 # Of the platform login only: what is over in every tenant.
 SWEEP = """
 WITH messages AS (DELETE FROM saml_messages WHERE expires_at < $1),
+     reminders AS (DELETE FROM saml_reminders WHERE sent_at < $1 - interval '90 days'),
      keys AS (DELETE FROM saml_keys WHERE retires_at < $1)
 DELETE FROM saml_requests WHERE expires_at < $1
 """
@@ -223,6 +269,56 @@ async def find_provider_by_issuer(
     """The SAML provider of that entity ID, an enabled one first."""
     row: Any = await conn.fetchrow(PROVIDER_BY_ISSUER, tenant_id, issuer)
     return None if row is None else SsoProvider(**row)
+
+
+async def find_reading(conn: Connection, tenant_id: UUID, provider_id: UUID) -> Reading | None:
+    row = await conn.fetchrow(FIND_READING, tenant_id, provider_id)
+    return None if row is None else Reading(**row)
+
+
+async def keep_reading(conn: Connection, reading: Reading) -> None:
+    """Keep how the last try went and when the next is due."""
+    await conn.execute(
+        KEEP_READING,
+        reading.tenant_id,
+        reading.provider_id,
+        reading.due_at,
+        reading.tried_at,
+        reading.read_at,
+        reading.failures,
+        reading.error,
+    )
+
+
+async def claim_readings(
+    conn: Connection, plans: Sequence[str], *, now: datetime, until: datetime, limit: int
+) -> list[tuple[UUID, UUID]]:
+    """Tenant and provider of metadata that is due in tenants with one of the plans; due again at
+    `until`, should nothing come of it. Of the platform login only."""
+    rows = await conn.fetch(CLAIM_READINGS, now, until, list(plans), limit)
+    return [(row["tenant_id"], row["provider_id"]) for row in rows]
+
+
+async def list_providers_of_all(
+    conn: Connection, plans: Sequence[str], *, after: UUID | None, limit: int
+) -> list[SsoProvider]:
+    """Enabled SAML providers of every tenant with one of the plans. Of the platform login only."""
+    rows = await conn.fetch(LIST_OF_ALL, list(plans), after, limit)
+    return [SsoProvider(**row) for row in rows]
+
+
+async def list_keys_ending(conn: Connection, plans: Sequence[str], *, now: datetime) -> list[SpKey]:
+    """Keys in use whose certificates are old enough to end within months, of every such tenant
+    with a SAML provider that is on. Of the platform login only."""
+    rows = await conn.fetch(KEYS_ENDING, list(plans), now - ENDS_AFTER)
+    return [SpKey(**row) for row in rows]
+
+
+async def note_reminder(
+    conn: Connection, tenant_id: UUID, subject: str, *, days: int, now: datetime
+) -> bool:
+    """Note that people are told so many days before the end; False when they have been."""
+    return await conn.fetchval(NOTE_REMINDER, tenant_id, subject, days, now) is not None
 
 
 async def sweep(conn: Connection, *, now: datetime) -> None:

@@ -2,13 +2,20 @@
 
 from uuid import UUID
 
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from pydantic import BaseModel, Field
 
+from leanvibe_server.identity.federation.models import SsoProvider
 from leanvibe_server.identity.saml.addresses import SpAddresses
 from leanvibe_server.identity.saml.keys import certificate_of
-from leanvibe_server.identity.saml.models import SpKey
+from leanvibe_server.identity.saml.models import Reading, SpKey
+from leanvibe_server.identity.saml.providers import (
+    certificates_of,
+    fingerprint_of,
+    metadata_of,
+    read_at_of,
+    settings_of,
+)
 from leanvibe_server.kernel.schemas import Timestamp
 
 
@@ -36,7 +43,7 @@ class SamlKeyView(BaseModel):
         return cls(
             id=key.id,
             status=key.status,
-            fingerprint=certificate.fingerprint(hashes.SHA256()).hex(":").upper(),
+            fingerprint=fingerprint_of(certificate),
             certificate=certificate.public_bytes(Encoding.PEM).decode(),
             created_at=key.created_at,
             valid_until=certificate.not_valid_after_utc,
@@ -63,4 +70,55 @@ class ServiceProviderView(BaseModel):
             shared_acs_url=addresses.shared_acs,
             logout_url=addresses.logout,
             certificates=[SamlKeyView.of(key) for key in keys],
+        )
+
+
+class ProviderCertificate(BaseModel):
+    """A certificate an identity provider signs with."""
+
+    fingerprint: str = Field(description="SHA-256 of the certificate, in hexadecimal")
+    valid_until: Timestamp
+
+
+class MetadataView(BaseModel):
+    """The metadata of an identity provider as it counts here, and how reading it again goes."""
+
+    provider_id: UUID
+    metadata_url: str | None
+    refreshed: bool = Field(description="Whether it is read again by itself")
+    read_at: Timestamp = Field(description="When it was last read and found good")
+    tried_at: Timestamp | None = Field(description="When that was last tried by itself")
+    next_at: Timestamp | None
+    error: str | None = Field(description="Why the last try failed; what is known counts on")
+    failures: int = Field(description="Tries in a row that failed")
+    valid_until: Timestamp | None = Field(description="The end that the metadata sets itself")
+    certificates: list[ProviderCertificate]
+
+    @classmethod
+    def of(
+        cls, provider: SsoProvider, reading: Reading | None, *, refreshed: bool
+    ) -> "MetadataView":
+        imported_at = read_at_of(provider)
+        tried_at = None if reading is None else reading.tried_at
+        # What was imported by hand since leaves no error to tell of.
+        failing = (
+            reading if reading is not None and (tried_at or imported_at) > imported_at else None
+        )
+        read_at = None if reading is None else reading.read_at
+        return cls(
+            provider_id=provider.id,
+            metadata_url=settings_of(provider).metadata_url,
+            refreshed=refreshed,
+            read_at=max(imported_at, read_at or imported_at),
+            tried_at=tried_at,
+            next_at=reading.due_at if refreshed and reading is not None else None,
+            error=None if failing is None else failing.error,
+            failures=0 if failing is None else failing.failures,
+            valid_until=metadata_of(provider).valid_until,
+            certificates=[
+                ProviderCertificate(
+                    fingerprint=fingerprint_of(one), valid_until=one.not_valid_after_utc
+                )
+                for one in certificates_of(provider)
+            ],
         )

@@ -346,15 +346,15 @@ async def _let_in(
     scope: Scope, request: SamlRequest | None, person: people.Assertion, *, kind: str
 ) -> SignedIn | None:
     """A session; or for a signed-in user a further way in, or a fresh proof in their own."""
+    if await people.require_enabled(scope, person.provider) != person.provider:
+        # Checked against what no longer holds: other certificates, other settings.
+        raise not_believed()
     if request is None:
         return await people.sign_in(scope, person, kind=kind)
     if request.link_user_id is None or request.link_session_id is None:
         return await people.sign_in(scope, person, kind=kind, next_path=request.next_path)
     user_id, session_id = request.link_user_id, request.link_session_id
     if request.purpose == STEP_UP:
-        if await people.require_enabled(scope, person.provider) != person.provider:
-            # Checked against what no longer holds: other certificates, other settings.
-            raise not_believed()
         return await stepping.go_on(scope, person, user_id=user_id, session_id=session_id)
     await link_own(scope, person, user_id=user_id, session_id=session_id)
     return None

@@ -12,6 +12,22 @@ from leanvibe_server.identity.saml.refusals import Malformed
 SKEW = timedelta(seconds=60)
 _LAST = datetime.max.replace(tzinfo=UTC) - SKEW
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z", re.ASCII)
+_SPAN = re.compile(
+    r"P(?:(\d{1,4})Y)?(?:(\d{1,4})M)?(?:(\d{1,5})D)?"
+    r"(?:T(?:(\d{1,6})H)?(?:(\d{1,8})M)?(?:(\d{1,9})(?:\.\d+)?S)?)?",
+    re.ASCII,
+)
+
+
+def parse_span(text: str) -> timedelta | None:
+    """A duration of XML Schema, with months of 30 days and years of 365; None for what is none."""
+    match = _SPAN.fullmatch(text)
+    if match is None or not any(match.groups()):
+        return None
+    years, months, days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return timedelta(
+        days=365 * years + 30 * months + days, hours=hours, minutes=minutes, seconds=seconds
+    )
 
 
 def parse_time(text: str) -> datetime:

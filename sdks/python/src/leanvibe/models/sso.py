@@ -101,6 +101,28 @@ class SamlKey(Record):
     retires_at: datetime | None = None
 
 
+class SamlProviderCertificate(Record):
+    """A certificate an identity provider signs with, by its SHA-256."""
+
+    fingerprint: str
+    valid_until: datetime
+
+
+class SamlMetadata(Record):
+    """The metadata of an identity provider, and how reading it again by itself goes."""
+
+    provider_id: str
+    metadata_url: str | None
+    refreshed: bool
+    read_at: datetime
+    tried_at: datetime | None = None
+    next_at: datetime | None = None
+    error: str | None = None
+    failures: int = 0
+    valid_until: datetime | None = None
+    certificates: list[SamlProviderCertificate]
+
+
 class SamlServiceProvider(Record):
     """What an identity provider has to know about the tenant."""
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from leanvibe._faces import Resource, Runner, endpoint
 from leanvibe._operations import Call, Operation, given, path_of, reads, reads_nothing
-from leanvibe.models import Login, SamlKey, SamlProvider, SamlServiceProvider
+from leanvibe.models import Login, SamlKey, SamlMetadata, SamlProvider, SamlServiceProvider
 from leanvibe.resources.auth import Opening
 from leanvibe.resources.sso import provider_path
 
@@ -62,6 +62,12 @@ class Saml(Resource[Runner]):
             read=reads(SamlProvider),
             body={"settings": given(metadata_xml=metadata_xml)},
         )
+
+    @endpoint
+    def metadata(self, provider_id: str | UUID) -> Call[SamlMetadata]:
+        """A provider's certificates and their ends, and how reading its metadata again goes."""
+        path = provider_path(provider_id, "metadata")
+        return Call(method="GET", path=path, read=reads(SamlMetadata))
 
     @endpoint
     def finish_step_up(self, *, saml_response: str, state: str) -> Operation[Login]:
