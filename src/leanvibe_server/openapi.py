@@ -6,6 +6,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 import leanvibe_server
+from leanvibe_server.kernel.errors import InvalidRequest
+from leanvibe_server.kernel.http import ERROR_CONTENT, Answers, refuses
 from leanvibe_server.kernel.schemas import Error
 
 SUMMARY = """
@@ -68,19 +70,24 @@ def describe(app: FastAPI) -> dict[str, Any]:
 
 
 def _mend(operation: dict[str, Any]) -> None:
-    """Bad input answers 400 in the envelope, never FastAPI's 422."""
+    """Bad input answers 400 in the envelope, never FastAPI's 422; and who may call is said."""
     responses = operation["responses"]
-    reference = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
-    if responses.pop("422", None) is not None:
-        responses.setdefault(
-            "400", {"description": "`invalid_request`: a field is wrong.", "content": reference}
-        )
-    responses["default"] = {"description": "Any refusal wears this envelope.", "content": reference}
+    responses.pop("422", None)
+    if "requestBody" in operation or any(
+        p["in"] == "query" for p in operation.get("parameters", ())
+    ):
+        known: Answers = {400: responses["400"]} if "400" in responses else {}
+        responses["400"] = refuses(InvalidRequest, beside=known)[400]
+    operation["responses"] = dict(sorted(responses.items())) | {
+        "default": {"description": "Any refusal wears this envelope.", "content": ERROR_CONTENT}
+    }
     public = operation.pop("x-public", False)
     permission = operation.get("x-permission", "public")
     if permission != "public":
         text = operation.get("description", "")
-        operation["description"] = f"{text}\n\nNeeds the permission `{permission}`.".strip()
+        proof = " and a proof of identity of the last ten minutes" * operation.pop("x-fresh", False)
+        needs = f"Needs the permission `{permission}`{proof}."
+        operation["description"] = f"{text}\n\n{needs}".strip()
     if not public:
         operation["security"] = [{"bearer": []}]
     elif permission != "public":

@@ -11,7 +11,14 @@ from uuid import UUID
 from fastapi import Depends, Request
 
 from leanvibe_server.kernel.db import Transaction
-from leanvibe_server.kernel.errors import Forbidden, StepUpRequired, TenantSuspended
+from leanvibe_server.kernel.errors import (
+    AppError,
+    Forbidden,
+    RateLimited,
+    StepUpRequired,
+    TenantSuspended,
+    Unauthorized,
+)
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.idempotency import begin_idempotent
 from leanvibe_server.kernel.platform import Reason
@@ -288,7 +295,20 @@ def may(
             ending=ending,
         )
 
-    return Depends(_remember(enter, permission.value))
+    refused = _refused(permission, fresh=fresh, leaving=leaving)
+    return Depends(_remember(enter, permission.value, refused))
+
+
+def _refused(
+    permission: Permission, *, fresh: bool = False, leaving: bool = False
+) -> tuple[type[AppError], ...]:
+    """What a way in for callers with credentials may answer by itself."""
+    refused: list[type[AppError]] = [Unauthorized, Forbidden, RateLimited]
+    if fresh:
+        refused.append(StepUpRequired)
+    if permission not in READS and not leaving:
+        refused.append(TenantSuspended)
+    return tuple(refused)
 
 
 async def _admit(
@@ -355,7 +375,7 @@ def may_go_out(permission: Permission, *, fresh: bool = False, on_project: bool 
             await transaction.commit()
         return Errand(scope)
 
-    return Depends(_remember(enter, permission.value))
+    return Depends(_remember(enter, permission.value, _refused(permission, fresh=fresh)))
 
 
 def may_go_out_or_visit(permission: Permission, reason: Reason, *, fresh: bool = False) -> Any:
@@ -372,7 +392,8 @@ def may_go_out_or_visit(permission: Permission, reason: Reason, *, fresh: bool =
             await transaction.commit()
         return Errand(scope)
 
-    return Depends(_remember(enter, f"{permission.value}, or public: {reason.name}"))
+    way_in = f"{permission.value}, or public: {reason.name}"
+    return Depends(_remember(enter, way_in, _refused(permission, fresh=fresh)))
 
 
 def visitor(reason: Reason) -> Any:
@@ -382,7 +403,7 @@ def visitor(reason: Reason) -> Any:
     async def enter(request: Request) -> Visit:
         return await _welcome(request)
 
-    return Depends(_remember(enter, f"public: {reason.name}"))
+    return Depends(_remember(enter, f"public: {reason.name}", (RateLimited,)))
 
 
 def may_or_visit(permission: Permission, reason: Reason) -> Any:
@@ -394,7 +415,8 @@ def may_or_visit(permission: Permission, reason: Reason) -> Any:
             return await _admit(request, permission, cookie=False)
         return await _welcome(request)
 
-    return Depends(_remember(enter, f"{permission.value}, or public: {reason.name}"))
+    way_in = f"{permission.value}, or public: {reason.name}"
+    return Depends(_remember(enter, way_in, _refused(permission)))
 
 
 async def _welcome(request: Request) -> Visit:
@@ -407,7 +429,9 @@ async def _welcome(request: Request) -> Visit:
 Entrance = TypeVar("Entrance", bound=Callable[[Request], Awaitable[Any]])
 
 
-def _remember(enter: Entrance, way_in: str) -> Entrance:
-    """Write on the dependency how it lets callers in, for the test that no route forgot."""
+def _remember(enter: Entrance, way_in: str, refused: tuple[type[AppError], ...]) -> Entrance:
+    """Write on the dependency how it lets callers in, for the test that no route forgot, and whom
+    it does not, for the OpenAPI text."""
     enter.way_in = way_in  # type: ignore[attr-defined]  # read by the route catalogue test
+    enter.refused = refused  # type: ignore[attr-defined]  # read by HouseRoute
     return enter

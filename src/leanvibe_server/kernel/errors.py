@@ -73,10 +73,7 @@ class Forbidden(AppError):
 
 
 class StepUpRequired(Forbidden):
-    """A sensitive change asks its caller to prove once more who they are.
-
-    `details.reason` is `step_up_required`.
-    """
+    """The last proof of identity is too old: `details.reason` is `step_up_required`."""
 
 
 class TenantSuspended(AppError):

@@ -24,6 +24,8 @@ from leanvibe_server.kernel.errors import (
     PayloadTooLarge,
     ServerError,
     ServiceUnavailable,
+    StepUpRequired,
+    TenantSuspended,
     envelope,
 )
 from leanvibe_server.kernel.idempotency import Replay, store_answer
@@ -40,6 +42,9 @@ _UNSTORABLE = (
     asyncpg.UntranslatableCharacterError,
     asyncpg.NumericValueOutOfRangeError,
 )
+
+# What every refusal looks like, for the OpenAPI text.
+ERROR_CONTENT = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 RequestHandler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -80,12 +85,11 @@ def check_text(value: Any) -> None:
         raise UnicodeError("NUL characters are not allowed")
 
 
-def _ways_in(dependant: Any) -> list[str]:
-    """How a route lets callers in, as its dependencies say."""
-    own = getattr(dependant.call, "way_in", None)
-    found = [own] if own is not None else []
+def _entrances(dependant: Any) -> list[Any]:
+    """The dependencies by which a route lets callers in."""
+    found = [dependant.call] if hasattr(dependant.call, "way_in") else []
     for inner in dependant.dependencies:
-        found += _ways_in(inner)
+        found += _entrances(inner)
     return found
 
 
@@ -105,14 +109,20 @@ class HouseRoute(APIRoute):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        way_in = next(iter(_ways_in(self.dependant)), None)
-        self._asked = _permission_in(way_in)
-        if way_in is not None:
-            permission, _, public = way_in.partition("public: ")
-            rule = {"x-permission": permission.removesuffix(", or ") or "public"}
+        entrance = next(iter(_entrances(self.dependant)), None)
+        self._asked = _permission_in(getattr(entrance, "way_in", None))
+        if entrance is not None:
+            permission, _, public = entrance.way_in.partition("public: ")
+            rule: dict[str, Any] = {"x-permission": permission.removesuffix(", or ") or "public"}
             if public:
                 rule["x-public"] = public
+            refused = getattr(entrance, "refused", ())
+            if StepUpRequired in refused:
+                rule["x-fresh"] = True
+            if self.methods == {"GET"}:
+                refused = [error for error in refused if error is not TenantSuspended]
             self.openapi_extra = {**(self.openapi_extra or {}), **rule}
+            self.responses = refuses(*refused, beside=self.responses)
 
     def get_route_handler(self) -> RequestHandler:
         run = self.within_transaction(super().get_route_handler())
@@ -192,20 +202,22 @@ class Router(APIRouter):
         super().__init__(route_class=HouseRoute, **options)
 
 
-def refuses(*errors: type[AppError]) -> dict[int | str, dict[str, Any]]:
-    """The refusals of an endpoint, for its OpenAPI text."""
-    by_status: dict[int | str, dict[str, Any]] = {}
+Answers = dict[int | str, dict[str, Any]]
+
+
+def refuses(*errors: type[AppError], beside: Answers | None = None) -> Answers:
+    """The refusals of an endpoint, for its OpenAPI text, added to the answers `beside` them.
+
+    What its way in refuses and what is wrong with its input need not be named.
+    """
+    answers = {status: dict(answer) for status, answer in (beside or {}).items()}
     for error in errors:
-        summary = (error.__doc__ or error.code).split("\n")[0]
-        entry = by_status.setdefault(
-            error.status,
-            {
-                "description": "",
-                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
-            },
-        )
-        entry["description"] = f"{entry['description']} `{error.code}`: {summary}".strip()
-    return by_status
+        first_line = (error.__doc__ or error.code).split("\n")[0]
+        summary = f"`{error.code}`: {first_line}"
+        answer = answers.setdefault(error.status, {"description": "", "content": ERROR_CONTENT})
+        if summary not in answer["description"]:
+            answer["description"] = f"{answer['description']} {summary}".strip()
+    return answers
 
 
 def error_response(request: Request, error: AppError) -> JSONResponse:

@@ -1,0 +1,37 @@
+"""The OpenAPI text tells an integrator what each route may answer."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from leanvibe_server.wiring import Doors
+
+FRESH = "a proof of identity of the last ten minutes"
+
+
+def operations(doors: Doors) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in doors.api.openapi()["paths"].items():
+        for method, operation in methods.items():
+            yield f"{method.upper()} {path}", operation
+
+
+def test_each_route_tells_what_its_way_in_refuses(doors: Doors) -> None:
+    for name, operation in operations(doors):
+        answers = operation["responses"]
+        if operation.get("x-permission", "public") != "public":
+            assert {"401", "403", "429"} <= set(answers), name
+        stale = "step_up_required" in answers.get("403", {}).get("description", "")
+        assert stale or FRESH not in operation.get("description", ""), name
+    told = dict(operations(doors))
+    assert FRESH in told["DELETE /v1/users/{user_id}"]["description"]
+    assert "tenant_suspended" in told["POST /v1/api-keys"]["responses"]["403"]["description"]
+    assert "tenant_suspended" not in told["GET /v1/api-keys"]["responses"]["403"]["description"]
+
+
+def test_bad_input_is_told_where_there_is_input_and_as_it_is_answered(doors: Doors) -> None:
+    told = dict(operations(doors))
+    assert [name for name, operation in told.items() if "422" in operation["responses"]] == []
+    assert "400" in told["POST /v1/auth/login"]["responses"]
+    assert "400" not in told["GET /v1/users/{user_id}"]["responses"]
+    token = told["POST /v1/oauth/token"]["responses"]["400"]["description"]
+    assert "`invalid_request`" in token
+    assert "`invalid_scope`" in token
