@@ -12,7 +12,7 @@ from leanvibe_server.audit.export import MEDIA_TYPE
 from leanvibe_server.audit.schemas import AuditEntry, AuditPage, ChainVerdict
 from leanvibe_server.audit.service import AuditQuestion
 from leanvibe_server.kernel.access import Errand, Permission, may, may_go_out
-from leanvibe_server.kernel.errors import Forbidden, InvalidRequest, NotFound
+from leanvibe_server.kernel.errors import NotFound
 from leanvibe_server.kernel.http import Router, refuses
 from leanvibe_server.kernel.pagination import PageQuery, PageRequest, page_of
 from leanvibe_server.kernel.scope import Scope
@@ -61,7 +61,7 @@ Question = Annotated[AuditQuestion, Depends(_question)]
 Csv = Annotated[bool, Depends(_wants_csv)]
 Reader = Annotated[Scope, may(Permission.AUDIT_READ)]
 _ANSWERS: dict[int | str, dict[str, Any]] = {
-    **refuses(InvalidRequest, Forbidden, NotFound),
+    **refuses(NotFound),
     200: {"content": {"text/csv": {"schema": {"type": "string"}}}},
 }
 
@@ -88,7 +88,7 @@ async def list_billing_audit(scope: Reader, question: Question, page: PageQuery,
     return await _answer(scope, question.in_area("billing"), page, csv=csv)
 
 
-@router.get("/admin/audit/verify", responses=refuses(Forbidden, NotFound))
+@router.get("/admin/audit/verify", responses=refuses(NotFound))
 async def verify_audit(
     errand: Annotated[Errand, may_go_out(Permission.AUDIT_READ)],
     tenant_id: Annotated[

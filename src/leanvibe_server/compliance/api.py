@@ -25,10 +25,7 @@ from leanvibe_server.compliance.schemas import (
 from leanvibe_server.kernel.access import Permission, may, visitor
 from leanvibe_server.kernel.errors import (
     Conflict,
-    Forbidden,
-    InvalidRequest,
     NotFound,
-    StepUpRequired,
 )
 from leanvibe_server.kernel.http import PathId, Router, bears_secret, refuses
 from leanvibe_server.kernel.pagination import Page, PageQuery, page_of
@@ -44,24 +41,20 @@ FreshOfficer = Annotated[Scope, may(Permission.PRIVACY_MANAGE, fresh=True)]
 LeavingOfficer = Annotated[Scope, may(Permission.PRIVACY_MANAGE, fresh=True, leaving=True)]
 
 
-@router.post(
-    "/privacy/exports",
-    status_code=201,
-    responses=refuses(Forbidden, NotFound, Conflict, StepUpRequired),
-)
+@router.post("/privacy/exports", status_code=201, responses=refuses(NotFound, Conflict))
 async def request_export(wanted: NewExport, scope: LeavingOfficer) -> ExportView:
     """Have a ZIP written of one person's data, or of the whole organisation's. Works also while
     the organisation is suspended or waits to be deleted."""
     return ExportView.of(await exports.request_export(scope, wanted.user_id), scope)
 
 
-@router.post("/auth/me/export", status_code=201, responses=refuses(Conflict, StepUpRequired))
+@router.post("/auth/me/export", status_code=201, responses=refuses(Conflict))
 async def request_own_export(scope: FreshPerson) -> ExportView:
     """Have a ZIP written of your own data."""
     return ExportView.of(await exports.request_own_export(scope), scope)
 
 
-@router.get("/privacy/exports", responses=refuses(InvalidRequest))
+@router.get("/privacy/exports")
 async def list_exports(scope: Person, page: PageQuery) -> Page[ExportView]:
     """The exports, newest first; without `privacy:manage` those of your own data."""
     rows = await exports.list_exports(scope, page)
@@ -106,34 +99,26 @@ async def download_export(
     )
 
 
-@router.post(
-    "/privacy/erasures",
-    status_code=201,
-    responses=refuses(Forbidden, NotFound, Conflict, StepUpRequired),
-)
+@router.post("/privacy/erasures", status_code=201, responses=refuses(NotFound, Conflict))
 async def erase_person(wanted: NewErasure, scope: FreshOfficer) -> ErasureView:
     """Erase a person from your organisation, at once and for good. The answer is the proof."""
     return ErasureView.of(await erasure.erase(scope, wanted.user_id), scope.house)
 
 
-@router.get("/privacy/erasures", responses=refuses(Forbidden, InvalidRequest))
+@router.get("/privacy/erasures")
 async def list_erasures(scope: Officer, page: PageQuery) -> Page[ErasureView]:
     """The erasures, newest first."""
     rows = await erasure.list_erased(scope, page)
     return page_of(rows, page, lambda row: ErasureView.of(row, scope.house), lambda row: row.id)
 
 
-@router.get("/privacy/erasures/{erasure_id}", responses=refuses(Forbidden, NotFound))
+@router.get("/privacy/erasures/{erasure_id}", responses=refuses(NotFound))
 async def read_erasure(erasure_id: PathId, scope: Officer) -> ErasureView:
     """The certificate of an erasure, and whether it is as it was signed."""
     return ErasureView.of(await erasure.require_erased(scope, erasure_id), scope.house)
 
 
-@router.post(
-    "/privacy/holds",
-    status_code=201,
-    responses=refuses(InvalidRequest, Forbidden, NotFound, Conflict, StepUpRequired),
-)
+@router.post("/privacy/holds", status_code=201, responses=refuses(NotFound, Conflict))
 async def place_hold(new: NewHold, scope: LeavingOfficer) -> HoldView:
     """Put a person, or without `user_id` the whole organisation, on legal hold: until it is
     lifted, erasure, removal, the end of retention periods and the deletion of the organisation
@@ -141,24 +126,20 @@ async def place_hold(new: NewHold, scope: LeavingOfficer) -> HoldView:
     return HoldView.from_row(await holds.place(scope, new))
 
 
-@router.get("/privacy/holds", responses=refuses(Forbidden, InvalidRequest))
+@router.get("/privacy/holds")
 async def list_holds(scope: Officer, page: PageQuery) -> Page[HoldView]:
     """The legal holds that stand, newest first. The audit log tells of those that were lifted."""
     rows = await holds.list_holds(scope, page)
     return page_of(rows, page, HoldView.from_row, lambda row: row.id)
 
 
-@router.post(
-    "/privacy/holds/{hold_id}/lift",
-    status_code=204,
-    responses=refuses(InvalidRequest, Forbidden, NotFound, StepUpRequired),
-)
+@router.post("/privacy/holds/{hold_id}/lift", status_code=204, responses=refuses(NotFound))
 async def lift_hold(hold_id: PathId, said: HoldLift, scope: LeavingOfficer) -> None:
     """End a legal hold. Nobody lifts the hold on their own data."""
     await holds.lift(scope, hold_id, said.reason)
 
 
-@router.post("/privacy/consents", status_code=201, responses=refuses(InvalidRequest, Forbidden))
+@router.post("/privacy/consents", status_code=201)
 async def record_consent(new: NewConsent, scope: Person) -> ConsentView:
     """Consent to a purpose, or withdraw it."""
     return ConsentView.from_row(
@@ -166,7 +147,7 @@ async def record_consent(new: NewConsent, scope: Person) -> ConsentView:
     )
 
 
-@router.get("/privacy/consents", responses=refuses(InvalidRequest, Forbidden))
+@router.get("/privacy/consents")
 async def list_consents(
     scope: Person,
     page: PageQuery,
@@ -178,19 +159,19 @@ async def list_consents(
     return page_of(rows, page, ConsentView.from_row, lambda row: row.id)
 
 
-@router.get("/privacy/retention", responses=refuses(Forbidden))
+@router.get("/privacy/retention")
 async def read_retention(scope: Officer) -> Periods:
     """How long rows are kept, by table."""
     return Periods.of(await retention.list_periods(scope))
 
 
-@router.patch("/privacy/retention", responses=refuses(Forbidden, InvalidRequest, StepUpRequired))
+@router.patch("/privacy/retention")
 async def change_retention(change: PeriodChange, scope: FreshOfficer) -> Periods:
     """Keep rows longer or shorter, within bounds."""
     return Periods.of(await retention.set_periods(scope, change.days))
 
 
-@router.get("/privacy/processing", responses=refuses(Forbidden))
+@router.get("/privacy/processing")
 async def read_processing(scope: Officer) -> RecordView:
     """The record of processing activities (GDPR Art. 30)."""
     return RecordView.of(await processing.read_record(scope))

@@ -28,7 +28,7 @@ router = Router(tags=["tasks"])
 _DIFF_TYPES = ("text/x-diff", "text/x-patch", "text/plain")
 
 
-@router.post("/tasks", status_code=201, responses=refuses(InvalidRequest, NotFound, QuotaExceeded))
+@router.post("/tasks", status_code=201, responses=refuses(NotFound, QuotaExceeded))
 async def create_task(
     new: NewTask, scope: Annotated[Scope, may(Permission.TASK_CREATE, on_project=True)]
 ) -> TaskView:
@@ -36,7 +36,7 @@ async def create_task(
     return await service.submit_task(scope, new)
 
 
-@router.get("/tasks", responses=refuses(InvalidRequest))
+@router.get("/tasks")
 async def list_tasks(
     page: PageQuery,
     scope: Annotated[Scope, may(Permission.TASK_READ, on_project=True)],
@@ -47,7 +47,7 @@ async def list_tasks(
     return await service.list_tasks(scope, page, status=status, project_id=project_id)
 
 
-@router.post("/tasks/batch", responses=refuses(InvalidRequest))
+@router.post("/tasks/batch")
 async def list_batch(
     batch: TaskBatch, scope: Annotated[Scope, may(Permission.TASK_READ, on_project=True)]
 ) -> TaskList:

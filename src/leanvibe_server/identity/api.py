@@ -44,10 +44,7 @@ from leanvibe_server.identity.schemas import (
 from leanvibe_server.kernel.access import Permission, may, may_or_visit, visitor
 from leanvibe_server.kernel.errors import (
     Conflict,
-    Forbidden,
-    InvalidRequest,
     NotFound,
-    RateLimited,
     ServiceUnavailable,
     TenantSuspended,
     Unauthorized,
@@ -67,11 +64,7 @@ KEYS: list[str | Enum] = ["API keys"]
 TENANTS: list[str | Enum] = ["Tenants"]
 
 
-@router.post(
-    "/auth/login",
-    tags=AUTH,
-    responses=refuses(InvalidRequest, Unauthorized, RateLimited, ServiceUnavailable),
-)
+@router.post("/auth/login", tags=AUTH, responses=refuses(Unauthorized, ServiceUnavailable))
 @bears_secret
 async def sign_in(
     request: LoginRequest, visit: Annotated[Visit, visitor(Reason.SIGN_IN)]
@@ -89,7 +82,7 @@ async def sign_in(
     return await programs.log_in(visit, request)
 
 
-@router.post("/auth/refresh", tags=AUTH, responses=refuses(Unauthorized, RateLimited))
+@router.post("/auth/refresh", tags=AUTH, responses=refuses(Unauthorized))
 @bears_secret
 async def renew(
     visit: Annotated[Visit, visitor(Reason.SIGN_IN)], request: RefreshRequest | None = None
@@ -102,13 +95,13 @@ async def renew(
     return await refresh.refresh(visit, request)
 
 
-@router.post("/auth/logout", tags=AUTH, responses=refuses(Unauthorized, Forbidden))
+@router.post("/auth/logout", tags=AUTH)
 async def sign_out(scope: Annotated[Scope, may(Permission.SELF)]) -> Success:
     """End this session. Its access and refresh tokens are refused from now on."""
     return await sessions.log_out(scope)
 
 
-@router.post("/auth/switch-tenant", tags=AUTH, responses=refuses(Unauthorized, Forbidden, NotFound))
+@router.post("/auth/switch-tenant", tags=AUTH, responses=refuses(NotFound))
 @bears_secret
 async def move(
     request: SwitchRequest, scope: Annotated[Scope, may(Permission.SELF)]
@@ -117,29 +110,25 @@ async def move(
     return await switching.switch_tenant(scope, request)
 
 
-@router.get("/auth/me", tags=AUTH, responses=refuses(Unauthorized))
+@router.get("/auth/me", tags=AUTH)
 async def get_me(scope: Annotated[Scope, may(Permission.SELF)]) -> Identity:
     """Who these credentials speak for, what they may do, and in which tenant."""
     return await me.describe_me(scope)
 
 
-@router.get("/auth/sessions", tags=AUTH, responses=refuses(Unauthorized))
+@router.get("/auth/sessions", tags=AUTH)
 async def list_sessions(scope: Annotated[Scope, may(Permission.SELF)]) -> SessionList:
     """Your live sessions, oldest first."""
     return await sessions.describe_own(scope)
 
 
-@router.delete("/auth/sessions/{session_id}", tags=AUTH, responses=refuses(Unauthorized, NotFound))
+@router.delete("/auth/sessions/{session_id}", tags=AUTH, responses=refuses(NotFound))
 async def end_session(session_id: PathId, scope: Annotated[Scope, may(Permission.SELF)]) -> Success:
     """End one of your sessions, such as that of a lost device."""
     return await sessions.end_own(scope, session_id)
 
 
-@router.post(
-    "/auth/invitations/accept",
-    tags=AUTH,
-    responses=refuses(InvalidRequest, NotFound, RateLimited, TenantSuspended),
-)
+@router.post("/auth/invitations/accept", tags=AUTH, responses=refuses(NotFound, TenantSuspended))
 async def accept_invitation(
     acceptance: Acceptance, visit: Annotated[Visit, visitor(Reason.SIGN_UP)]
 ) -> UserView:
@@ -155,12 +144,7 @@ async def verify_email(
     return await emails.verify_email(visit, verification)
 
 
-@router.post(
-    "/users",
-    status_code=201,
-    tags=PEOPLE,
-    responses=refuses(InvalidRequest, Forbidden, Conflict, QuotaExceeded, RateLimited),
-)
+@router.post("/users", status_code=201, tags=PEOPLE, responses=refuses(Conflict, QuotaExceeded))
 async def create_user(
     new: NewUser,
     caller: Annotated[Scope | Visit, may_or_visit(Permission.USER_CREATE, Reason.SIGN_UP)],
@@ -177,11 +161,7 @@ async def create_user(
     return UserView.of(await signup.register(caller, new))
 
 
-@router.patch(
-    "/users/{user_id}",
-    tags=PEOPLE,
-    responses=refuses(InvalidRequest, Forbidden, NotFound, Conflict),
-)
+@router.patch("/users/{user_id}", tags=PEOPLE, responses=refuses(NotFound, Conflict))
 async def change_user(
     user_id: PathId,
     change: UserChange,
@@ -195,11 +175,7 @@ async def change_user(
     return UserView.of(await users.change_user(scope, user_id, change))
 
 
-@router.post(
-    "/users/{user_id}/invitation",
-    tags=PEOPLE,
-    responses=refuses(Forbidden, NotFound, Conflict, RateLimited),
-)
+@router.post("/users/{user_id}/invitation", tags=PEOPLE, responses=refuses(NotFound, Conflict))
 async def invite_again(
     user_id: PathId, scope: Annotated[Scope, may(Permission.USER_CREATE)]
 ) -> UserView:
@@ -207,12 +183,7 @@ async def invite_again(
     return UserView.of(await users.invite_again(scope, user_id))
 
 
-@router.post(
-    "/api-keys",
-    status_code=201,
-    tags=KEYS,
-    responses=refuses(InvalidRequest, Forbidden, NotFound),
-)
+@router.post("/api-keys", status_code=201, tags=KEYS, responses=refuses(NotFound))
 @bears_secret
 async def create_api_key(
     new: NewApiKey, scope: Annotated[Scope, may(Permission.API_KEY_MANAGE)]
@@ -224,7 +195,7 @@ async def create_api_key(
     return await api_keys.create_key(scope, new)
 
 
-@router.get("/api-keys", tags=KEYS, responses=refuses(Unauthorized, Forbidden))
+@router.get("/api-keys", tags=KEYS)
 async def list_api_keys(
     page: PageQuery,
     query: Annotated[ApiKeyQuery, Query()],
@@ -236,10 +207,7 @@ async def list_api_keys(
 
 
 @router.post(
-    "/api-keys/{key_id}/rotate",
-    status_code=201,
-    tags=KEYS,
-    responses=refuses(InvalidRequest, Forbidden, NotFound, Conflict),
+    "/api-keys/{key_id}/rotate", status_code=201, tags=KEYS, responses=refuses(NotFound, Conflict)
 )
 @bears_secret
 async def rotate_api_key(
@@ -255,9 +223,7 @@ async def rotate_api_key(
     return await api_keys.rotate_key(scope, key_id, rotation or Rotation())
 
 
-@router.delete(
-    "/api-keys/{key_id}", status_code=204, tags=KEYS, responses=refuses(Forbidden, NotFound)
-)
+@router.delete("/api-keys/{key_id}", status_code=204, tags=KEYS, responses=refuses(NotFound))
 async def revoke_api_key(
     key_id: PathId, scope: Annotated[Scope, may(Permission.API_KEY_MANAGE, ending=True)]
 ) -> None:
@@ -266,12 +232,7 @@ async def revoke_api_key(
     await api_keys.revoke_key(scope, key_id)
 
 
-@router.post(
-    "/tenants",
-    status_code=201,
-    tags=TENANTS,
-    responses=refuses(InvalidRequest, Forbidden, Conflict, RateLimited),
-)
+@router.post("/tenants", status_code=201, tags=TENANTS, responses=refuses(Conflict))
 async def create_tenant(
     new: NewTenant,
     caller: Annotated[Scope | Visit, may_or_visit(Permission.ORGANIZATION_MANAGE, Reason.SIGN_UP)],

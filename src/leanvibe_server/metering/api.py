@@ -5,8 +5,7 @@ from typing import Annotated
 from fastapi import Query
 
 from leanvibe_server.kernel.access import Permission, may
-from leanvibe_server.kernel.errors import Forbidden, InvalidRequest, Unauthorized
-from leanvibe_server.kernel.http import Router, refuses
+from leanvibe_server.kernel.http import Router
 from leanvibe_server.kernel.pagination import PageQuery
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.metering import rollup, service
@@ -16,13 +15,13 @@ from leanvibe_server.tenancy.schemas import TenantUpdate
 router = Router(tags=["Tenants"])
 
 
-@router.get("/tenants/me/usage", responses=refuses(Unauthorized))
+@router.get("/tenants/me/usage")
 async def get_usage(scope: Annotated[Scope, may(Permission.USAGE_READ)]) -> UsageView:
     """What the tenant uses now, beside the limits of its plan."""
     return await service.describe_usage(scope)
 
 
-@router.get("/tenants/me/organizations/usage", responses=refuses(InvalidRequest, Forbidden))
+@router.get("/tenants/me/organizations/usage")
 async def get_usage_of_organizations(
     page: PageQuery, scope: Annotated[Scope, may(Permission.ORGANIZATION_MANAGE)]
 ) -> SubtreeUsage:
@@ -33,7 +32,7 @@ async def get_usage_of_organizations(
     return await rollup.describe_subtree(scope, page)
 
 
-@router.get("/tenants/me/quota-check/{quota_type}", responses=refuses(InvalidRequest, Unauthorized))
+@router.get("/tenants/me/quota-check/{quota_type}")
 async def check_quota(
     quota_type: str,
     scope: Annotated[Scope, may(Permission.USAGE_READ)],
@@ -43,13 +42,13 @@ async def check_quota(
     return await service.check_quota(scope, quota_type, amount)
 
 
-@router.get("/tenants/me/info", responses=refuses(Unauthorized))
+@router.get("/tenants/me/info")
 async def get_tenant_info(scope: Annotated[Scope, may(Permission.TENANT_READ)]) -> TenantInfo:
     """The tenant of this token: status, plan, limits and current use."""
     return await service.describe_tenant(scope)
 
 
-@router.put("/tenants/me/info", responses=refuses(InvalidRequest, Forbidden))
+@router.put("/tenants/me/info")
 async def update_tenant_info(
     change: TenantUpdate, scope: Annotated[Scope, may(Permission.TENANT_UPDATE)]
 ) -> TenantInfo:

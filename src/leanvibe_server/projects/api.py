@@ -6,7 +6,7 @@ from fastapi import Query
 
 from leanvibe_server.entitlements.errors import QuotaExceeded
 from leanvibe_server.kernel.access import Errand, Permission, may, may_go_out
-from leanvibe_server.kernel.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from leanvibe_server.kernel.errors import Conflict, NotFound
 from leanvibe_server.kernel.http import PathId, Router, refuses
 from leanvibe_server.kernel.pagination import Page, PageQuery
 from leanvibe_server.kernel.scope import Scope
@@ -24,7 +24,7 @@ from leanvibe_server.projects.schemas import (
 router = Router(tags=["projects"])
 
 
-@router.post("/projects", status_code=201, responses=refuses(InvalidRequest, QuotaExceeded))
+@router.post("/projects", status_code=201, responses=refuses(QuotaExceeded))
 async def create_project(
     new: NewProject, scope: Annotated[Scope, may(Permission.PROJECT_CREATE)]
 ) -> ProjectView:
@@ -32,7 +32,7 @@ async def create_project(
     return ProjectView.of(await service.create_project(scope, new))
 
 
-@router.get("/projects", responses=refuses(InvalidRequest))
+@router.get("/projects")
 async def list_projects(
     page: PageQuery,
     scope: Annotated[Scope, may(Permission.PROJECT_READ, on_project=True)],
@@ -50,7 +50,7 @@ async def get_project(
     return ProjectView.of(await service.require_project(scope, project_id))
 
 
-@router.patch("/projects/{project_id}", responses=refuses(InvalidRequest, NotFound, Conflict))
+@router.patch("/projects/{project_id}", responses=refuses(NotFound, Conflict))
 async def update_project(
     project_id: PathId,
     change: ProjectChange,
@@ -77,7 +77,7 @@ async def check_project(
     return await reach.check_repository(errand, project_id)
 
 
-@router.get("/users/{user_id}/projects", tags=["Users"], responses=refuses(Forbidden, NotFound))
+@router.get("/users/{user_id}/projects", tags=["Users"], responses=refuses(NotFound))
 async def list_projects_of_user(
     user_id: PathId, page: PageQuery, scope: Annotated[Scope, may(Permission.USER_READ)]
 ) -> Page[MembershipView]:
@@ -98,10 +98,7 @@ async def list_members(
     return await members.list_members(scope, project_id, page)
 
 
-@router.put(
-    "/projects/{project_id}/members/{user_id}",
-    responses=refuses(InvalidRequest, Forbidden, NotFound, Conflict),
-)
+@router.put("/projects/{project_id}/members/{user_id}", responses=refuses(NotFound, Conflict))
 async def set_member(
     project_id: PathId, user_id: PathId, member: MemberRole, scope: Sharer
 ) -> MemberView:
@@ -114,9 +111,7 @@ async def set_member(
 
 
 @router.delete(
-    "/projects/{project_id}/members/{user_id}",
-    status_code=204,
-    responses=refuses(Forbidden, NotFound),
+    "/projects/{project_id}/members/{user_id}", status_code=204, responses=refuses(NotFound)
 )
 async def remove_member(project_id: PathId, user_id: PathId, scope: Sharer) -> None:
     """Take somebody's role on the project."""

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Header, Query, Request, Response, WebSocket
 
 from leanvibe_server.kernel.access import Permission, may
-from leanvibe_server.kernel.errors import InvalidRequest, NotFound
+from leanvibe_server.kernel.errors import NotFound
 from leanvibe_server.kernel.http import PathId, Router, refuses
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.realtime import sockets, sse
@@ -29,7 +29,7 @@ async def watch_task_too(socket: WebSocket, task_id: str) -> None:
     "/tasks/{task_id}/events",
     response_class=Response,
     responses={
-        **refuses(InvalidRequest, NotFound),
+        **refuses(NotFound),
         200: {"content": {"text/event-stream": {}}, "description": "One message an event"},
         204: {"description": "The task is over and everything was told"},
     },

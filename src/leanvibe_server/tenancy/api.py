@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from leanvibe_server.kernel.access import Permission, may
-from leanvibe_server.kernel.errors import Conflict, Forbidden, NotFound
+from leanvibe_server.kernel.errors import Conflict, NotFound
 from leanvibe_server.kernel.http import PathId, Router, refuses
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.tenancy import service
@@ -23,7 +23,7 @@ async def get_tenant(
     return await service.describe_tenant(scope, tenant_id)
 
 
-@router.post("/tenants/{tenant_id}/suspend", responses=refuses(Forbidden, NotFound, Conflict))
+@router.post("/tenants/{tenant_id}/suspend", responses=refuses(NotFound, Conflict))
 async def suspend_tenant(
     tenant_id: PathId, suspension: Suspension, scope: Administrator
 ) -> TenantView:
@@ -31,7 +31,7 @@ async def suspend_tenant(
     return TenantView.of(await service.suspend(scope, tenant_id, reason=suspension.reason))
 
 
-@router.post("/tenants/{tenant_id}/reactivate", responses=refuses(Forbidden, NotFound))
+@router.post("/tenants/{tenant_id}/reactivate", responses=refuses(NotFound))
 async def reactivate_tenant(tenant_id: PathId, scope: Administrator) -> TenantView:
     """End a suspension."""
     return TenantView.of(await service.reactivate(scope, tenant_id))

@@ -8,7 +8,7 @@ from fastapi import Query
 from leanvibe_server.identity.administration import service
 from leanvibe_server.identity.administration.schemas import TenantChange
 from leanvibe_server.kernel.access import Permission, may
-from leanvibe_server.kernel.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from leanvibe_server.kernel.errors import Conflict, NotFound
 from leanvibe_server.kernel.http import PathId, Router, refuses
 from leanvibe_server.kernel.pagination import PageQuery
 from leanvibe_server.kernel.scope import Scope
@@ -23,7 +23,7 @@ Confirm = Annotated[
 Why = Annotated[str | None, Query(max_length=500, description="Kept in the audit log")]
 
 
-@router.get("/tenants", responses=refuses(InvalidRequest, Forbidden))
+@router.get("/tenants")
 async def list_tenants(
     scope: Annotated[Scope, may(Permission.TENANT_ADMIN)],
     page: PageQuery,
@@ -38,7 +38,7 @@ async def list_tenants(
     return await service.list_tenants(scope, query, page)
 
 
-@router.delete("/tenants/me", responses=refuses(InvalidRequest, Forbidden, Conflict))
+@router.delete("/tenants/me", responses=refuses(Conflict))
 async def delete_own_tenant(
     confirm: Confirm,
     scope: Annotated[Scope, may(Permission.TENANT_DELETE, fresh=True)],
@@ -47,14 +47,12 @@ async def delete_own_tenant(
     """Have your organisation deleted.
 
     It is read-only at once and gone at `deletes_at`, with everything it holds; until then an
-    owner can restore it. Its owners get a mail. Needs a proof of identity of the last ten minutes.
+    owner can restore it. Its owners get a mail.
     """
     return await service.delete_own(scope, confirm=confirm, reason=reason)
 
 
-@router.delete(
-    "/tenants/{tenant_id}", responses=refuses(InvalidRequest, Forbidden, NotFound, Conflict)
-)
+@router.delete("/tenants/{tenant_id}", responses=refuses(NotFound, Conflict))
 async def delete_tenant(
     tenant_id: PathId,
     confirm: Confirm,
@@ -65,7 +63,7 @@ async def delete_tenant(
     return await service.delete_any(scope, tenant_id, confirm=confirm, reason=reason)
 
 
-@router.post("/tenants/{tenant_id}/restore", responses=refuses(Forbidden, NotFound, Conflict))
+@router.post("/tenants/{tenant_id}/restore", responses=refuses(NotFound, Conflict))
 async def restore_tenant(
     tenant_id: PathId, scope: Annotated[Scope, may(Permission.TENANT_READ)]
 ) -> TenantView:
@@ -73,9 +71,7 @@ async def restore_tenant(
     return await service.restore(scope, tenant_id)
 
 
-@router.patch(
-    "/tenants/{tenant_id}", responses=refuses(InvalidRequest, Forbidden, NotFound, Conflict)
-)
+@router.patch("/tenants/{tenant_id}", responses=refuses(NotFound, Conflict))
 async def change_tenant(
     tenant_id: PathId,
     change: TenantChange,

@@ -8,12 +8,9 @@ from leanvibe_server.identity.federation.api import MANAGE, MANAGE_OUTSIDE, SSO
 from leanvibe_server.kernel.access import Errand, Permission, may
 from leanvibe_server.kernel.errors import (
     Conflict,
-    Forbidden,
     InvalidRequest,
     NotFound,
     ServiceUnavailable,
-    StepUpRequired,
-    Unauthorized,
 )
 from leanvibe_server.kernel.http import PathId, Router, refuses
 from leanvibe_server.kernel.pagination import Page, PageQuery, page_of
@@ -22,19 +19,14 @@ from leanvibe_server.kernel.scope import Scope
 router = Router()
 
 
-@router.post(
-    "/auth/sso/domains",
-    status_code=201,
-    tags=SSO,
-    responses=refuses(InvalidRequest, Forbidden, StepUpRequired, Conflict),
-)
+@router.post("/auth/sso/domains", status_code=201, tags=SSO, responses=refuses(Conflict))
 async def add_domain(new: NewDomain, scope: Annotated[Scope, MANAGE]) -> DomainView:
     """Note an e-mail domain to prove. The answer says which TXT record to add at your name
     servers."""
     return DomainView.of(await service.add(scope, new.domain))
 
 
-@router.get("/auth/sso/domains", tags=SSO, responses=refuses(Unauthorized, Forbidden))
+@router.get("/auth/sso/domains", tags=SSO)
 async def list_domains(
     page: PageQuery, scope: Annotated[Scope, may(Permission.SECURITY_READ)]
 ) -> Page[DomainView]:
@@ -46,7 +38,7 @@ async def list_domains(
 @router.post(
     "/auth/sso/domains/{domain_id}/verify",
     tags=SSO,
-    responses=refuses(InvalidRequest, StepUpRequired, NotFound, Conflict, ServiceUnavailable),
+    responses=refuses(InvalidRequest, NotFound, Conflict, ServiceUnavailable),
 )
 async def verify_domain(domain_id: PathId, errand: Annotated[Errand, MANAGE_OUTSIDE]) -> DomainView:
     """Look for the TXT record now.
@@ -58,10 +50,7 @@ async def verify_domain(domain_id: PathId, errand: Annotated[Errand, MANAGE_OUTS
 
 
 @router.delete(
-    "/auth/sso/domains/{domain_id}",
-    status_code=204,
-    tags=SSO,
-    responses=refuses(StepUpRequired, NotFound),
+    "/auth/sso/domains/{domain_id}", status_code=204, tags=SSO, responses=refuses(NotFound)
 )
 async def delete_domain(domain_id: PathId, scope: Annotated[Scope, MANAGE]) -> None:
     """Call a domain yours no more."""

@@ -21,12 +21,8 @@ from leanvibe_server.kernel.access import Errand, Permission, may, may_go_out, v
 from leanvibe_server.kernel.errors import (
     Conflict,
     Forbidden,
-    InvalidRequest,
     NotFound,
-    RateLimited,
     ServiceUnavailable,
-    StepUpRequired,
-    Unauthorized,
 )
 from leanvibe_server.kernel.http import PathId, Router, bears_secret, refuses
 from leanvibe_server.kernel.pagination import Page, PageQuery, page_of
@@ -43,12 +39,7 @@ END = may(Permission.SECURITY_MANAGE, fresh=True, ending=True)
 MANAGE_OUTSIDE = may_go_out(Permission.SECURITY_MANAGE, fresh=True)
 
 
-@router.post(
-    "/auth/sso/providers",
-    status_code=201,
-    tags=SSO,
-    responses=refuses(InvalidRequest, Forbidden, StepUpRequired, Conflict),
-)
+@router.post("/auth/sso/providers", status_code=201, tags=SSO, responses=refuses(Conflict))
 async def create_provider(
     new: NewProvider, errand: Annotated[Errand, MANAGE_OUTSIDE]
 ) -> ProviderView:
@@ -62,7 +53,7 @@ async def create_provider(
     return service.view(errand.house, await service.create(errand, new))
 
 
-@router.get("/auth/sso/providers", tags=SSO, responses=refuses(Unauthorized, Forbidden))
+@router.get("/auth/sso/providers", tags=SSO)
 async def list_providers(
     page: PageQuery, scope: Annotated[Scope, may(Permission.SECURITY_READ)]
 ) -> Page[ProviderView]:
@@ -71,9 +62,7 @@ async def list_providers(
     return page_of(found, page, lambda row: service.view(scope.house, row), lambda row: row.id)
 
 
-@router.get(
-    "/auth/sso/providers/{provider_id}", tags=SSO, responses=refuses(Unauthorized, NotFound)
-)
+@router.get("/auth/sso/providers/{provider_id}", tags=SSO, responses=refuses(NotFound))
 async def get_provider(
     provider_id: PathId, scope: Annotated[Scope, may(Permission.SECURITY_READ)]
 ) -> ProviderView:
@@ -81,11 +70,7 @@ async def get_provider(
     return service.view(scope.house, await service.require_provider(scope, provider_id))
 
 
-@router.patch(
-    "/auth/sso/providers/{provider_id}",
-    tags=SSO,
-    responses=refuses(InvalidRequest, Forbidden, StepUpRequired, NotFound),
-)
+@router.patch("/auth/sso/providers/{provider_id}", tags=SSO, responses=refuses(NotFound))
 async def change_provider(
     provider_id: PathId, change: ProviderChange, errand: Annotated[Errand, MANAGE_OUTSIDE]
 ) -> ProviderView:
@@ -93,11 +78,7 @@ async def change_provider(
     return service.view(errand.house, await service.change(errand, provider_id, change))
 
 
-@router.post(
-    "/auth/sso/providers/{provider_id}/test",
-    tags=SSO,
-    responses=refuses(Forbidden, StepUpRequired, NotFound),
-)
+@router.post("/auth/sso/providers/{provider_id}/test", tags=SSO, responses=refuses(NotFound))
 async def test_provider(
     provider_id: PathId, errand: Annotated[Errand, MANAGE_OUTSIDE]
 ) -> ProviderTest:
@@ -105,38 +86,27 @@ async def test_provider(
     return await service.test(errand, provider_id)
 
 
-@router.post(
-    "/auth/sso/providers/{provider_id}/enable",
-    tags=SSO,
-    responses=refuses(Forbidden, StepUpRequired, NotFound),
-)
+@router.post("/auth/sso/providers/{provider_id}/enable", tags=SSO, responses=refuses(NotFound))
 async def enable_provider(provider_id: PathId, scope: Annotated[Scope, MANAGE]) -> ProviderView:
     """Let people sign in by this provider."""
     return service.view(scope.house, await service.enable(scope, provider_id))
 
 
-@router.post(
-    "/auth/sso/providers/{provider_id}/disable",
-    tags=SSO,
-    responses=refuses(Forbidden, StepUpRequired, NotFound),
-)
+@router.post("/auth/sso/providers/{provider_id}/disable", tags=SSO, responses=refuses(NotFound))
 async def disable_provider(provider_id: PathId, scope: Annotated[Scope, END]) -> ProviderView:
     """Let nobody sign in by this provider. Sessions it opened end at once."""
     return service.view(scope.house, await service.disable(scope, provider_id))
 
 
 @router.delete(
-    "/auth/sso/providers/{provider_id}",
-    status_code=204,
-    tags=SSO,
-    responses=refuses(Forbidden, StepUpRequired, NotFound),
+    "/auth/sso/providers/{provider_id}", status_code=204, tags=SSO, responses=refuses(NotFound)
 )
 async def delete_provider(provider_id: PathId, scope: Annotated[Scope, MANAGE]) -> None:
     """Remove a provider with the links of its people. Sessions it opened end at once."""
     await service.delete(scope, provider_id)
 
 
-@router.post("/auth/discover", tags=SSO, responses=refuses(RateLimited))
+@router.post("/auth/discover", tags=SSO)
 async def discover(asked: Discovery, visit: Annotated[Visit, GUEST]) -> WaysIn:
     """By which way people with an address of this domain, or of this organisation, sign in.
 
@@ -150,7 +120,7 @@ async def discover(asked: Discovery, visit: Annotated[Visit, GUEST]) -> WaysIn:
     "/auth/sso/{provider}",
     tags=SSO,
     response_model=Redirect,
-    responses=refuses(InvalidRequest, Forbidden, NotFound, RateLimited, ServiceUnavailable),
+    responses=refuses(Forbidden, NotFound, ServiceUnavailable),
 )
 async def begin_sign_in(
     provider: str, wanted: Annotated[Begin, Query()], visit: Annotated[Visit, GUEST]
@@ -171,7 +141,7 @@ async def begin_sign_in(
     "/auth/sso/{provider}",
     tags=SSO,
     response_model=Redirect,
-    responses=refuses(InvalidRequest, Forbidden, NotFound, RateLimited, ServiceUnavailable),
+    responses=refuses(Forbidden, NotFound, ServiceUnavailable),
 )
 @bears_secret
 async def begin_sign_in_by_post(
@@ -184,11 +154,7 @@ async def begin_sign_in_by_post(
     return await entry.begin(visit, provider, wanted or query)
 
 
-@router.post(
-    "/auth/sso/{provider}/link",
-    tags=SSO,
-    responses=refuses(InvalidRequest, Forbidden, StepUpRequired, NotFound, ServiceUnavailable),
-)
+@router.post("/auth/sso/{provider}/link", tags=SSO, responses=refuses(NotFound, ServiceUnavailable))
 async def begin_link(
     provider: str,
     request: Request,
@@ -200,7 +166,7 @@ async def begin_link(
     return await entry.begin_link(visit_of(request.scope), errand, provider, wanted)
 
 
-@router.get("/auth/identities", tags=SSO, responses=refuses(Unauthorized, Forbidden))
+@router.get("/auth/identities", tags=SSO)
 async def list_identities(scope: Annotated[Scope, may(Permission.SELF)]) -> LinkedIdentities:
     """The accounts at identity providers by which you may sign in."""
     return await linking.list_own(scope)
@@ -210,7 +176,7 @@ async def list_identities(scope: Annotated[Scope, may(Permission.SELF)]) -> Link
     "/auth/identities/{identity_id}",
     status_code=204,
     tags=SSO,
-    responses=refuses(Forbidden, StepUpRequired, NotFound, Conflict),
+    responses=refuses(NotFound, Conflict),
 )
 async def unlink_identity(
     identity_id: PathId, scope: Annotated[Scope, may(Permission.SELF, fresh=True)]
@@ -219,7 +185,7 @@ async def unlink_identity(
     await linking.unlink_own(scope, identity_id)
 
 
-@router.get("/users/{user_id}/identities", tags=["Users"], responses=refuses(Forbidden, NotFound))
+@router.get("/users/{user_id}/identities", tags=["Users"], responses=refuses(NotFound))
 async def list_identities_of_user(
     user_id: PathId, scope: Annotated[Scope, may(Permission.USER_UPDATE)]
 ) -> PersonIdentities:
@@ -231,7 +197,7 @@ async def list_identities_of_user(
     "/users/{user_id}/identities/{identity_id}",
     status_code=204,
     tags=["Users"],
-    responses=refuses(Forbidden, StepUpRequired, NotFound),
+    responses=refuses(NotFound),
 )
 async def unlink_identity_of_user(
     user_id: PathId,

@@ -35,12 +35,9 @@ from leanvibe_server.kernel.access import (
 from leanvibe_server.kernel.errors import (
     Conflict,
     Forbidden,
-    InvalidRequest,
     MfaRequired,
     NotFound,
-    RateLimited,
     ServiceUnavailable,
-    StepUpRequired,
     Unauthorized,
 )
 from leanvibe_server.kernel.http import PathId, Router, bears_secret, refuses
@@ -54,17 +51,13 @@ MFA: list[str | Enum] = ["Second factors"]
 PEOPLE: list[str | Enum] = ["Users"]
 
 
-@router.get("/auth/mfa", tags=MFA, responses=refuses(Unauthorized, Forbidden))
+@router.get("/auth/mfa", tags=MFA)
 async def list_factors(scope: Annotated[Scope, may(Permission.SELF)]) -> FactorList:
     """Your second factors, how many backup codes you have left, and what is asked of you."""
     return await entering.describe(scope)
 
 
-@router.post(
-    "/auth/mfa/setup",
-    tags=MFA,
-    responses=refuses(InvalidRequest, Unauthorized, StepUpRequired, Conflict, RateLimited),
-)
+@router.post("/auth/mfa/setup", tags=MFA, responses=refuses(Conflict))
 @bears_secret
 async def set_up(
     caller: Annotated[
@@ -74,18 +67,14 @@ async def set_up(
 ) -> TotpSetup | SentSetup | KeySetup:
     """Begin to set up a second factor: an authenticator app, codes by SMS or mail, or a key.
 
-    It counts once its first code was sent to `/auth/mfa/verify`, within fifteen minutes. Needs
-    a proof of identity of the last ten minutes. Who must have a factor before they may sign in
-    sends the `mfa_token` of that sign-in instead of a session.
+    It counts once its first code was sent to `/auth/mfa/verify`, within fifteen minutes. Who must
+    have a factor before they may sign in sends the `mfa_token` of that sign-in instead of a
+    session.
     """
     return await entering.begin(caller, request or SetupRequest.model_validate({}))
 
 
-@router.post(
-    "/auth/mfa/verify",
-    tags=MFA,
-    responses=refuses(InvalidRequest, Unauthorized, Forbidden, Conflict, RateLimited),
-)
+@router.post("/auth/mfa/verify", tags=MFA, responses=refuses(Conflict))
 @bears_secret
 async def verify(
     request: VerifyRequest,
@@ -96,11 +85,7 @@ async def verify(
     return await entering.confirm(caller, request)
 
 
-@router.post(
-    "/auth/mfa/challenge",
-    tags=MFA,
-    responses=refuses(InvalidRequest, Unauthorized, Forbidden, Conflict, RateLimited),
-)
+@router.post("/auth/mfa/challenge", tags=MFA, responses=refuses(Unauthorized, Forbidden, Conflict))
 @bears_secret
 async def pass_challenge(
     request: ChallengeRequest, visit: Annotated[Visit, visitor(Reason.SIGN_IN)]
@@ -114,11 +99,7 @@ async def pass_challenge(
     return await entering.pass_challenge(visit, request)
 
 
-@router.post(
-    "/auth/mfa/step-up",
-    tags=MFA,
-    responses=refuses(InvalidRequest, Unauthorized, Forbidden, RateLimited),
-)
+@router.post("/auth/mfa/step-up", tags=MFA)
 async def ask_to_step_up(
     request: StepUpAsk, errand: Annotated[Errand, may_go_out(Permission.SELF)]
 ) -> ChallengeStep:
@@ -127,11 +108,7 @@ async def ask_to_step_up(
     return await entering.ask_to_step_up(errand, request)
 
 
-@router.post(
-    "/auth/mfa/backup-codes",
-    tags=MFA,
-    responses=refuses(Unauthorized, StepUpRequired, Conflict, ServiceUnavailable),
-)
+@router.post("/auth/mfa/backup-codes", tags=MFA, responses=refuses(Conflict, ServiceUnavailable))
 @bears_secret
 async def make_backup_codes(
     errand: Annotated[Errand, may_go_out(Permission.SELF, fresh=True)],
@@ -140,11 +117,7 @@ async def make_backup_codes(
     return await entering.make_codes(errand)
 
 
-@router.patch(
-    "/auth/mfa/{factor_id}",
-    tags=MFA,
-    responses=refuses(InvalidRequest, Unauthorized, Forbidden, NotFound, Conflict),
-)
+@router.patch("/auth/mfa/{factor_id}", tags=MFA, responses=refuses(NotFound, Conflict))
 async def rename_factor(
     factor_id: PathId, request: FactorName, scope: Annotated[Scope, may(Permission.SELF)]
 ) -> FactorView:
@@ -153,10 +126,7 @@ async def rename_factor(
 
 
 @router.delete(
-    "/auth/mfa/{factor_id}",
-    status_code=204,
-    tags=MFA,
-    responses=refuses(Unauthorized, StepUpRequired, NotFound, Conflict),
+    "/auth/mfa/{factor_id}", status_code=204, tags=MFA, responses=refuses(NotFound, Conflict)
 )
 async def remove_factor(
     factor_id: PathId, errand: Annotated[Errand, may_go_out(Permission.SELF, fresh=True)]
@@ -166,16 +136,14 @@ async def remove_factor(
     await entering.remove(errand, factor_id)
 
 
-@router.post("/auth/passkeys/options", tags=MFA, responses=refuses(RateLimited))
+@router.post("/auth/passkeys/options", tags=MFA)
 async def offer_passkey(visit: Annotated[Visit, visitor(Reason.SIGN_IN)]) -> PasskeyOptions:
     """Begin to sign in with a passkey, without naming anybody."""
     return await entering.offer_passkey(visit)
 
 
 @router.post(
-    "/auth/passkeys/login",
-    tags=MFA,
-    responses=refuses(InvalidRequest, Unauthorized, MfaRequired, Forbidden, RateLimited),
+    "/auth/passkeys/login", tags=MFA, responses=refuses(Unauthorized, MfaRequired, Forbidden)
 )
 @bears_secret
 async def use_passkey(
@@ -185,11 +153,7 @@ async def use_passkey(
     return await entering.use_passkey(visit, request)
 
 
-@router.post(
-    "/users/{user_id}/mfa/reset",
-    tags=PEOPLE,
-    responses=refuses(Unauthorized, Forbidden, StepUpRequired, NotFound),
-)
+@router.post("/users/{user_id}/mfa/reset", tags=PEOPLE, responses=refuses(NotFound))
 async def reset_factors(
     user_id: PathId, errand: Annotated[Errand, may_go_out(Permission.USER_UPDATE, fresh=True)]
 ) -> ResetDone:

@@ -14,7 +14,6 @@ from leanvibe_server.identity.oauth.refusals import (
 )
 from leanvibe_server.identity.oauth.schemas import AccessToken, Introspection, ServerMetadata
 from leanvibe_server.kernel.access import visitor
-from leanvibe_server.kernel.errors import InvalidRequest, RateLimited
 from leanvibe_server.kernel.http import Router, bears_secret, refuses
 from leanvibe_server.kernel.platform import Reason
 from leanvibe_server.kernel.request import Visit
@@ -48,14 +47,7 @@ TOKEN_TO_JUDGE = _form("token", token={"type": "string"}, token_type_hint={"type
 @router.post(
     "/token",
     openapi_extra=TOKEN_FORM,
-    responses=refuses(
-        InvalidRequest,
-        UnsupportedGrantType,
-        InvalidScope,
-        InvalidTarget,
-        InvalidClient,
-        RateLimited,
-    ),
+    responses=refuses(UnsupportedGrantType, InvalidScope, InvalidTarget, InvalidClient),
 )
 @bears_secret
 async def issue_token(visit: Caller, response: Response) -> AccessToken:
@@ -67,11 +59,7 @@ async def issue_token(visit: Caller, response: Response) -> AccessToken:
     return await service.issue_token(visit)
 
 
-@router.post(
-    "/revoke",
-    openapi_extra=TOKEN_TO_JUDGE,
-    responses=refuses(InvalidRequest, InvalidClient, RateLimited),
-)
+@router.post("/revoke", openapi_extra=TOKEN_TO_JUDGE, responses=refuses(InvalidClient))
 @bears_secret
 async def revoke_token(visit: Caller) -> None:
     """End an access token of the client that asks, at once. Answers 200 for any token."""
@@ -82,7 +70,7 @@ async def revoke_token(visit: Caller) -> None:
     "/introspect",
     openapi_extra=TOKEN_TO_JUDGE,
     response_model_exclude_none=True,
-    responses=refuses(InvalidRequest, InvalidClient, RateLimited),
+    responses=refuses(InvalidClient),
 )
 @bears_secret
 async def introspect(visit: Caller, response: Response) -> Introspection:

@@ -13,12 +13,9 @@ from leanvibe_server.kernel.access import Errand, Permission, may_go_out
 from leanvibe_server.kernel.errors import (
     Conflict,
     Forbidden,
-    InvalidRequest,
     MfaRequired,
     NotFound,
-    RateLimited,
     ServiceUnavailable,
-    StepUpRequired,
 )
 from leanvibe_server.kernel.http import Router, bears_secret, refuses
 from leanvibe_server.kernel.request import Visit, visit_of
@@ -43,9 +40,7 @@ LOGOUT_FORM: dict[str, Any] = {
 
 
 @router.post(
-    "/auth/sso/login",
-    tags=SSO,
-    responses=refuses(InvalidRequest, MfaRequired, Forbidden, RateLimited, ServiceUnavailable),
+    "/auth/sso/login", tags=SSO, responses=refuses(MfaRequired, Forbidden, ServiceUnavailable)
 )
 @bears_secret
 async def sign_in_by_code(request: SsoLogin, visit: Annotated[Visit, GUEST]) -> TokenAnswer:
@@ -56,11 +51,7 @@ async def sign_in_by_code(request: SsoLogin, visit: Annotated[Visit, GUEST]) -> 
     return await programs.sso_login(visit, request)
 
 
-@router.post(
-    "/auth/sso/link",
-    tags=SSO,
-    responses=refuses(InvalidRequest, Forbidden, StepUpRequired, Conflict, ServiceUnavailable),
-)
+@router.post("/auth/sso/link", tags=SSO, responses=refuses(Conflict, ServiceUnavailable))
 async def link_by_code(
     finish: LinkFinish,
     request: Request,
@@ -71,9 +62,7 @@ async def link_by_code(
 
 
 @router.post(
-    "/auth/sso/{provider}/step-up",
-    tags=SSO,
-    responses=refuses(InvalidRequest, Forbidden, NotFound, ServiceUnavailable),
+    "/auth/sso/{provider}/step-up", tags=SSO, responses=refuses(NotFound, ServiceUnavailable)
 )
 async def begin_step_up(
     provider: str,
@@ -90,11 +79,7 @@ async def begin_step_up(
     return await programs.begin_step_up(visit_of(request.scope), errand, provider, wanted)
 
 
-@router.post(
-    "/auth/sso/step-up",
-    tags=SSO,
-    responses=refuses(InvalidRequest, Forbidden, ServiceUnavailable),
-)
+@router.post("/auth/sso/step-up", tags=SSO, responses=refuses(ServiceUnavailable))
 @bears_secret
 async def step_up_by_code(
     finish: LinkFinish, request: Request, errand: Annotated[Errand, may_go_out(Permission.SELF)]
@@ -106,12 +91,7 @@ async def step_up_by_code(
     return await programs.finish_step_up(visit_of(request.scope), errand, finish)
 
 
-@router.post(
-    "/auth/sso/backchannel-logout/{place}",
-    tags=SSO,
-    responses=refuses(InvalidRequest, RateLimited),
-    openapi_extra=LOGOUT_FORM,
-)
+@router.post("/auth/sso/backchannel-logout/{place}", tags=SSO, openapi_extra=LOGOUT_FORM)
 async def log_out_from_behind(
     place: str, visit: Annotated[Visit, GUEST], response: Response
 ) -> None:

@@ -22,10 +22,7 @@ from leanvibe_server.identity.schemas import UserView
 from leanvibe_server.kernel.access import Permission, may
 from leanvibe_server.kernel.errors import (
     Conflict,
-    Forbidden,
-    InvalidRequest,
     NotFound,
-    Unauthorized,
 )
 from leanvibe_server.kernel.http import PathId, Router, refuses
 from leanvibe_server.kernel.pagination import Page, PageQuery, page_of
@@ -35,7 +32,7 @@ router = Router()
 PEOPLE: list[str | Enum] = ["Users"]
 
 
-@router.get("/users", tags=PEOPLE, responses=refuses(InvalidRequest, Forbidden))
+@router.get("/users", tags=PEOPLE)
 async def list_users(
     page: PageQuery,
     query: Annotated[UserQuery, Query()],
@@ -46,7 +43,7 @@ async def list_users(
     return page_of(rows, page, lambda person: person, lambda person: person.id)
 
 
-@router.get("/users/{user_id}", tags=PEOPLE, responses=refuses(Unauthorized, NotFound))
+@router.get("/users/{user_id}", tags=PEOPLE, responses=refuses(NotFound))
 async def get_user(
     user_id: PathId, scope: Annotated[Scope, may(Permission.USER_READ)]
 ) -> PersonView:
@@ -54,7 +51,7 @@ async def get_user(
     return await service.require_person(scope, user_id)
 
 
-@router.get("/users/{user_id}/mfa", tags=PEOPLE, responses=refuses(Forbidden, NotFound))
+@router.get("/users/{user_id}/mfa", tags=PEOPLE, responses=refuses(NotFound))
 async def list_factors_of_user(
     user_id: PathId, scope: Annotated[Scope, may(Permission.USER_UPDATE)]
 ) -> PersonFactors:
@@ -63,7 +60,7 @@ async def list_factors_of_user(
     return await profile.describe_factors(scope, user_id)
 
 
-@router.get("/users/{user_id}/groups", tags=PEOPLE, responses=refuses(Forbidden, NotFound))
+@router.get("/users/{user_id}/groups", tags=PEOPLE, responses=refuses(NotFound))
 async def list_groups_of_user(
     user_id: PathId, scope: Annotated[Scope, may(Permission.USER_READ)]
 ) -> PersonGroups:
@@ -71,12 +68,7 @@ async def list_groups_of_user(
     return await profile.list_groups(scope, user_id)
 
 
-@router.post(
-    "/users/bulk-invite",
-    status_code=201,
-    tags=PEOPLE,
-    responses=refuses(InvalidRequest, Forbidden, QuotaExceeded),
-)
+@router.post("/users/bulk-invite", status_code=201, tags=PEOPLE, responses=refuses(QuotaExceeded))
 async def invite_all(
     bulk: BulkInvitation, scope: Annotated[Scope, may(Permission.USER_CREATE)]
 ) -> BulkResult:
@@ -88,7 +80,7 @@ async def invite_all(
     return await service.invite_all(scope, bulk)
 
 
-@router.get("/invitations", tags=PEOPLE, responses=refuses(InvalidRequest, Forbidden))
+@router.get("/invitations", tags=PEOPLE)
 async def list_invitations(
     page: PageQuery,
     query: Annotated[InvitationQuery, Query()],
@@ -106,7 +98,7 @@ async def list_invitations(
     "/users/{user_id}/invitation",
     status_code=204,
     tags=PEOPLE,
-    responses=refuses(Forbidden, NotFound, Conflict),
+    responses=refuses(NotFound, Conflict),
 )
 async def withdraw_invitation(
     user_id: PathId, scope: Annotated[Scope, may(Permission.USER_CREATE)]
@@ -116,10 +108,7 @@ async def withdraw_invitation(
 
 
 @router.delete(
-    "/users/{user_id}",
-    status_code=204,
-    tags=PEOPLE,
-    responses=refuses(Forbidden, NotFound, Conflict),
+    "/users/{user_id}", status_code=204, tags=PEOPLE, responses=refuses(NotFound, Conflict)
 )
 async def delete_user(
     user_id: PathId, scope: Annotated[Scope, may(Permission.USER_DELETE, fresh=True)]
@@ -128,19 +117,13 @@ async def delete_user(
     await service.delete_user(scope, user_id)
 
 
-@router.delete(
-    "/auth/me", status_code=204, tags=["Authentication"], responses=refuses(Forbidden, Conflict)
-)
+@router.delete("/auth/me", status_code=204, tags=["Authentication"], responses=refuses(Conflict))
 async def leave(scope: Annotated[Scope, may(Permission.SELF, fresh=True)]) -> None:
     """Leave the organisation for good. Its last owner hands it over first."""
     await service.leave(scope)
 
 
-@router.post(
-    "/tenants/me/ownership",
-    tags=["Tenants"],
-    responses=refuses(InvalidRequest, Forbidden, NotFound, Conflict),
-)
+@router.post("/tenants/me/ownership", tags=["Tenants"], responses=refuses(NotFound, Conflict))
 async def hand_over(
     handover: Handover, scope: Annotated[Scope, may(Permission.TENANT_UPDATE, fresh=True)]
 ) -> UserView:

@@ -22,8 +22,6 @@ from leanvibe_server.kernel.errors import (
     MfaRequired,
     NotFound,
     PayloadTooLarge,
-    RateLimited,
-    StepUpRequired,
     Unauthorized,
 )
 from leanvibe_server.kernel.http import PathId, Router, bears_secret, refuses
@@ -55,9 +53,7 @@ def _answers(media_type: str, description: str) -> dict[int | str, dict[str, Any
     return {200: {"description": description, "content": {media_type: {"schema": schema}}}}
 
 
-REFUSALS = refuses(
-    InvalidRequest, Unauthorized, Forbidden, MfaRequired, PayloadTooLarge, RateLimited
-)
+REFUSALS = refuses(Unauthorized, Forbidden, MfaRequired, PayloadTooLarge)
 TO_DASHBOARD: dict[int | str, dict[str, Any]] = {
     303: {"description": "A browser's sign-in: on to the dashboard, with a session cookie"}
 }
@@ -130,7 +126,7 @@ async def log_out_by_address(
     "/auth/saml/{tenant_slug}/slo",
     tags=SAML,
     response_class=Response,
-    responses=refuses(InvalidRequest, Unauthorized, PayloadTooLarge) | ONWARD,
+    responses=refuses(Unauthorized, PayloadTooLarge) | ONWARD,
     openapi_extra=_form(optional=("SAMLRequest", "SAMLResponse", "RelayState")),
 )
 async def log_out_by_form(
@@ -153,7 +149,7 @@ async def get_request_form(
     return await service.request_form(visit, tenant_slug, handle)
 
 
-@router.get("/auth/saml/service-provider", tags=SAML, responses=refuses(Unauthorized, Forbidden))
+@router.get("/auth/saml/service-provider", tags=SAML)
 async def get_service_provider(
     scope: Annotated[Scope, may(Permission.SECURITY_READ)],
 ) -> ServiceProviderView:
@@ -162,9 +158,7 @@ async def get_service_provider(
 
 
 @router.get(
-    "/auth/sso/providers/{saml_provider_id}/metadata",
-    tags=SAML,
-    responses=refuses(Unauthorized, Forbidden, NotFound),
+    "/auth/sso/providers/{saml_provider_id}/metadata", tags=SAML, responses=refuses(NotFound)
 )
 async def get_provider_metadata(
     saml_provider_id: PathId, scope: Annotated[Scope, may(Permission.SECURITY_READ)]
@@ -178,11 +172,7 @@ async def get_provider_metadata(
     return await refreshing.describe(scope, saml_provider_id)
 
 
-@router.post(
-    "/auth/saml/step-up",
-    tags=SAML,
-    responses=refuses(InvalidRequest, Unauthorized, Forbidden, PayloadTooLarge),
-)
+@router.post("/auth/saml/step-up", tags=SAML, responses=refuses(PayloadTooLarge))
 @bears_secret
 async def step_up_by_response(
     finish: SamlStepUp, request: Request, errand: Annotated[Errand, may_go_out(Permission.SELF)]
@@ -195,21 +185,14 @@ async def step_up_by_response(
     return await stepping.finish(visit_of(request.scope), errand, finish)
 
 
-@router.post(
-    "/auth/saml/keys",
-    status_code=201,
-    tags=SAML,
-    responses=refuses(Forbidden, StepUpRequired, Conflict),
-)
+@router.post("/auth/saml/keys", status_code=201, tags=SAML, responses=refuses(Conflict))
 async def prepare_next_key(scope: Annotated[Scope, MANAGE]) -> SamlKeyView:
     """Prepare the next certificate. It appears in the metadata and signs nothing yet."""
     return SamlKeyView.of(await keys.prepare_next(scope))
 
 
 @router.post(
-    "/auth/saml/keys/{saml_key_id}/activate",
-    tags=SAML,
-    responses=refuses(Forbidden, StepUpRequired, NotFound, Conflict),
+    "/auth/saml/keys/{saml_key_id}/activate", tags=SAML, responses=refuses(NotFound, Conflict)
 )
 async def activate_key(saml_key_id: PathId, scope: Annotated[Scope, MANAGE]) -> SamlKeyView:
     """Use the next certificate from now on.
@@ -224,7 +207,7 @@ async def activate_key(saml_key_id: PathId, scope: Annotated[Scope, MANAGE]) -> 
     "/auth/saml/keys/{saml_key_id}",
     status_code=204,
     tags=SAML,
-    responses=refuses(Forbidden, StepUpRequired, NotFound, Conflict),
+    responses=refuses(NotFound, Conflict),
 )
 async def withdraw_key(saml_key_id: PathId, scope: Annotated[Scope, MANAGE]) -> None:
     """Take the next certificate back before it is used."""

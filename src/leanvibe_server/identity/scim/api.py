@@ -14,7 +14,7 @@ from leanvibe_server.identity.scim.schemas import (
     ScimTokenView,
 )
 from leanvibe_server.kernel.access import Permission, may
-from leanvibe_server.kernel.errors import Conflict, Forbidden, NotFound, StepUpRequired
+from leanvibe_server.kernel.errors import Conflict, NotFound
 from leanvibe_server.kernel.http import PathId, Router, bears_secret, refuses
 from leanvibe_server.kernel.pagination import Page, PageQuery, page_of
 from leanvibe_server.kernel.scope import Scope
@@ -32,13 +32,13 @@ Listing = Annotated[ListQuery, Query()]
 Filter = Annotated[str | None, Query(alias="filter")]
 
 
-@router.get("", responses=refuses(Forbidden))
+@router.get("")
 async def get_scim_status(scope: Manager) -> ScimStatus:
     """Where provisioning clients find your tenant, and when they were last here."""
     return await tokens.describe(scope)
 
 
-@router.post("/tokens", status_code=201, responses=refuses(Forbidden, StepUpRequired, Conflict))
+@router.post("/tokens", status_code=201, responses=refuses(Conflict))
 @bears_secret
 async def create_scim_token(new: NewScimToken, scope: FreshManager) -> CreatedScimToken:
     """Make a token for a provisioning client, shown in this answer only.
@@ -48,7 +48,7 @@ async def create_scim_token(new: NewScimToken, scope: FreshManager) -> CreatedSc
     return await tokens.create(scope, new)
 
 
-@router.get("/tokens", responses=refuses(Forbidden))
+@router.get("/tokens")
 async def list_scim_tokens(page: PageQuery, scope: Ender) -> Page[ScimTokenView]:
     """The tokens of your tenant, without their secrets."""
     listed = await tokens.list_tokens(scope, page)

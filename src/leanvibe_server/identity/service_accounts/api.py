@@ -13,7 +13,7 @@ from leanvibe_server.identity.service_accounts.schemas import (
     ServiceAccountView,
 )
 from leanvibe_server.kernel.access import Permission, may
-from leanvibe_server.kernel.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from leanvibe_server.kernel.errors import Conflict, NotFound
 from leanvibe_server.kernel.http import PathId, Router, bears_secret, refuses
 from leanvibe_server.kernel.pagination import Page, PageQuery, page_of
 from leanvibe_server.kernel.scope import Scope
@@ -21,7 +21,7 @@ from leanvibe_server.kernel.scope import Scope
 router = Router(prefix="/service-accounts", tags=["Service accounts"])
 Manager = Annotated[Scope, may(Permission.API_KEY_MANAGE)]
 Ender = Annotated[Scope, may(Permission.API_KEY_MANAGE, ending=True)]
-CHANGES = refuses(InvalidRequest, Forbidden, NotFound, Conflict)
+CHANGES = refuses(NotFound, Conflict)
 
 
 @router.post("", status_code=201, responses=CHANGES)
@@ -33,7 +33,7 @@ async def create_service_account(new: NewServiceAccount, scope: Manager) -> Serv
     return ServiceAccountView.from_row(await service.create(scope, new))
 
 
-@router.get("", responses=refuses(Forbidden))
+@router.get("")
 async def list_service_accounts(page: PageQuery, scope: Ender) -> Page[ServiceAccountView]:
     """The service accounts of your tenant."""
     listed = await service.list_accounts(scope, page)
@@ -57,7 +57,7 @@ async def change_service_account(
     return ServiceAccountView.from_row(await service.change(scope, account_id, change))
 
 
-@router.delete("/{account_id}", status_code=204, responses=refuses(Forbidden, NotFound))
+@router.delete("/{account_id}", status_code=204, responses=refuses(NotFound))
 async def delete_service_account(account_id: PathId, scope: Manager) -> None:
     """Remove the account with its keys, clients and tokens."""
     await service.delete(scope, account_id)
@@ -105,9 +105,7 @@ async def rotate_oauth_client(
 
 
 @router.delete(
-    "/{account_id}/clients/{credential_id}",
-    status_code=204,
-    responses=refuses(Forbidden, NotFound),
+    "/{account_id}/clients/{credential_id}", status_code=204, responses=refuses(NotFound)
 )
 async def revoke_oauth_client(account_id: PathId, credential_id: PathId, scope: Ender) -> None:
     """End the client and its tokens at once."""

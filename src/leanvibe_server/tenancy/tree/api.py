@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Query
 
 from leanvibe_server.kernel.access import Permission, may
-from leanvibe_server.kernel.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from leanvibe_server.kernel.errors import Conflict, NotFound
 from leanvibe_server.kernel.http import PathId, Router, refuses
 from leanvibe_server.kernel.pagination import Page, PageQuery, page_of
 from leanvibe_server.kernel.scope import Scope
@@ -16,7 +16,7 @@ from leanvibe_server.tenancy.tree.schemas import NewParent, OrganizationView
 router = Router(tags=["Organisations"])
 
 
-@router.get("/tenants/me/organizations", responses=refuses(InvalidRequest, Forbidden))
+@router.get("/tenants/me/organizations")
 async def list_organizations(
     page: PageQuery,
     scope: Annotated[Scope, may(Permission.ORGANIZATION_MANAGE)],
@@ -34,10 +34,7 @@ async def list_organizations(
     return page_of(rows, page, OrganizationView.of, lambda node: node.id)
 
 
-@router.put(
-    "/tenants/{tenant_id}/parent",
-    responses=refuses(InvalidRequest, Forbidden, NotFound, Conflict),
-)
+@router.put("/tenants/{tenant_id}/parent", responses=refuses(NotFound, Conflict))
 async def move_organization(
     tenant_id: PathId,
     new: NewParent,
@@ -50,10 +47,7 @@ async def move_organization(
     return TenantView.of(await service.move(scope, tenant_id, new.parent_tenant_id))
 
 
-@router.post(
-    "/tenants/me/organizations/{tenant_id}/suspend",
-    responses=refuses(InvalidRequest, Forbidden, NotFound, Conflict),
-)
+@router.post("/tenants/me/organizations/{tenant_id}/suspend", responses=refuses(NotFound, Conflict))
 async def suspend_organization(
     tenant_id: PathId,
     suspension: Suspension,
@@ -65,8 +59,7 @@ async def suspend_organization(
 
 
 @router.post(
-    "/tenants/me/organizations/{tenant_id}/reactivate",
-    responses=refuses(Forbidden, NotFound, Conflict),
+    "/tenants/me/organizations/{tenant_id}/reactivate", responses=refuses(NotFound, Conflict)
 )
 async def reactivate_organization(
     tenant_id: PathId, scope: Annotated[Scope, may(Permission.ORGANIZATION_MANAGE)]
