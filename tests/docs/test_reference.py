@@ -15,6 +15,7 @@ from leanvibe_server.kernel.events import Event
 from leanvibe_server.kernel.ratelimit import ANONYMOUS
 from leanvibe_server.realtime.messages import TYPES
 from leanvibe_server.realtime.sockets import GOING_AWAY, NORMAL, TOO_SLOW
+from leanvibe_server.web.permission_texts import meaning_of
 from tests.docs.pages import ROOT, read_page
 
 
@@ -54,10 +55,11 @@ def test_every_setting_is_listed_with_its_default_and_meaning() -> None:
 
 def test_the_matrix_of_roles_is_that_of_the_code() -> None:
     heading, _, *rows = rows_of("reference/roles.md")
-    assert heading[1:] == [role.value for role in Role]
+    assert heading[2:] == [role.value for role in Role]
     assert [row[0].strip("`") for row in rows] == [permission.value for permission in Permission]
     for permission, row in zip(Permission, rows, strict=True):
-        for role, cell in zip(Role, row[1:], strict=True):
+        assert row[1] == meaning_of(permission)
+        for role, cell in zip(Role, row[2:], strict=True):
             assert (cell == "✓") == (permission in ROLE_PERMISSIONS[role]), (permission, role)
 
 
