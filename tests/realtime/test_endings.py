@@ -271,3 +271,22 @@ async def test_a_stream_behind_broken_glass_is_noted_once_however_long_it_is(
         teller.tenant_id,
     )
     assert noted == 1
+
+
+async def test_a_stream_is_one_call_however_much_is_told(
+    client: httpx.AsyncClient, acme: Organisation, teller: Teller, server: Server
+) -> None:
+    case = Case(client, acme, teller, await acme.headers(client))
+    await _by_key(case)
+
+    async def calls_left() -> int:
+        answer = await client.get("/v1/tasks", headers=case.own)
+        return int(answer.headers["x-ratelimit-remaining"])
+
+    before = await calls_left()
+    async with watch(server, teller.task_id, case.token) as socket:
+        await next_message(socket)
+        for percentage in (15, 40, 60):
+            await teller.progress(percentage, "test_generation")
+            await next_message(socket)
+        assert await calls_left() == before - 2

@@ -124,10 +124,8 @@ class HouseGate:
             actor = _actor(standing, visit)
             visit.caller = Caller(claim.tenant_id, actor)
             _check_addresses(standing, visit.address)
-            self._check_rate(visit, claim.tenant_id, standing.plan, counted_at=rate)
-            if standing.rate_limit is not None and not credentials.again:
-                own = Rate(standing.rate_limit, burst=standing.rate_limit)
-                visit.limit(f"key {standing.credential_id}", own)
+            if not credentials.again:
+                self._check_rate(visit, claim.tenant_id, standing, counted_at=rate)
             if named != claim.tenant_id:
                 admission = await self._enter_other(
                     house, credentials, standing, actor, claim.tenant_id, named, transaction
@@ -173,15 +171,17 @@ class HouseGate:
         )
 
     def _check_rate(
-        self, visit: Visit, tenant_id: UUID, plan: str, *, counted_at: Rate | None
+        self, visit: Visit, tenant_id: UUID, standing: Standing, *, counted_at: Rate | None
     ) -> None:
         """Count the call, unless it was counted before the tenant was looked at; and remember the
-        rate of its plan, which may have changed."""
-        if counted_at == plan_of(plan).rate:
-            return
-        rate = self._remember_rate(tenant_id, plan)
-        if counted_at is None:
-            visit.limit(f"tenant {tenant_id}", rate)
+        rate of its plan, which may have changed. Then count it against the key's own rate."""
+        if counted_at != plan_of(standing.plan).rate:
+            rate = self._remember_rate(tenant_id, standing.plan)
+            if counted_at is None:
+                visit.limit(f"tenant {tenant_id}", rate)
+        if standing.rate_limit is not None:
+            own = Rate(standing.rate_limit, burst=standing.rate_limit)
+            visit.limit(f"key {standing.credential_id}", own)
 
     async def _count(
         self,
