@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from leanvibe_server.identity import addresses, devices, lookup, throttle, tokens
+from leanvibe_server.identity import addresses, devices, lookup, mails, throttle, tokens
 from leanvibe_server.identity.arrival import arrive
-from leanvibe_server.identity.events import LoginFailed
+from leanvibe_server.identity.events import LoginFailed, LoginRefused
 from leanvibe_server.identity.mfa import challenges
 from leanvibe_server.identity.mfa.service import Answer
 from leanvibe_server.identity.models import PASSWORD, Candidate, User
 from leanvibe_server.identity.passwords import desk_of
+from leanvibe_server.identity.policy import ADDRESS_NOT_ALLOWED, policy_from
 from leanvibe_server.identity.refusals import invalid_credentials
 from leanvibe_server.identity.repository import people, sign_in
 from leanvibe_server.identity.schemas import LoginRequest, SignedInUser, TokenAnswer
@@ -24,7 +25,13 @@ from leanvibe_server.identity.throttle import Attempt
 from leanvibe_server.identity.visits import actor_of, scope_in
 from leanvibe_server.kernel.config import Settings
 from leanvibe_server.kernel.db import Connection
-from leanvibe_server.kernel.errors import AppError, InvalidRequest, MfaRequired, Unauthorized
+from leanvibe_server.kernel.errors import (
+    AppError,
+    Forbidden,
+    InvalidRequest,
+    MfaRequired,
+    Unauthorized,
+)
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.idempotency import begin_idempotent
 from leanvibe_server.kernel.platform import PLATFORM_TENANT, Reason, across_tenants, autocommit
@@ -36,9 +43,6 @@ DEVICE_COOKIE = "lv_device"
 # What the tenant's log says of a failure; the second whether the password was right or wrong.
 WRONG = "wrong e-mail or password"
 SSO_ONLY = "a password where single sign-on is asked for"
-
-# The tenant and user an attempt may have been meant for, and what to note.
-_Whose = tuple[UUID, UUID | None, str]
 
 
 @dataclass(frozen=True)
@@ -117,9 +121,11 @@ async def _sign_in(visit: Visit, request: LoginRequest, *, kind: str) -> SignedI
         for candidate in await _look_up(visit, attempt, email)
         if named in (None, candidate.tenant_slug, str(candidate.user.tenant_id))
     ]
-    matches = await _compare(visit.house, found, request.password)
+    right = await _compare(visit.house, found, request.password)
+    matches = [one for one in right if _opens(one, visit.address)]
     if not matches:
-        raise await _refuse(visit, attempt, found)
+        # The answer must not confirm a password that opens nothing.
+        raise await _refuse(visit, attempt, found, right)
     await _forgive(visit.house, attempt)
     if len(matches) > 1:
         raise _several(matches)
@@ -179,23 +185,28 @@ async def _compare(house: House, candidates: Sequence[Candidate], password: str)
     kept_ones = {c.user.password_hash for c in open_ones} - {None}
     hashes = kept_ones or {None}
     right = {kept for kept in hashes if await desk.verify(kept, password)}
-    # Compared all the same: the answer must not confirm a password that opens nothing.
-    return [c for c in open_ones if c.user.password_hash in right and c.takes_password]
+    return [c for c in open_ones if c.user.password_hash in right]
 
 
-async def _refuse(visit: Visit, attempt: Attempt, candidates: Sequence[Candidate]) -> AppError:
+def _opens(found: Candidate, address: str) -> bool:
+    """Whether the right password opens anything there, from that address."""
+    policy = policy_from(found.security)
+    return policy.allows(address) and not policy.wants_provider(found.user.role)
+
+
+async def _refuse(
+    visit: Visit, attempt: Attempt, candidates: Sequence[Candidate], right: Sequence[Candidate]
+) -> AppError:
     """Count and note a failed sign-in; the refusal to answer with.
 
     Guesses that were made side by side are refused together once a wait is on.
     """
     house = visit.house
     database, now = house.database, house.clock.now()
-    known: list[_Whose] = [
-        (c.user.tenant_id, c.user.id, WRONG if c.takes_password else SSO_ONLY) for c in candidates
-    ]
-    by_region: dict[str, list[_Whose]] = {database.home: []}
-    for whose in known or [(PLATFORM_TENANT, None, WRONG)]:
-        by_region.setdefault(await database.region_of(whose[0]), []).append(whose)
+    known = [_failure(c, visit.address, right=c in right) for c in candidates]
+    by_region: dict[str, list[_Failure]] = {database.home: []}
+    for one in known or [_Failure(PLATFORM_TENANT, LoginFailed(user_id=None, reason=WRONG))]:
+        by_region.setdefault(await database.region_of(one.tenant_id), []).append(one)
     async with across_tenants(database, Reason.SIGN_IN) as conn:
         await throttle.check(conn, attempt, now=now)
         await throttle.count_failure(conn, attempt, now=now)
@@ -208,12 +219,34 @@ async def _refuse(visit: Visit, attempt: Attempt, candidates: Sequence[Candidate
     return invalid_credentials()
 
 
-async def _note_failure(visit: Visit, conn: Connection, whose: Sequence[_Whose]) -> None:
+@dataclass(frozen=True)
+class _Failure:
+    """A tenant a failed attempt may have been meant for, and what its log says. `warn` is who
+    must hear that somebody else may know their password."""
+
+    tenant_id: UUID
+    event: LoginFailed | LoginRefused
+    warn: str | None = None
+
+
+def _failure(found: Candidate, address: str, *, right: bool) -> _Failure:
+    user, policy = found.user, policy_from(found.security)
+    if policy.wants_provider(user.role):
+        return _Failure(user.tenant_id, LoginFailed(user_id=user.id, reason=SSO_ONLY))
+    if right and not policy.allows(address):
+        refused = LoginRefused(user_id=user.id, method="password", reason=ADDRESS_NOT_ALLOWED)
+        return _Failure(user.tenant_id, refused, warn=user.email)
+    return _Failure(user.tenant_id, LoginFailed(user_id=user.id, reason=WRONG))
+
+
+async def _note_failure(visit: Visit, conn: Connection, failures: Sequence[_Failure]) -> None:
     """Write a failed sign-in to the logs of the tenants it may have been meant for."""
-    for tenant_id, user_id, reason in whose:
-        await sign_in.bind_tenant(conn, tenant_id)
-        scope = scope_in(visit, conn, tenant_id)
-        await scope.emit(LoginFailed(user_id=user_id, reason=reason))
+    for failure in failures:
+        await sign_in.bind_tenant(conn, failure.tenant_id)
+        scope = scope_in(visit, conn, failure.tenant_id)
+        await scope.emit(failure.event)
+        if failure.warn is not None:
+            await mails.kept_out(scope, to=failure.warn)
 
 
 async def _forgive(house: House, attempt: Attempt) -> None:
@@ -235,7 +268,11 @@ async def _open(visit: Visit, found: Candidate, password: str, *, kind: str) -> 
             await people.set_password(
                 conn, tenant_id, user_id, password_hash=fresh_hash, now=scope.now
             )
-        return SignedIn(user, await arrive(scope, user, PASSWORD, kind=kind))
+        try:
+            return SignedIn(user, await arrive(scope, user, PASSWORD, kind=kind))
+        except Forbidden:
+            # The policy was changed since the comparison: answered as if before.
+            raise invalid_credentials().keeping_writes() from None
 
 
 async def _rehash(house: House, user: User, password: str) -> str | None:

@@ -222,3 +222,19 @@ async def certificate_ends(
             f"{advice}\n\n{_base(scope)}{path}\n",
         ),
     )
+
+
+async def kept_out(scope: Scope, *, to: str) -> None:
+    """Tell somebody that their password was given where their organisation allows nobody."""
+    await queue_mail(
+        scope,
+        Mail(
+            to,
+            "A sign-in from a network that is not allowed",
+            f"Somebody gave your password to LeanVibe at {scope.now:%Y-%m-%d %H:%M} UTC from the "
+            f"address {scope.actor.address}, which your organisation does not allow. They were "
+            "not let in, and the page did not tell them that the password is right.\n\n"
+            "If it was you, use your organisation's network or VPN. If not, somebody else knows "
+            f"your password: choose another one at once.\n{_base(scope)}/forgot\n",
+        ),
+    )

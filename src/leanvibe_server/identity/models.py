@@ -49,12 +49,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     tenant_slug: str
     tenant_name: str
     plan: str
-    sso_required: bool
-
-    @property
-    def takes_password(self) -> bool:
-        """Whether a password opens anything: where single sign-on is asked for, an owner's."""
-        return not self.sso_required or self.user.role == "owner"
+    security: dict[str, Any]
 
 
 class Terms(msgspec.Struct, frozen=True):

@@ -8,9 +8,12 @@ from typing import Any
 
 import msgspec
 
+from leanvibe_server.kernel.access import Role
 from leanvibe_server.kernel.errors import Forbidden
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.tenancy import service as tenancy
+
+ADDRESS_NOT_ALLOWED = "address_not_allowed"
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -42,6 +45,11 @@ class SecurityPolicy(msgspec.Struct, frozen=True, kw_only=True):
         """How long a session may last, however busy; None leaves it to the product."""
         hours = self.session_absolute_hours
         return None if hours is None else timedelta(hours=hours)
+
+    def wants_provider(self, role: str) -> bool:
+        """Whether people of the role get in by an identity provider only. Owners may go around
+        it, so that nobody is shut out when the provider fails."""
+        return self.sso_required and role != Role.OWNER
 
     def allows(self, address: str | None) -> bool:
         """Whether the tenant's people and keys may come from this address."""
@@ -84,7 +92,7 @@ def check_address(policy: SecurityPolicy, address: str | None) -> None:
         raise Forbidden(
             "Your organisation does not allow access from this network address. "
             "Use its network or VPN, or ask an administrator to add the address.",
-            details={"reason": "address_not_allowed", "address": address},
+            details={"reason": ADDRESS_NOT_ALLOWED, "address": address},
         )
 
 
@@ -96,7 +104,7 @@ def check_key_address(networks: Sequence[str], address: str | None) -> None:
     if not _is_within(address, networks):
         raise Forbidden(
             "This key may not be used from this network address.",
-            details={"reason": "address_not_allowed", "address": address},
+            details={"reason": ADDRESS_NOT_ALLOWED, "address": address},
         )
 
 

@@ -4,7 +4,8 @@ from leanvibe_server.kernel.errors import Forbidden, Unauthorized
 
 INVALID_CREDENTIALS = (
     "The e-mail or the password is wrong. "
-    "If your organisation uses single sign-on, sign in that way."
+    "If your organisation uses single sign-on, sign in that way; if it allows certain networks "
+    "only, come from one of them."
 )
 
 
@@ -25,8 +26,8 @@ def invalid_token() -> Unauthorized:
 
 
 def invalid_credentials() -> Unauthorized:
-    """One answer for an unknown e-mail, a wrong password, an account that is closed, and a password
-    where single sign-on is asked for."""
+    """One answer for an unknown e-mail, a wrong password, an account that is closed, a password
+    where single sign-on is asked for, and one from a network that is not allowed."""
     return Unauthorized(INVALID_CREDENTIALS, headers={"WWW-Authenticate": "Bearer"})
 
 

@@ -16,7 +16,6 @@ from leanvibe_server.identity.policy import DEFAULT, SecurityPolicy, policy_of
 from leanvibe_server.identity.repository import sessions as rows
 from leanvibe_server.identity.repository.account import withdraw_links
 from leanvibe_server.identity.schemas import SessionList, SessionView, Success
-from leanvibe_server.kernel.access import Role
 from leanvibe_server.kernel.crypto import hash_token
 from leanvibe_server.kernel.db import Connection
 from leanvibe_server.kernel.errors import Forbidden, NotFound
@@ -82,7 +81,7 @@ def is_live(
     """
     if policy.mfa_required and "mfa" not in amr:
         return False
-    if policy.sso_required and provider_id is None and role != Role.OWNER:
+    if provider_id is None and policy.wants_provider(role):
         return False
     limits = limits_of(kind, policy)
     end = min(expires_at, created_at + limits.absolute)

@@ -9,7 +9,6 @@ from leanvibe_server.identity.events import SsoBypassed
 from leanvibe_server.identity.models import Proof, User
 from leanvibe_server.identity.policy import SecurityPolicy
 from leanvibe_server.identity.repository import people
-from leanvibe_server.kernel.access import Role
 from leanvibe_server.kernel.errors import Forbidden
 from leanvibe_server.kernel.scope import Scope
 
@@ -18,7 +17,7 @@ BY_PROVIDER = frozenset({"oidc", "saml"})
 
 def check_method(policy: SecurityPolicy, user: User, proof: Proof) -> None:
     """Raises: Forbidden: the tenant asks for a provider's word, and this is another proof."""
-    if not policy.sso_required or proof.method in BY_PROVIDER or user.role == Role.OWNER:
+    if proof.method in BY_PROVIDER or not policy.wants_provider(user.role):
         return
     raise Forbidden(
         "Your organisation asks you to sign in through its identity provider. Choose single "

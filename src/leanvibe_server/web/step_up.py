@@ -23,7 +23,6 @@ from leanvibe_server.identity.models import User
 from leanvibe_server.identity.policy import policy_of
 from leanvibe_server.identity.users import require_user
 from leanvibe_server.identity.visits import scope_in
-from leanvibe_server.kernel.access import Role
 from leanvibe_server.kernel.crypto import Undecipherable
 from leanvibe_server.kernel.errors import NotFound
 from leanvibe_server.kernel.scope import Scope
@@ -91,7 +90,7 @@ async def question(
 
 
 async def _has_password(scope: Scope, user: User) -> bool:
-    sso_only = (await policy_of(scope)).sso_required and user.role != Role.OWNER
+    sso_only = (await policy_of(scope)).wants_provider(user.role)
     return user.password_hash is not None and not sso_only
 
 

@@ -17,7 +17,7 @@ from leanvibe_server.identity.repository import sessions as session_rows
 from leanvibe_server.identity.schemas import TokenAnswer
 from leanvibe_server.identity.sessions import OpenedSession, renew_session, still_holds
 from leanvibe_server.identity.throttle import Attempt
-from leanvibe_server.kernel.access import Errand, Role
+from leanvibe_server.kernel.access import Errand
 from leanvibe_server.kernel.errors import Forbidden, InvalidRequest
 from leanvibe_server.kernel.platform import Reason, across_tenants
 from leanvibe_server.kernel.scope import Scope
@@ -146,7 +146,7 @@ def check_password_counts(policy: SecurityPolicy, user: User) -> None:
 
     Raises: Forbidden.
     """
-    if policy.sso_required and user.role != Role.OWNER:
+    if policy.wants_provider(user.role):
         raise Forbidden(
             "Your organisation asks you to sign in through its identity provider: prove yourself "
             "there by POST /v1/auth/sso/{provider}/step-up.",

@@ -77,8 +77,7 @@ UPDATE directory SET account_id = $3 WHERE tenant_id = $1 AND user_id = $2
 """
 _CANDIDATE = f"""
 SELECT {_columns_of("u", USER_COLUMNS)},
-    t.slug AS tenant_slug, t.display_name AS tenant_name, t.plan,
-    coalesce((t.security ->> 'sso_required')::boolean, false) AS sso_required
+    t.slug AS tenant_slug, t.display_name AS tenant_name, t.plan, t.security
 FROM directory d
 JOIN users u ON u.tenant_id = d.tenant_id AND u.id = d.user_id
 JOIN tenants t ON t.id = d.tenant_id
@@ -141,7 +140,7 @@ def _candidate(row: Any) -> Candidate:
         tenant_slug=facts.pop("tenant_slug"),
         tenant_name=facts.pop("tenant_name"),
         plan=facts.pop("plan"),
-        sso_required=facts.pop("sso_required"),
+        security=facts.pop("security"),
         user=User(**facts),
     )
 
