@@ -279,3 +279,37 @@ async def test_a_suspended_organisation_gets_nobody_new_and_lets_in_those_it_has
         await enter(house, acme, word_of(provider, subject="subject-2"))
     there = "SELECT count(*) FROM federated_identities WHERE tenant_id = $1"
     assert await admin.fetchval(there, acme.id) == 1
+
+
+async def test_an_address_that_was_given_to_somebody_else_opens_no_account(
+    house: House, acme: Organisation, clock: FakeClock, admin: asyncpg.Connection
+) -> None:
+    domain = fresh_domain()
+    await verify_domain(house, acme, domain)
+    provider = await add_provider(house, acme)
+    bob = await enter(house, acme, word_of(provider, subject="bob", email=f"bob@{domain}"))
+    clock.advance(days=90)
+    successor = word_of(provider, subject="new-bob", email=f"bob@{domain}")
+    with pytest.raises(Forbidden) as refusal:
+        await enter(house, acme, successor)
+    assert refusal.value.details["reason"] == "another_subject"
+    assert (await enter(house, acme, word_of(provider, subject="bob"))).id == bob.id
+    # An administrator removes the link, and with it the claim.
+    await admin.execute(
+        "DELETE FROM federated_identities WHERE tenant_id = $1 AND user_id = $2", acme.id, bob.id
+    )
+    assert (await enter(house, acme, successor)).id == bob.id
+
+
+async def test_a_provider_that_was_changed_may_call_its_people_by_other_names(
+    house: House, acme: Organisation, clock: FakeClock
+) -> None:
+    """Entra ID makes the subject of the client: another registration, other names for all."""
+    domain = fresh_domain()
+    await verify_domain(house, acme, domain)
+    provider = await add_provider(house, acme)
+    bob = await enter(house, acme, word_of(provider, subject="bob", email=f"bob@{domain}"))
+    clock.advance(days=1)
+    changed = await change_provider(house, provider, client_id="anew", updated_at=clock.now())
+    renamed = word_of(changed, subject="b-2", email=f"bob@{domain}")
+    assert (await enter(house, acme, renamed)).id == bob.id

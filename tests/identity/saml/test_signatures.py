@@ -257,3 +257,14 @@ def test_a_public_key_used_as_a_shared_secret_is_refused() -> None:
         root = tree(signed_response())
         find(root, "//ds:SignatureMethod").set("Algorithm", f"http://www.w3.org/{name}")
         refuse(text(root), "algorithm")
+
+
+@pytest.mark.parametrize("place", ["<saml:Assertion", "<ds:SignedInfo", "<saml:Subject"])
+@pytest.mark.parametrize("namespace", ["1", "../x", "http://a b"])
+def test_sec_saml_sp_16_what_cannot_be_canonicalised_is_signed_by_nobody(
+    place: str, namespace: str
+) -> None:
+    """A library that takes the empty string for such a document checks the digest of nothing."""
+    document = signed_response()
+    assert place in document
+    refuse(document.replace(place, f'{place} xmlns:void="{namespace}"', 1))

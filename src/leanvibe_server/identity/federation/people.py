@@ -182,9 +182,30 @@ async def _meet(scope: Scope, provider: SsoProvider, assertion: Assertion) -> Us
     user = await people.lock_user(scope.conn, scope.tenant_id, present.id)
     if user is None:
         raise await _closed(scope, present)
+    await _require_same_person(scope, provider, user)
     user = await _open_account(scope, user, verified=True)
     await link_to(scope, user, assertion, how="domain")
     return user
+
+
+async def _require_same_person(scope: Scope, provider: SsoProvider, user: User) -> None:
+    """Refuse a second subject with the address of somebody whom the provider calls by another
+    name: addresses are given to others when people leave. A name from before the provider was
+    last changed does not count, as a change may give everybody another.
+
+    Raises: Forbidden. Source: OpenID Connect Core 1.0, section 5.7.
+    """
+    for known in await rows.list_identities(scope.conn, scope.tenant_id, user.id):
+        seen_at = known.last_login_at
+        if known.provider_id != provider.id or seen_at is None or seen_at < provider.updated_at:
+            continue
+        await scope.emit(LoginFailed(user_id=user.id, reason="another subject with the address"))
+        raise Forbidden(
+            "The account with your e-mail address here belongs to somebody whom the identity "
+            "provider knows by another name. If it is yours, ask your administrator to remove the "
+            "link to that name; if you are new, to change the address of the account before.",
+            details={"reason": "another_subject"},
+        ).keeping_writes()
 
 
 async def _require_admitted(scope: Scope, assertion: Assertion, *, vouched: bool) -> None:
