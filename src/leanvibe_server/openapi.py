@@ -44,6 +44,16 @@ TAGS = [
 ]
 
 
+_ABBREVIATIONS = {
+    "api": "API",
+    "jwks": "JWKS",
+    "oauth": "OAuth",
+    "post": "POST",
+    "saml": "SAML",
+    "scim": "SCIM",
+}
+
+
 def describe(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI document: the canonical paths under /v1, and the error envelope."""
     if app.openapi_schema is None:
@@ -69,8 +79,15 @@ def describe(app: FastAPI) -> dict[str, Any]:
     return app.openapi_schema
 
 
+def _titled(name: str) -> str:
+    """An operation's name as a title: `create_api_key` as "Create API key"."""
+    words = [_ABBREVIATIONS.get(word, word) for word in name.split("_")]
+    return " ".join([words[0].capitalize(), *words[1:]])
+
+
 def _mend(operation: dict[str, Any]) -> None:
     """Bad input answers 400 in the envelope, never FastAPI's 422; and who may call is said."""
+    operation["summary"] = _titled(operation["operationId"])
     responses = operation["responses"]
     responses.pop("422", None)
     if "requestBody" in operation or any(

@@ -229,6 +229,8 @@ async def build_app(house: House) -> Doors:
         # A redirect would be built on the Host header, which is the caller's word.
         redirect_slashes=False,
         separate_input_output_schemas=False,
+        # What generated clients call their methods.
+        generate_unique_id_function=lambda route: route.name,
     )
     add_error_handlers(api)
     for router in API_ROUTERS:

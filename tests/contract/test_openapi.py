@@ -35,3 +35,14 @@ def test_bad_input_is_told_where_there_is_input_and_as_it_is_answered(doors: Doo
     token = told["POST /v1/oauth/token"]["responses"]["400"]["description"]
     assert "`invalid_request`" in token
     assert "`invalid_scope`" in token
+
+
+def test_each_operation_has_a_name_of_its_own_and_a_known_subject(doors: Doors) -> None:
+    told = [operation for _, operation in operations(doors)]
+    names = [operation["operationId"] for operation in told]
+    assert len(names) == len(set(names))
+    assert {"create_api_key", "switch_tenant", "get_saml_metadata"} <= set(names)
+    titles = {operation["operationId"]: operation["summary"] for operation in told}
+    assert titles["create_api_key"] == "Create API key"
+    known = {tag["name"] for tag in doors.api.openapi()["tags"]}
+    assert {tag for operation in told for tag in operation["tags"]} <= known

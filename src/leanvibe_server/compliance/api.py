@@ -63,7 +63,7 @@ async def list_exports(scope: Person, page: PageQuery) -> Page[ExportView]:
 
 @router.get("/privacy/exports/{export_id}", responses=refuses(NotFound))
 @bears_secret
-async def read_export(export_id: PathId, scope: Person) -> ExportView:
+async def get_export(export_id: PathId, scope: Person) -> ExportView:
     """How an export stands, and when it is ready a link to fetch it by."""
     return ExportView.of(await exports.require_export(scope, export_id), scope)
 
@@ -113,7 +113,7 @@ async def list_erasures(scope: Officer, page: PageQuery) -> Page[ErasureView]:
 
 
 @router.get("/privacy/erasures/{erasure_id}", responses=refuses(NotFound))
-async def read_erasure(erasure_id: PathId, scope: Officer) -> ErasureView:
+async def get_erasure(erasure_id: PathId, scope: Officer) -> ErasureView:
     """The certificate of an erasure, and whether it is as it was signed."""
     return ErasureView.of(await erasure.require_erased(scope, erasure_id), scope.house)
 
@@ -160,7 +160,7 @@ async def list_consents(
 
 
 @router.get("/privacy/retention")
-async def read_retention(scope: Officer) -> Periods:
+async def get_retention(scope: Officer) -> Periods:
     """How long rows are kept, by table."""
     return Periods.of(await retention.list_periods(scope))
 
@@ -172,6 +172,6 @@ async def change_retention(change: PeriodChange, scope: FreshOfficer) -> Periods
 
 
 @router.get("/privacy/processing")
-async def read_processing(scope: Officer) -> RecordView:
+async def get_processing_record(scope: Officer) -> RecordView:
     """The record of processing activities (GDPR Art. 30)."""
     return RecordView.of(await processing.read_record(scope))

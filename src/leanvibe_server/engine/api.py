@@ -23,7 +23,7 @@ from leanvibe_server.kernel.http import PathId, Router, refuses
 from leanvibe_server.kernel.pagination import Page, PageQuery
 from leanvibe_server.kernel.scope import Scope
 
-router = Router(tags=["tasks"])
+router = Router(tags=["Tasks"])
 
 _DIFF_TYPES = ("text/x-diff", "text/x-patch", "text/plain")
 
@@ -48,7 +48,7 @@ async def list_tasks(
 
 
 @router.post("/tasks/batch")
-async def list_batch(
+async def get_task_batch(
     batch: TaskBatch, scope: Annotated[Scope, may(Permission.TASK_READ, on_project=True)]
 ) -> TaskList:
     """Several tasks in one request, at most 100."""
@@ -64,7 +64,7 @@ async def get_task(
 
 
 @router.get("/tasks/{task_id}/status", responses=refuses(NotFound))
-async def get_status(
+async def get_task_status(
     task_id: PathId, scope: Annotated[Scope, may(Permission.TASK_READ, on_project=True)]
 ) -> TaskStatus:
     """Where the task stands, step by step."""
@@ -72,7 +72,7 @@ async def get_status(
 
 
 @router.get("/tasks/{task_id}/code", responses=refuses(InvalidRequest, NotFound))
-async def get_code(
+async def get_task_code(
     task_id: PathId, scope: Annotated[Scope, may(Permission.TASK_READ, on_project=True)]
 ) -> TaskCode:
     """The files a completed task wrote."""
@@ -84,7 +84,7 @@ async def get_code(
     response_model=TaskDiff,
     responses={**refuses(InvalidRequest, NotFound), 200: {"content": {"text/x-diff": {}}}},
 )
-async def get_diff(
+async def get_task_diff(
     task_id: PathId,
     scope: Annotated[Scope, may(Permission.TASK_READ, on_project=True)],
     accept: Annotated[str, Header()] = "",
@@ -117,7 +117,7 @@ async def retry_task(
     status_code=204,
     responses=refuses(NotFound, Conflict, ServiceUnavailable),
 )
-async def delete_branch(
+async def delete_task_branch(
     task_id: PathId, errand: Annotated[Errand, may_go_out(Permission.TASK_CONTROL, on_project=True)]
 ) -> None:
     """Delete the branch that a completed task pushed."""

@@ -27,6 +27,7 @@ from leanvibe_server.identity.schemas import (
     CreatedApiKey,
     CreatedTenant,
     Identity,
+    LinkToken,
     LoginRequest,
     NewApiKey,
     NewTenant,
@@ -39,7 +40,6 @@ from leanvibe_server.identity.schemas import (
     TokenAnswer,
     UserChange,
     UserView,
-    Verification,
 )
 from leanvibe_server.kernel.access import Permission, may, may_or_visit, visitor
 from leanvibe_server.kernel.errors import (
@@ -84,7 +84,7 @@ async def sign_in(
 
 @router.post("/auth/refresh", tags=AUTH, responses=refuses(Unauthorized))
 @bears_secret
-async def renew(
+async def refresh_tokens(
     visit: Annotated[Visit, visitor(Reason.SIGN_IN)], request: RefreshRequest | None = None
 ) -> TokenAnswer:
     """Trade a refresh token, sent as bearer or in the body, for fresh tokens.
@@ -103,7 +103,7 @@ async def sign_out(scope: Annotated[Scope, may(Permission.SELF)]) -> Success:
 
 @router.post("/auth/switch-tenant", tags=AUTH, responses=refuses(NotFound))
 @bears_secret
-async def move(
+async def switch_tenant(
     request: SwitchRequest, scope: Annotated[Scope, may(Permission.SELF)]
 ) -> TokenAnswer:
     """Move this session to another of your tenants. The tokens of this one end."""
@@ -138,7 +138,7 @@ async def accept_invitation(
 
 @router.post("/auth/verify-email", tags=AUTH, responses=refuses(NotFound))
 async def verify_email(
-    verification: Verification, visit: Annotated[Visit, visitor(Reason.SIGN_UP)]
+    verification: LinkToken, visit: Annotated[Visit, visitor(Reason.SIGN_UP)]
 ) -> Success:
     """Confirm an e-mail address with the token of the mailed link."""
     return await emails.verify_email(visit, verification)
@@ -176,7 +176,7 @@ async def change_user(
 
 
 @router.post("/users/{user_id}/invitation", tags=PEOPLE, responses=refuses(NotFound, Conflict))
-async def invite_again(
+async def resend_invitation(
     user_id: PathId, scope: Annotated[Scope, may(Permission.USER_CREATE)]
 ) -> UserView:
     """Send the invitation again. Earlier links stop working."""

@@ -26,21 +26,41 @@ Password = Annotated[
 Username = Annotated[str, Field(min_length=1, max_length=64, examples=["developer"]), OneLine]
 
 
+RedirectUri = Annotated[
+    str | None,
+    Field(max_length=2048, description="The one the sign-in began with, if it named one"),
+]
+Issuer = Annotated[
+    str | None,
+    Field(max_length=2048, description="The `iss` of the callback, where the provider sends it"),
+]
+
+
 class LoginRequest(BaseModel):
     """Who wants in. The tenant is found by the e-mail unless it is named."""
 
     email: Email
-    password: str | None = Field(None, max_length=passwords.MAX_LENGTH)
-    provider: str = Field("local", max_length=50, examples=["local"])
+    password: str | None = Field(
+        None, max_length=passwords.MAX_LENGTH, description="For the provider local"
+    )
+    provider: str = Field(
+        "local", max_length=50, description="local, or the slug or type of an identity provider"
+    )
     tenant_id: str | None = Field(None, max_length=100, description="Id or slug of the tenant")
-    mfa_code: str | None = Field(None, max_length=20)
-    auth_code: str | None = Field(None, max_length=4096)
-    state: str | None = Field(None, max_length=4096)
-    redirect_uri: str | None = Field(None, max_length=2048)
+    mfa_code: str | None = Field(
+        None, max_length=20, description="Of an app or a backup code, for one call instead of two"
+    )
+    auth_code: str | None = Field(
+        None, max_length=4096, description="The `code` that came back from the provider"
+    )
+    state: str | None = Field(
+        None, max_length=4096, description="The `state` that came back from the provider"
+    )
+    redirect_uri: RedirectUri = None
     device_token: str | None = Field(
         None, max_length=200, description="From an earlier sign-in of this account on this device"
     )
-    iss: str | None = Field(None, max_length=2048, description="Of the callback, where it is sent")
+    iss: Issuer = None
 
 
 class SignedInUser(RowView):
@@ -71,13 +91,13 @@ class TokenAnswer(BaseModel):
 class RefreshRequest(BaseModel):
     """The refresh token, unless it is sent as a bearer token."""
 
-    refresh_token: str = Field(max_length=4096)
+    refresh_token: str = Field(max_length=4096, description="The latest one of the session")
 
 
 class SwitchRequest(BaseModel):
     """Where to go."""
 
-    tenant_id: UUID
+    tenant_id: UUID = Field(description="One of your organisations")
 
 
 class Success(BaseModel):
@@ -196,18 +216,17 @@ class UserView(RowView):
         return cls.from_row(user, is_active=user.active, email_verified=verified)
 
 
-class Acceptance(BaseModel):
+class LinkToken(BaseModel):
+    """The token of the link in a mail."""
+
+    token: str = Field(max_length=200, description="What stands behind `token=` in the mailed link")
+
+
+class Acceptance(LinkToken):
     """An invitation's token and the password to sign in with from now on."""
 
-    token: str = Field(max_length=200)
     password: Password
-    username: Username | None = None
-
-
-class Verification(BaseModel):
-    """The token of the link in the mail."""
-
-    token: str = Field(max_length=200)
+    username: Username | None = Field(None, description="What others call you")
 
 
 class NewAccountKey(BaseModel):
@@ -220,8 +239,12 @@ class NewAccountKey(BaseModel):
         description="Permissions; without them all of the user's but managing users and keys",
         examples=[["project:read", "task:create", "task:read"]],
     )
-    expires_at: AwareDatetime | None = None
-    expires_in_days: int | None = Field(None, ge=1, le=3650)
+    expires_at: AwareDatetime | None = Field(
+        None, description="When it ends; without this and `expires_in_days` it does not"
+    )
+    expires_in_days: int | None = Field(
+        None, ge=1, le=3650, description="The same, counted from now; instead of `expires_at`"
+    )
     environment: str | None = Field(
         None, description="live or test: the key's prefix, so that people can tell them apart"
     )
@@ -255,7 +278,9 @@ class ApiKeyQuery(BaseModel):
     """Which keys of the tenant to list."""
 
     user_id: UUID | None = Field(default=None, description="Keys that act as this user")
-    status: Literal["active", "expired", "revoked"] | None = None
+    status: Literal["active", "expired", "revoked"] | None = Field(
+        default=None, description="How the key stands now"
+    )
     prefix: str | None = Field(
         default=None, max_length=40, description="How the key begins, as in a scanner's report"
     )
@@ -307,8 +332,10 @@ class NewTenant(BaseModel):
         description="The region its data is kept in for good: us, eu, uk, ca or au, as far as the "
         "plan holds it and this installation has a database there; the home region if missing",
     )
-    parent_tenant_id: UUID | None = None
-    configuration: dict[str, object] = Field(default_factory=dict)
+    parent_tenant_id: UUID | None = Field(None, description="The organisation it goes below")
+    configuration: dict[str, object] = Field(
+        default_factory=dict, description="As of PUT /v1/tenants/me/info"
+    )
 
 
 class CreatedTenant(TenantView):

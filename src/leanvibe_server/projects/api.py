@@ -21,7 +21,7 @@ from leanvibe_server.projects.schemas import (
     Reach,
 )
 
-router = Router(tags=["projects"])
+router = Router(tags=["Projects"])
 
 
 @router.post("/projects", status_code=201, responses=refuses(QuotaExceeded))
@@ -89,7 +89,7 @@ Sharer = Annotated[Scope, may(Permission.PROJECT_SHARE, on_project=True)]
 
 
 @router.get("/projects/{project_id}/members", responses=refuses(NotFound))
-async def list_members(
+async def list_project_members(
     project_id: PathId,
     page: PageQuery,
     scope: Annotated[Scope, may(Permission.PROJECT_READ, on_project=True)],
@@ -99,7 +99,7 @@ async def list_members(
 
 
 @router.put("/projects/{project_id}/members/{user_id}", responses=refuses(NotFound, Conflict))
-async def set_member(
+async def set_project_member(
     project_id: PathId, user_id: PathId, member: MemberRole, scope: Sharer
 ) -> MemberView:
     """Give somebody a role on the project: manager, developer, viewer, or one of your own.
@@ -113,6 +113,6 @@ async def set_member(
 @router.delete(
     "/projects/{project_id}/members/{user_id}", status_code=204, responses=refuses(NotFound)
 )
-async def remove_member(project_id: PathId, user_id: PathId, scope: Sharer) -> None:
+async def remove_project_member(project_id: PathId, user_id: PathId, scope: Sharer) -> None:
     """Take somebody's role on the project."""
     await members.remove_member(scope, project_id, user_id)

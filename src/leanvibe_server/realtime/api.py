@@ -10,7 +10,7 @@ from leanvibe_server.kernel.http import PathId, Router, refuses
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.realtime import sockets, sse
 
-router = Router(tags=["live updates"])
+router = Router(tags=["Live updates"])
 
 
 @router.websocket("/tasks/{task_id}/updates")

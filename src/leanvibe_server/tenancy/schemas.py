@@ -78,7 +78,9 @@ class TenantPage(Page[TenantView]):
 class TenantQuery(BaseModel):
     """Which tenants to list."""
 
-    status: Literal["active", "suspended", "deleting"] | None = None
+    status: Literal["active", "suspended", "deleting"] | None = Field(
+        None, description="How the tenant stands now"
+    )
     plan: str | None = Field(None, max_length=100, description="Id, slug or older name of a plan")
     region: str | None = Field(None, max_length=10, description="Also taken as `data_residency`")
     data_residency: str | None = Field(None, max_length=10, json_schema_extra={"deprecated": True})
@@ -86,8 +88,8 @@ class TenantQuery(BaseModel):
     q: str | None = Field(
         None, max_length=200, description="Part of a name, a slug or the admin's e-mail"
     )
-    created_after: AwareDatetime | None = None
-    created_before: AwareDatetime | None = None
+    created_after: AwareDatetime | None = Field(None, description="Made at this moment or later")
+    created_before: AwareDatetime | None = Field(None, description="Made before this moment")
     offset: int | None = Field(
         None, ge=0, le=1_000_000, description="Skip so many; instead of `cursor`. Adds `total`"
     )
@@ -161,7 +163,9 @@ Configuration = Annotated[dict[str, Any], AfterValidator(check_configuration)]
 class TenantUpdate(BaseModel):
     """What an administrator may change of the own tenant."""
 
-    display_name: Annotated[str, Field(min_length=1, max_length=200), OneLine] | None = None
+    display_name: Annotated[str, Field(min_length=1, max_length=200), OneLine] | None = Field(
+        None, description="What the dashboard and mails call the organisation"
+    )
     configuration: Configuration | None = Field(
         None,
         description="Sections such as `branding` (`primary_color` like #1f2937, `logo_url` with "

@@ -18,7 +18,7 @@ from leanvibe_server.identity.oidc import leaving
 from leanvibe_server.identity.passwords import MIN_LENGTH
 from leanvibe_server.identity.saml import logout as saml_logout
 from leanvibe_server.identity.saml import service as saml
-from leanvibe_server.identity.schemas import Acceptance, LoginRequest, NewUser, Verification
+from leanvibe_server.identity.schemas import Acceptance, LinkToken, LoginRequest, NewUser
 from leanvibe_server.identity.sessions import LIMITS, WEB
 from leanvibe_server.kernel.access import Permission
 from leanvibe_server.kernel.crypto import Undecipherable
@@ -185,7 +185,7 @@ async def show_verification(token: str, opened: Annotated[Page, ANYONE]) -> Resp
 @router.post("/verify-email/{token}")
 async def verify_email(token: str, opened: Annotated[Page, ANYONE]) -> Response:
     """Note that the address is proved."""
-    await emails.verify_email(opened.visit, fill(Verification, {"token": token}))
+    await emails.verify_email(opened.visit, fill(LinkToken, {"token": token}))
     return opened.go("/login", toast="email-verified")
 
 

@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import Response
 
 from leanvibe_server.identity.account import emails, passwords
-from leanvibe_server.identity.account.schemas import Forgotten, LinkToken, PasswordReset
+from leanvibe_server.identity.account.schemas import Forgotten, PasswordReset
+from leanvibe_server.identity.schemas import LinkToken
 from leanvibe_server.web.forms import fill
 from leanvibe_server.web.page import Page, open_page
 from leanvibe_server.web.routes import PageRouter

@@ -64,12 +64,10 @@ def read_reference(document: Mapping[str, Any], base_url: str) -> list[Section]:
     found: dict[str, list[Operation]] = {tag["name"]: [] for tag in document.get("tags", [])}
     for path, method, operation in _operations(document):
         tag = (operation.get("tags") or ["Other"])[0]
-        name = next((known for known in found if known.lower() == tag.lower()), tag)
-        read = _read(document, path, method, operation, base_url)
-        found.setdefault(name, []).append(read)
+        found.setdefault(tag, []).append(_read(document, path, method, operation, base_url))
     texts = {tag["name"]: tag.get("description", "") for tag in document.get("tags", [])}
     return [
-        Section(name[:1].upper() + name[1:], texts.get(name, ""), _anchor(name), operations)
+        Section(name, texts.get(name, ""), _anchor(name), operations)
         for name, operations in found.items()
         if operations
     ]

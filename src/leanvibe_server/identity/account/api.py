@@ -9,13 +9,12 @@ from leanvibe_server.identity.account.schemas import (
     EmailChange,
     EndedSessions,
     Forgotten,
-    LinkToken,
     PasswordChange,
     PasswordReset,
     SignOutEverywhere,
     StepUpRequest,
 )
-from leanvibe_server.identity.schemas import SessionList, Success, TokenAnswer
+from leanvibe_server.identity.schemas import LinkToken, SessionList, Success, TokenAnswer
 from leanvibe_server.kernel.access import Errand, Permission, may, may_go_out, visitor
 from leanvibe_server.kernel.errors import (
     Conflict,
@@ -60,7 +59,7 @@ async def change_password(
 
 
 @router.post("/auth/password/forgot", status_code=202, tags=AUTH)
-async def forget_password(
+async def request_password_reset(
     request: Forgotten, visit: Annotated[Visit, visitor(Reason.SIGN_IN)]
 ) -> Accepted:
     """Ask for a link to set a new password. It works once, within an hour.
@@ -80,7 +79,7 @@ async def reset_password(
 
 
 @router.post("/auth/email/change", status_code=202, tags=AUTH)
-async def ask_to_change_email(
+async def request_email_change(
     change: EmailChange, scope: Annotated[Scope, may(Permission.SELF, fresh=True)]
 ) -> Accepted:
     """Ask to use another e-mail address.
@@ -92,7 +91,7 @@ async def ask_to_change_email(
 
 
 @router.post("/auth/email/confirm", tags=AUTH, responses=refuses(NotFound, Conflict))
-async def change_email(
+async def confirm_email_change(
     request: LinkToken, visit: Annotated[Visit, visitor(Reason.SIGN_IN)]
 ) -> Success:
     """Use the new address from now on, with the token of the link that was mailed to it."""
@@ -100,7 +99,7 @@ async def change_email(
 
 
 @router.post("/auth/verify-email/resend", status_code=202, tags=AUTH, responses=refuses(Conflict))
-async def verify_again(scope: Annotated[Scope, may(Permission.SELF)]) -> Accepted:
+async def resend_verification(scope: Annotated[Scope, may(Permission.SELF)]) -> Accepted:
     """Have the link that confirms your address mailed again."""
     return await emails.ask_again(scope)
 
@@ -114,7 +113,7 @@ async def sign_out_everywhere(
 
 
 @router.get("/users/{user_id}/sessions", tags=PEOPLE, responses=refuses(NotFound))
-async def list_sessions_of(
+async def list_sessions_of_user(
     user_id: PathId, scope: Annotated[Scope, may(Permission.USER_UPDATE, ending=True)]
 ) -> SessionList:
     """The live sessions of one person of your tenant, oldest first."""
@@ -122,7 +121,7 @@ async def list_sessions_of(
 
 
 @router.delete("/users/{user_id}/sessions", tags=PEOPLE, responses=refuses(NotFound))
-async def end_sessions_of(
+async def end_sessions_of_user(
     user_id: PathId, scope: Annotated[Scope, may(Permission.USER_UPDATE, ending=True)]
 ) -> EndedSessions:
     """Sign one person of your tenant out everywhere."""
@@ -130,7 +129,7 @@ async def end_sessions_of(
 
 
 @router.delete("/users/{user_id}/sessions/{session_id}", tags=PEOPLE, responses=refuses(NotFound))
-async def end_session_of(
+async def end_session_of_user(
     user_id: PathId,
     session_id: PathId,
     scope: Annotated[Scope, may(Permission.USER_UPDATE, ending=True)],

@@ -7,12 +7,12 @@ from leanvibe_server.identity.account import links
 from leanvibe_server.identity.account.events import EmailChanged, EmailChangeRequested
 from leanvibe_server.identity.account.links import EMAIL, RESET, VALID_FOR, VERIFY
 from leanvibe_server.identity.account.proving import require_own
-from leanvibe_server.identity.account.schemas import Accepted, EmailChange, LinkToken
+from leanvibe_server.identity.account.schemas import Accepted, EmailChange
 from leanvibe_server.identity.events import EmailVerified
 from leanvibe_server.identity.models import User
 from leanvibe_server.identity.repository import account as rows
 from leanvibe_server.identity.repository import people
-from leanvibe_server.identity.schemas import Success, Verification
+from leanvibe_server.identity.schemas import LinkToken, Success
 from leanvibe_server.identity.throttle import Attempt
 from leanvibe_server.identity.visits import actor_of
 from leanvibe_server.kernel.errors import Conflict, InvalidRequest
@@ -43,7 +43,7 @@ async def ask_again(scope: Scope) -> Accepted:
     return Accepted(success=True, message=ON_ITS_WAY)
 
 
-async def verify_email(visit: Visit, verification: Verification) -> Success:
+async def verify_email(visit: Visit, verification: LinkToken) -> Success:
     """Note that the user's address is theirs.
 
     Raises: NotFound: the link is unknown, used or expired.

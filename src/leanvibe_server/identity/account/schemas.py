@@ -5,13 +5,15 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from leanvibe_server.identity import passwords
-from leanvibe_server.identity.schemas import Email, Password
+from leanvibe_server.identity.schemas import Email, LinkToken, Password
 
 
 class PasswordChange(BaseModel):
     """The password one has, and the one to have from now on."""
 
-    current_password: str = Field(max_length=passwords.MAX_LENGTH)
+    current_password: str = Field(
+        max_length=passwords.MAX_LENGTH, description="The one you have now"
+    )
     new_password: Password
 
 
@@ -22,10 +24,9 @@ class Forgotten(BaseModel):
     tenant_id: str | None = Field(None, max_length=100, description="Id or slug of the tenant")
 
 
-class PasswordReset(BaseModel):
+class PasswordReset(LinkToken):
     """The token of the mailed link, and the password to have from now on."""
 
-    token: str = Field(max_length=200)
     password: Password
 
 
@@ -35,17 +36,17 @@ class EmailChange(BaseModel):
     new_email: Email
 
 
-class LinkToken(BaseModel):
-    """The token of the link in a mail."""
-
-    token: str = Field(max_length=200)
-
-
 class StepUpRequest(BaseModel):
     """A code or key of a second factor; a password, for who has set up none."""
 
-    password: str | None = Field(None, max_length=passwords.MAX_LENGTH)
-    mfa_code: str | None = Field(None, max_length=20)
+    password: str | None = Field(
+        None,
+        max_length=passwords.MAX_LENGTH,
+        description="For people without a second factor",
+    )
+    mfa_code: str | None = Field(
+        None, max_length=20, description="Of an app, a message or a backup code"
+    )
     mfa_method: str | None = Field(
         None, max_length=20, description="Which factor the code is of, where it could be several"
     )

@@ -60,7 +60,7 @@ def record_value(challenge: str) -> str:
 class Discovery(BaseModel):
     """Whose way to sign in is asked for: by an address, or by the organisation's short name."""
 
-    email: Email | None = None
+    email: Email | None = Field(None, description="Only its domain counts")
     tenant: str | None = Field(
         None, min_length=1, max_length=100, description="Id or slug; goes before the address"
     )

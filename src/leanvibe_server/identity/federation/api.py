@@ -107,7 +107,7 @@ async def delete_provider(provider_id: PathId, scope: Annotated[Scope, MANAGE]) 
 
 
 @router.post("/auth/discover", tags=SSO)
-async def discover(asked: Discovery, visit: Annotated[Visit, GUEST]) -> WaysIn:
+async def discover_sign_in(asked: Discovery, visit: Annotated[Visit, GUEST]) -> WaysIn:
     """By which way people with an address of this domain, or of this organisation, sign in.
 
     The answer is the same for every address of a domain: it tells nothing about a person. An

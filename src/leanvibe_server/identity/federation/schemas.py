@@ -33,7 +33,9 @@ class NewProvider(BaseModel):
     provider_name: Annotated[str, Field(min_length=1, max_length=100), OneLine] = Field(
         examples=["Google SSO"], description="What people read on the sign-in button"
     )
-    client_id: str | None = Field(None, min_length=1, max_length=500)
+    client_id: str | None = Field(
+        None, min_length=1, max_length=500, description="What the provider calls this product"
+    )
     client_secret: str | None = Field(
         None, min_length=1, max_length=4096, description="Kept encrypted and never shown again"
     )
@@ -50,8 +52,12 @@ class NewProvider(BaseModel):
         "`subject_attribute`, `email_attribute`, `name_attribute`, `groups_attribute`",
     )
     default_role: str = Field("developer", max_length=100, description="Role of new people")
-    role_mapping: list[RoleRuleView] = Field(default_factory=list, max_length=MAX_RULES)
-    enabled: bool = True
+    role_mapping: list[RoleRuleView] = Field(
+        default_factory=list,
+        max_length=MAX_RULES,
+        description="Roles by what the provider says of people; the first rule that fits counts",
+    )
+    enabled: bool = Field(True, description="Whether people may sign in by it at once")
 
 
 class ProviderChange(BaseModel):
@@ -65,8 +71,10 @@ class ProviderChange(BaseModel):
     client_id: str | None = Field(None, min_length=1, max_length=500)
     client_secret: str | None = Field(None, min_length=1, max_length=4096)
     settings: dict[str, Any] | None = Field(None, description="Single settings; null removes one")
-    default_role: str | None = Field(None, max_length=100)
-    role_mapping: list[RoleRuleView] | None = Field(None, max_length=MAX_RULES)
+    default_role: str | None = Field(None, max_length=100, description="Role of new people")
+    role_mapping: list[RoleRuleView] | None = Field(
+        None, max_length=MAX_RULES, description="In place of all rules there are"
+    )
 
 
 class ProviderView(BaseModel):

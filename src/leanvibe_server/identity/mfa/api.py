@@ -59,7 +59,7 @@ async def list_factors(scope: Annotated[Scope, may(Permission.SELF)]) -> FactorL
 
 @router.post("/auth/mfa/setup", tags=MFA, responses=refuses(Conflict))
 @bears_secret
-async def set_up(
+async def set_up_factor(
     caller: Annotated[
         Errand | Visit, may_go_out_or_visit(Permission.SELF, Reason.SIGN_IN, fresh=True)
     ],
@@ -76,7 +76,7 @@ async def set_up(
 
 @router.post("/auth/mfa/verify", tags=MFA, responses=refuses(Conflict))
 @bears_secret
-async def verify(
+async def verify_factor(
     request: VerifyRequest,
     caller: Annotated[Errand | Visit, may_go_out_or_visit(Permission.SELF, Reason.SIGN_IN)],
 ) -> ActivatedAndSignedIn | Activated:
@@ -87,7 +87,7 @@ async def verify(
 
 @router.post("/auth/mfa/challenge", tags=MFA, responses=refuses(Unauthorized, Forbidden, Conflict))
 @bears_secret
-async def pass_challenge(
+async def complete_challenge(
     request: ChallengeRequest, visit: Annotated[Visit, visitor(Reason.SIGN_IN)]
 ) -> TokenAnswer | ChallengeStep:
     """Complete a sign-in that answered `mfa_required`.
@@ -100,7 +100,7 @@ async def pass_challenge(
 
 
 @router.post("/auth/mfa/step-up", tags=MFA)
-async def ask_to_step_up(
+async def request_step_up_code(
     request: StepUpAsk, errand: Annotated[Errand, may_go_out(Permission.SELF)]
 ) -> ChallengeStep:
     """Have a code sent for this session, or ask what your key is to sign, to send with
@@ -137,7 +137,7 @@ async def remove_factor(
 
 
 @router.post("/auth/passkeys/options", tags=MFA)
-async def offer_passkey(visit: Annotated[Visit, visitor(Reason.SIGN_IN)]) -> PasskeyOptions:
+async def begin_passkey_sign_in(visit: Annotated[Visit, visitor(Reason.SIGN_IN)]) -> PasskeyOptions:
     """Begin to sign in with a passkey, without naming anybody."""
     return await entering.offer_passkey(visit)
 
@@ -146,7 +146,7 @@ async def offer_passkey(visit: Annotated[Visit, visitor(Reason.SIGN_IN)]) -> Pas
     "/auth/passkeys/login", tags=MFA, responses=refuses(Unauthorized, MfaRequired, Forbidden)
 )
 @bears_secret
-async def use_passkey(
+async def sign_in_by_passkey(
     request: PasskeyLogin, visit: Annotated[Visit, visitor(Reason.SIGN_IN)]
 ) -> TokenAnswer:
     """Sign in with a passkey. It names its owner, and must have verified them by itself."""

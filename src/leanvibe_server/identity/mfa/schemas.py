@@ -103,7 +103,7 @@ class ChallengeStep(BaseModel):
 class StepUpAsk(BaseModel):
     """Which factor to prove oneself with once more."""
 
-    method: Literal["sms", "email", "webauthn"]
+    method: Literal["sms", "email", "webauthn"] = Field(description="One that you have set up")
 
 
 class FactorName(BaseModel):
@@ -172,5 +172,7 @@ class PasskeyOptions(BaseModel):
 class PasskeyLogin(BaseModel):
     """A passkey's answer."""
 
-    passkey_token: str = Field(max_length=200)
-    credential: dict[str, Any]
+    passkey_token: str = Field(max_length=200, description="Of POST /auth/passkeys/options")
+    credential: dict[str, Any] = Field(
+        description="What `navigator.credentials.get` answered, as JSON"
+    )

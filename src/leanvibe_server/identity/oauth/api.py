@@ -73,19 +73,21 @@ async def revoke_token(visit: Caller) -> None:
     responses=refuses(InvalidClient),
 )
 @bears_secret
-async def introspect(visit: Caller, response: Response) -> Introspection:
+async def introspect_token(visit: Caller, response: Response) -> Introspection:
     """Whether an access token of a client of the same tenant holds, and what it may do."""
     response.headers["Cache-Control"], response.headers["Pragma"] = "no-store", "no-cache"
     return await service.introspect(visit)
 
 
 @router.get("/authorize", responses=refuses(UnsupportedResponseType))
-async def authorize(visit: Caller) -> None:
+async def refuse_authorization(visit: Caller) -> None:
     """Refuses every request: neither codes nor implicit tokens are offered."""
     service.refuse_authorization(visit)
 
 
 @well_known_router.get("/.well-known/oauth-authorization-server")
-async def get_metadata(visit: Annotated[Visit, visitor(Reason.SIGNING_KEYS)]) -> ServerMetadata:
+async def get_server_metadata(
+    visit: Annotated[Visit, visitor(Reason.SIGNING_KEYS)],
+) -> ServerMetadata:
     """Where the token endpoint is and what it takes."""
     return service.describe(visit.house)

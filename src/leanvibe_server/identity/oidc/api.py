@@ -92,7 +92,7 @@ async def step_up_by_code(
 
 
 @router.post("/auth/sso/backchannel-logout/{place}", tags=SSO, openapi_extra=LOGOUT_FORM)
-async def log_out_from_behind(
+async def log_out_by_back_channel(
     place: str, visit: Annotated[Visit, GUEST], response: Response
 ) -> None:
     """For identity providers: the sessions that a signed logout token names end at once.

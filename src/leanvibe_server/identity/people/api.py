@@ -69,7 +69,7 @@ async def list_groups_of_user(
 
 
 @router.post("/users/bulk-invite", status_code=201, tags=PEOPLE, responses=refuses(QuotaExceeded))
-async def invite_all(
+async def invite_users(
     bulk: BulkInvitation, scope: Annotated[Scope, may(Permission.USER_CREATE)]
 ) -> BulkResult:
     """Invite up to 100 people by e-mail.
@@ -118,13 +118,13 @@ async def delete_user(
 
 
 @router.delete("/auth/me", status_code=204, tags=["Authentication"], responses=refuses(Conflict))
-async def leave(scope: Annotated[Scope, may(Permission.SELF, fresh=True)]) -> None:
+async def leave_organization(scope: Annotated[Scope, may(Permission.SELF, fresh=True)]) -> None:
     """Leave the organisation for good. Its last owner hands it over first."""
     await service.leave(scope)
 
 
 @router.post("/tenants/me/ownership", tags=["Tenants"], responses=refuses(NotFound, Conflict))
-async def hand_over(
+async def hand_over_ownership(
     handover: Handover, scope: Annotated[Scope, may(Permission.TENANT_UPDATE, fresh=True)]
 ) -> UserView:
     """Make somebody else the owner in your place. You keep `keep_role`; both get a mail."""

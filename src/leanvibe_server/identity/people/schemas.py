@@ -25,8 +25,10 @@ class UserQuery(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    role: str | None = Field(None, max_length=40)
-    status: Literal["active", "invited", "disabled"] | None = None
+    role: str | None = Field(None, max_length=40, description="Their role in the tenant")
+    status: Literal["active", "invited", "disabled"] | None = Field(
+        None, description="Whether they may sign in, are still invited, or were shut out"
+    )
     q: str | None = Field(None, max_length=200, description="Part of e-mail or name")
     guest: bool | None = Field(None, description="Whether their access ends by itself")
     mfa: Literal["enrolled", "none"] | None = Field(
@@ -134,5 +136,5 @@ class PendingInvitation(RowView):
 class Handover(BaseModel):
     """Who becomes the owner, and what you become."""
 
-    user_id: UUID
-    keep_role: str = Field("admin", max_length=40)
+    user_id: UUID = Field(description="Somebody active in the organisation")
+    keep_role: str = Field("admin", max_length=40, description="Your role afterwards")

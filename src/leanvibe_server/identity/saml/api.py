@@ -72,7 +72,7 @@ ONWARD: dict[int | str, dict[str, Any]] = {
     openapi_extra=_form("SAMLResponse"),
 )
 @bears_secret
-async def consume_shared(visit: Annotated[Visit, ANYONE]) -> Response:
+async def consume_shared_saml_response(visit: Annotated[Visit, ANYONE]) -> Response:
     """The assertion consumer service of every organisation.
 
     Takes the form an identity provider has the browser send. `RelayState` is the state that
@@ -93,7 +93,7 @@ async def consume_shared(visit: Annotated[Visit, ANYONE]) -> Response:
     openapi_extra=_form("SAMLResponse"),
 )
 @bears_secret
-async def consume_own(tenant_slug: str, visit: Annotated[Visit, ANYONE]) -> Response:
+async def consume_saml_response(tenant_slug: str, visit: Annotated[Visit, ANYONE]) -> Response:
     """The assertion consumer service of one organisation; else as `/auth/saml/sso`."""
     return await service.consume(visit, tenant_slug)
 
@@ -104,7 +104,7 @@ async def consume_own(tenant_slug: str, visit: Annotated[Visit, ANYONE]) -> Resp
     response_class=Response,
     responses=refuses(NotFound) | _answers(service.METADATA_TYPE, "SAML 2.0 metadata, signed"),
 )
-async def get_metadata(tenant_slug: str, visit: Annotated[Visit, ANYONE]) -> Response:
+async def get_saml_metadata(tenant_slug: str, visit: Annotated[Visit, ANYONE]) -> Response:
     """The metadata to give to your identity provider. Its address is your entity ID."""
     return await service.publish_metadata(visit, tenant_slug)
 
@@ -115,7 +115,7 @@ async def get_metadata(tenant_slug: str, visit: Annotated[Visit, ANYONE]) -> Res
     response_class=Response,
     responses=refuses(InvalidRequest, Unauthorized, PayloadTooLarge) | ONWARD,
 )
-async def log_out_by_address(
+async def log_out_by_saml_redirect(
     tenant_slug: str, request: Request, visit: Annotated[Visit, ANYONE]
 ) -> Response:
     """Single logout by redirect: the provider's signed request, or its answer to ours."""
@@ -129,7 +129,7 @@ async def log_out_by_address(
     responses=refuses(Unauthorized, PayloadTooLarge) | ONWARD,
     openapi_extra=_form(optional=("SAMLRequest", "SAMLResponse", "RelayState")),
 )
-async def log_out_by_form(
+async def log_out_by_saml_form(
     tenant_slug: str, request: Request, visit: Annotated[Visit, ANYONE]
 ) -> Response:
     """Single logout by form: the provider's signed request, or its answer to ours."""
@@ -142,7 +142,7 @@ async def log_out_by_form(
     response_class=Response,
     responses=refuses(NotFound) | _answers("text/html", "A form that sends itself"),
 )
-async def get_request_form(
+async def get_saml_request_form(
     tenant_slug: str, handle: str, visit: Annotated[Visit, ANYONE]
 ) -> Response:
     """The page that carries a sign-in request to a provider that takes requests by POST only."""
@@ -160,7 +160,7 @@ async def get_service_provider(
 @router.get(
     "/auth/sso/providers/{saml_provider_id}/metadata", tags=SAML, responses=refuses(NotFound)
 )
-async def get_provider_metadata(
+async def get_saml_provider_metadata(
     saml_provider_id: PathId, scope: Annotated[Scope, may(Permission.SECURITY_READ)]
 ) -> MetadataView:
     """A SAML provider's certificates and their ends, and how reading its metadata goes.
@@ -174,7 +174,7 @@ async def get_provider_metadata(
 
 @router.post("/auth/saml/step-up", tags=SAML, responses=refuses(PayloadTooLarge))
 @bears_secret
-async def step_up_by_response(
+async def step_up_by_saml_response(
     finish: SamlStepUp, request: Request, errand: Annotated[Errand, may_go_out(Permission.SELF)]
 ) -> TokenAnswer:
     """Go on under a new session id, with the proof of a SAML response; your tokens until now end.
@@ -186,7 +186,7 @@ async def step_up_by_response(
 
 
 @router.post("/auth/saml/keys", status_code=201, tags=SAML, responses=refuses(Conflict))
-async def prepare_next_key(scope: Annotated[Scope, MANAGE]) -> SamlKeyView:
+async def prepare_saml_key(scope: Annotated[Scope, MANAGE]) -> SamlKeyView:
     """Prepare the next certificate. It appears in the metadata and signs nothing yet."""
     return SamlKeyView.of(await keys.prepare_next(scope))
 
@@ -194,7 +194,7 @@ async def prepare_next_key(scope: Annotated[Scope, MANAGE]) -> SamlKeyView:
 @router.post(
     "/auth/saml/keys/{saml_key_id}/activate", tags=SAML, responses=refuses(NotFound, Conflict)
 )
-async def activate_key(saml_key_id: PathId, scope: Annotated[Scope, MANAGE]) -> SamlKeyView:
+async def activate_saml_key(saml_key_id: PathId, scope: Annotated[Scope, MANAGE]) -> SamlKeyView:
     """Use the next certificate from now on.
 
     Do it once your identity providers have read the new metadata. What they encrypt for the one
@@ -209,6 +209,6 @@ async def activate_key(saml_key_id: PathId, scope: Annotated[Scope, MANAGE]) -> 
     tags=SAML,
     responses=refuses(NotFound, Conflict),
 )
-async def withdraw_key(saml_key_id: PathId, scope: Annotated[Scope, MANAGE]) -> None:
+async def withdraw_saml_key(saml_key_id: PathId, scope: Annotated[Scope, MANAGE]) -> None:
     """Take the next certificate back before it is used."""
     await keys.withdraw(scope, saml_key_id)

@@ -12,7 +12,9 @@ class NewScimToken(BaseModel):
     """A token for one provisioning client."""
 
     name: Annotated[str, Field(min_length=1, max_length=100), OneLine] = Field(examples=["Okta"])
-    expires_in_days: int = Field(default=365, ge=1, le=730)
+    expires_in_days: int = Field(
+        default=365, ge=1, le=730, description="After so many days it is refused"
+    )
 
 
 class ScimTokenView(RowView):

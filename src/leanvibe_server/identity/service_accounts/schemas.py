@@ -54,7 +54,9 @@ class NewOAuthClient(BaseModel):
         max_length=50,
         description="Permissions; without them all of the account's but managing users and keys",
     )
-    expires_at: AwareDatetime | None = None
+    expires_at: AwareDatetime | None = Field(
+        None, description="When they end; without it they do not"
+    )
 
 
 class OAuthClientView(RowView):
