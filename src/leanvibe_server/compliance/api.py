@@ -25,6 +25,7 @@ from leanvibe_server.compliance.schemas import (
 from leanvibe_server.kernel.access import Permission, may, visitor
 from leanvibe_server.kernel.errors import (
     Conflict,
+    Forbidden,
     NotFound,
 )
 from leanvibe_server.kernel.http import PathId, Router, bears_secret, refuses
@@ -71,7 +72,7 @@ async def get_export(export_id: PathId, scope: Person) -> ExportView:
 @router.get(
     "/privacy/exports/{export_id}/download",
     responses={
-        **refuses(NotFound, ExportNotReady),
+        **refuses(Forbidden, NotFound, ExportNotReady),
         200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}},
     },
     response_class=Response,

@@ -19,6 +19,8 @@ from leanvibe_server.compliance.events import (
 )
 from leanvibe_server.compliance.models import Export
 from leanvibe_server.identity import users
+from leanvibe_server.identity.policy import check_address, policy_of
+from leanvibe_server.identity.roles.service import permissions_of_role
 from leanvibe_server.kernel.access import Permission
 from leanvibe_server.kernel.crypto import Undecipherable
 from leanvibe_server.kernel.errors import Conflict, Forbidden, NotFound
@@ -215,7 +217,7 @@ async def open_download(
     """The file behind a link.
 
     Raises: NotFound: the link is none of ours, is too old, or its holder may no more.
-        ExportNotReady: the file is gone.
+        Forbidden: the organisation does not allow the address. ExportNotReady: the file is gone.
     """
     house, now = visit.house, visit.house.clock.now()
     told = f"{tenant}/{export_id}/{person}/{until}"
@@ -230,8 +232,10 @@ async def open_download(
         scope = replace(scope, actor=replace(actor, label=user.email))
         if not user.may_sign_in(now):
             raise NotFound("This link has ended. Get a new one from the export.")
-        export = await repository.find_export(conn, tenant_id, export_id)
-        if export is None or export.status != "ready" or export.file_key_sealed is None:
+        check_address(await policy_of(scope), visit.address)
+        held = await permissions_of_role(scope, user.role)
+        export = await require_export(replace(scope, permissions=held), export_id)
+        if export.status != "ready" or export.file_key_sealed is None:
             raise _gone()
     pieces = await _open(house, export, export.file_key_sealed)
     async with house.database.tenant(tenant_id) as conn:

@@ -6,11 +6,13 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from leanvibe_server.entitlements.plans import plan_of
-from leanvibe_server.identity import opaque
+from leanvibe_server.identity import lineage, opaque
 from leanvibe_server.identity.events import ApiKeyCreated, ApiKeyRevoked, ApiKeyRotated
 from leanvibe_server.identity.models import ApiKey, User
 from leanvibe_server.identity.policy import parse_network
 from leanvibe_server.identity.repository import api_keys as rows
+from leanvibe_server.identity.repository import lineage as lineage_rows
+from leanvibe_server.identity.repository.lineage import Maker
 from leanvibe_server.identity.roles.service import permissions_of_role, require_over
 from leanvibe_server.identity.schemas import (
     ApiKeyQuery,
@@ -59,10 +61,12 @@ async def create_key(scope: Scope, new: NewApiKey) -> CreatedApiKey:
     """Make a key. Its secret is in this answer and nowhere else.
 
     Raises: InvalidRequest: an unknown scope or a past expiry. Forbidden: more than the user or
-        the caller may do. NotFound: no such user.
+        the caller may do, or longer, from elsewhere or more often than the key that asks.
+        NotFound: no such user.
     """
     if scope.actor.id is None:
         raise Forbidden("Sign in as a user first.")
+    maker = await lineage.maker_of(scope)
     user = await require_user(scope, new.user_id or scope.actor.id)
     await require_over(scope, user.role)
     wanted = await require_scopes(scope, new.scopes, user)
@@ -71,9 +75,10 @@ async def create_key(scope: Scope, new: NewApiKey) -> CreatedApiKey:
         user,
         name=new.name,
         scopes=wanted,
-        expires_at=_require_expiry(scope.now, new),
+        expires_at=lineage.end_within(maker, _require_expiry(scope.now, new)),
         environment=_require_environment(scope, new.environment),
-        bounds=_require_bounds(scope, new),
+        bounds=_require_bounds(scope, new, maker),
+        made_with=None if maker is None else maker.id,
     )
     return CreatedApiKey(**ApiKeyView.of(key).model_dump(), key=secret)
 
@@ -88,6 +93,7 @@ async def issue(
     environment: str = "test",
     bounds: Bounds = UNBOUND,
     replaces: UUID | None = None,
+    made_with: UUID | None = None,
 ) -> tuple[ApiKey, str]:
     """Keep a new key of the user; returns it with its secret."""
     if not user.active:
@@ -107,6 +113,8 @@ async def issue(
         rate_limit_per_minute=bounds.rate_limit_per_minute,
         allowed_networks=list(bounds.networks),
         replaces=replaces,
+        created_by=lineage.author_of(scope),
+        made_with=made_with,
     )
     await rows.insert(scope.conn, key, key_hash=hash_token(secret))
     await scope.emit(
@@ -135,17 +143,20 @@ async def list_keys(
         user_id=query.user_id,
         status=query.status,
         prefix=query.prefix,
+        orphaned=query.orphaned,
         now=scope.now,
     )
 
 
 async def rotate_key(scope: Scope, key_id: UUID, rotation: Rotation) -> CreatedApiKey:
-    """Give a key a successor with the same rights and the same length of life. The old one holds
-    for the overlap, so that a program can be moved without a gap.
+    """Give a key a successor with the same rights and the same length of life, or what is left of
+    it where a key asks: only a person prolongs one. The old one holds for the overlap, so that a
+    program can be moved without a gap; what it made belongs to its successor.
 
     Raises: NotFound. Forbidden: the key can do more than the caller, who would learn its
         successor. Conflict: it does not hold any more, or has a successor already.
     """
+    maker = await lineage.maker_of(scope)
     key = await rows.lock(scope.conn, scope.tenant_id, key_id)
     if key is None:
         raise NotFound("No such API key.")
@@ -158,19 +169,37 @@ async def rotate_key(scope: Scope, key_id: UUID, rotation: Rotation) -> CreatedA
         raise Conflict("This key was rotated already. Rotate its successor.")
     # The end of a key that was rotated before is that of its overlap; its successor has its life.
     model = await rows.find_first_successor(scope.conn, scope.tenant_id, key.id) or key
-    life = None if model.expires_at is None else model.expires_at - model.created_at
     made, secret = await issue(
         scope,
         user,
         name=key.name,
         scopes=key.scopes,
-        expires_at=None if life is None else scope.now + life,
+        expires_at=_next_end(scope.now, model, maker),
         environment=opaque.environment_of(key.prefix),
-        bounds=Bounds(key.rate_limit_per_minute, tuple(key.allowed_networks)),
+        bounds=_next_bounds(key, maker),
         replaces=key.id,
+        made_with=key.made_with if maker is None or maker.id == key.id else maker.id,
     )
+    await lineage_rows.hand_over(scope.conn, scope.tenant_id, key.id, made.id)
     await _retire(scope, key, made, timedelta(hours=rotation.overlap_hours))
     return CreatedApiKey(**ApiKeyView.of(made).model_dump(), key=secret)
+
+
+def _next_end(now: datetime, model: ApiKey, maker: Maker | None) -> datetime | None:
+    """When the successor of a key ends."""
+    life = None if model.expires_at is None else model.expires_at - model.created_at
+    end = None if life is None else now + life
+    if maker is None:
+        return end
+    ends = [one for one in (end, model.expires_at, maker.expires_at) if one is not None]
+    return min(ends, default=None)
+
+
+def _next_bounds(key: ApiKey, maker: Maker | None) -> Bounds:
+    """Those of the key itself. Raises: Forbidden: wider than those of the key that asks."""
+    rate = key.rate_limit_per_minute
+    networks = lineage.networks_within(maker, key.allowed_networks)
+    return Bounds(lineage.rate_within(maker, rate), networks)
 
 
 async def _retire(scope: Scope, old: ApiKey, made: ApiKey, overlap: timedelta) -> None:
@@ -194,8 +223,8 @@ async def _require_covered(scope: Scope, key: ApiKey, user: User) -> None:
 
 
 async def revoke_key(scope: Scope, key_id: UUID) -> None:
-    """End a key at once; one's own, or one of somebody whose role is none above the caller's.
-    What is ended already stays so.
+    """End a key at once, and what was made with it; one's own, or one of somebody whose role is
+    none above the caller's. What is ended already stays so.
 
     Raises: NotFound. Forbidden: its user's role may do more than the caller.
     """
@@ -208,6 +237,7 @@ async def revoke_key(scope: Scope, key_id: UUID) -> None:
         await require_over(scope, (await require_user(scope, key.user_id)).role)
     await rows.revoke(scope.conn, scope.tenant_id, key_id, now=scope.now)
     await scope.emit(ApiKeyRevoked(key_id=key.id, user_id=key.user_id, reason="revoked"))
+    await lineage.end_made_with(scope, [key.id])
 
 
 async def default_scopes(scope: Scope, user: User) -> frozenset[str]:
@@ -237,7 +267,7 @@ async def require_scopes(scope: Scope, wanted: Sequence[str] | None, user: User)
     return sorted(set(wanted))
 
 
-def _require_bounds(scope: Scope, new: NewApiKey) -> Bounds:
+def _require_bounds(scope: Scope, new: NewApiKey, maker: Maker | None) -> Bounds:
     most = plan_of(scope.plan).rate.per_minute
     if new.rate_limit_per_minute is not None and new.rate_limit_per_minute > most:
         raise InvalidRequest(
@@ -247,7 +277,11 @@ def _require_bounds(scope: Scope, new: NewApiKey) -> Bounds:
                 "validation_errors": [f"rate_limit_per_minute: at most {most}"],
             },
         )
-    return Bounds(new.rate_limit_per_minute, require_networks(new.allowed_addresses))
+    networks = require_networks(new.allowed_addresses)
+    return Bounds(
+        lineage.rate_within(maker, new.rate_limit_per_minute),
+        lineage.networks_within(maker, networks),
+    )
 
 
 def require_networks(texts: Sequence[str]) -> tuple[str, ...]:

@@ -99,6 +99,7 @@ class TenantSwitched(AuthEvent, frozen=True, kw_only=True):
 class InvitationSent(AuthEvent, frozen=True, kw_only=True):
     name: ClassVar[str] = "invitation.sent"
     user_id: UUID
+    invited_by: UUID | None
     expires_at: datetime
 
 
@@ -138,6 +139,16 @@ class ApiKeyRevoked(AuthEvent, frozen=True, kw_only=True):
     key_id: UUID
     user_id: UUID
     reason: str
+
+
+class CredentialsOrphaned(AuthEvent, frozen=True, kw_only=True):
+    """Somebody has left; what they made for the organisation goes on, and they may know it."""
+
+    name: ClassVar[str] = "credentials.orphaned"
+    user_id: UUID
+    keys: list[UUID]
+    clients: list[UUID]
+    tokens: list[UUID]
 
 
 class BreakGlassUsed(AuthEvent, frozen=True, kw_only=True):

@@ -293,6 +293,7 @@ def _actor(standing: Standing, visit: Visit) -> Actor:
         label=_label(standing) if is_key else standing.email,
         role=standing.role,
         session_id=None if is_key else standing.credential_id,
+        credential_id=standing.credential_id if is_key else None,
         address=visit.address,
         user_agent=visit.user_agent,
     )

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from leanvibe_server.identity import mails, opaque, throttle
+from leanvibe_server.identity import lineage, mails, opaque, throttle
 from leanvibe_server.identity.account import links, passwords
 from leanvibe_server.identity.account.emails import join_account
 from leanvibe_server.identity.account.passwords import Yardstick
@@ -34,10 +34,17 @@ async def invite(scope: Scope, user: User, *, days: int = VALID_FOR.days) -> str
         scope,
         to=user.email,
         organization=tenant.display_name,
+        inviter=scope.actor.label if scope.actor.kind == "user" else None,
         token=token,
         days=days,
     )
-    await scope.emit(InvitationSent(user_id=user.id, expires_at=scope.now + valid_for))
+    await scope.emit(
+        InvitationSent(
+            user_id=user.id,
+            invited_by=lineage.author_of(scope),
+            expires_at=scope.now + valid_for,
+        )
+    )
     return token
 
 
@@ -90,6 +97,7 @@ async def _make_link(
         tenant_id=scope.tenant_id,
         id=scope.new_id(),
         user_id=user.id,
+        invited_by=lineage.author_of(scope),
         created_at=now,
         expires_at=now + valid_for,
         accepted_at=None,

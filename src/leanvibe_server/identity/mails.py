@@ -7,16 +7,22 @@ from uuid import UUID
 from leanvibe_server.kernel.mail import Mail, queue_mail
 from leanvibe_server.kernel.scope import Scope
 
+# In one mail: the page shows them all.
+MOST_LISTED = 20
 
-async def invite(scope: Scope, *, to: str, organization: str, token: str, days: int) -> None:
-    """Ask somebody to join a tenant."""
+
+async def invite(
+    scope: Scope, *, to: str, organization: str, inviter: str | None, token: str, days: int
+) -> None:
+    """Ask somebody to join a tenant; `inviter` is the address of the person who did."""
+    who = "You are invited" if inviter is None else f"{inviter} invites you"
     link = f"{scope.house.settings.base_url}/invitations/{token}"
     await queue_mail(
         scope,
         Mail(
             to,
             f"Join {organization} on LeanVibe",
-            f"You are invited to join {organization} on LeanVibe.\n\n"
+            f"{who} to join {organization} on LeanVibe.\n\n"
             f"Set your password and sign in here:\n{link}\n\n"
             f"The link works once, within {days} days. If you did not expect it, ignore it.\n",
         ),
@@ -167,6 +173,24 @@ async def access_ends(scope: Scope, *, to: str, organization: str, at: datetime)
             f"Your access to {organization} ends soon",
             f"Your access to {organization} on LeanVibe ends on {at:%d %B %Y, %H:%M} UTC.\n\n"
             "If you need it longer, ask an administrator of the organisation to extend it.\n",
+        ),
+    )
+
+
+async def credentials_left(scope: Scope, *, to: str, leaver: str, left: Sequence[str]) -> None:
+    """Tell an owner what somebody who left made for the organisation, and may still know."""
+    listed = "\n".join(f"- {one}" for one in left[:MOST_LISTED])
+    more = f"\n- and {len(left) - MOST_LISTED} more" if len(left) > MOST_LISTED else ""
+    await queue_mail(
+        scope,
+        Mail(
+            to,
+            "Keys go on after somebody left",
+            f"{leaver} has no access to your organisation any more, and their own keys ended. "
+            "What they made for the organisation goes on, so that nothing stands still:\n\n"
+            f"{listed}{more}\n\nWho makes a key sees its secret. Replace those you need, and "
+            f"revoke the others:\n{_base(scope)}/settings/api-keys?orphaned=true\n"
+            f"{_base(scope)}/settings/service-accounts\n{_base(scope)}/settings/scim\n",
         ),
     )
 

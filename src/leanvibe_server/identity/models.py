@@ -118,7 +118,8 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     """A key for programs. Only the hash of its secret is kept.
 
     `allowed_networks` are CIDR blocks, empty for every address. `replaces` is the key this one
-    was made from by rotation.
+    was made from by rotation. `created_by` made it, with the key or client `made_with` if that was
+    a program; `orphaned`: it goes on though they are here no more.
     """
 
     tenant_id: UUID
@@ -135,6 +136,9 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     rate_limit_per_minute: int | None = None
     allowed_networks: list[str] = []
     replaces: UUID | None = None
+    created_by: UUID | None = None
+    made_with: UUID | None = None
+    orphaned: bool = False
 
 
 class Invitation(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,6 +147,7 @@ class Invitation(msgspec.Struct, frozen=True, kw_only=True):
     tenant_id: UUID
     id: UUID
     user_id: UUID
+    invited_by: UUID | None
     created_at: datetime
     expires_at: datetime
     accepted_at: datetime | None

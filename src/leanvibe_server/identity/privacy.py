@@ -1,6 +1,6 @@
 """What identity keeps of people, and how it forgets one."""
 
-from leanvibe_server.identity import lookup
+from leanvibe_server.identity import lineage, lookup
 from leanvibe_server.identity.mfa.registry import forget_keys_of
 from leanvibe_server.identity.repository import people as rows
 from leanvibe_server.kernel.access import Role
@@ -91,7 +91,7 @@ TABLES = (
         erasure="delete",
     ),
     TableData(
-        "invitations", SIGN_IN, ("times",), person=_USER,
+        "invitations", SIGN_IN, ("times", "who invited"), person=_USER,
         withheld=_secret("token_hash"), erasure="delete",
     ),
     TableData(
@@ -139,8 +139,10 @@ TABLES = (
     ),
     TableData("oauth_tokens", "Programs of the organisation", exported=False),
     TableData(
-        "oauth_clients", "Programs of the organisation", ("network address of the program",),
+        "oauth_clients", "Programs of the organisation",
+        ("network address of the program", "who made it"), person="created_by = {person}",
         withheld=_secret("secret_hash", "previous_hash"),
+        kept_because="belongs to the organisation; its maker is a pseudonym",
     ),
     TableData(
         "service_accounts", "Programs of the organisation", ("who made it",),
@@ -176,6 +178,11 @@ async def forget(scope: Scope, subject: Subject) -> dict[str, int]:
         raise Conflict(
             f"This is the last active {chief.value}. Make somebody else {chief.value} first."
         )
+    user = await rows.find_user(scope.conn, scope.tenant_id, subject.user_id)
+    if user is not None:
+        # What a key of theirs made ends with it, and the owners learn what goes on.
+        await lineage.end_keys_of(scope, user, reason="person erased")
+        await lineage.tell_owners(scope, user)
     forgotten: dict[str, int] = {}
     if keys := await forget_keys_of(scope, subject.user_id):
         forgotten["webauthn_credentials"] = keys

@@ -284,6 +284,10 @@ class ApiKeyQuery(BaseModel):
     prefix: str | None = Field(
         default=None, max_length=40, description="How the key begins, as in a scanner's report"
     )
+    orphaned: bool | None = Field(
+        default=None,
+        description="Keys only, or not, that somebody made for another and who is here no more",
+    )
 
 
 class ApiKeyView(RowView):
@@ -302,6 +306,14 @@ class ApiKeyView(RowView):
     rate_limit_per_minute: int | None
     allowed_addresses: list[str]
     replaces: UUID | None = Field(description="The key this one was made from by rotation")
+    created_by: UUID | None = Field(description="Who made it")
+    made_with: UUID | None = Field(
+        description="The API key or OAuth client it was made with, and ends with when that is "
+        "revoked"
+    )
+    orphaned: bool = Field(
+        description="Somebody made it for another and is here no more; it goes on"
+    )
 
     @classmethod
     def of(cls, key: ApiKey) -> "ApiKeyView":

@@ -5,14 +5,13 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from leanvibe_server.entitlements.service import require_room
-from leanvibe_server.identity import addresses, invitations, lookup, passwords
+from leanvibe_server.identity import addresses, invitations, lineage, lookup, passwords
 from leanvibe_server.identity.account.links import EMAIL, RESET, VERIFY
-from leanvibe_server.identity.events import ApiKeyRevoked, UserCreated, UserUpdated
+from leanvibe_server.identity.events import UserCreated, UserUpdated
 from leanvibe_server.identity.models import User
 from leanvibe_server.identity.passwords import desk_of
 from leanvibe_server.identity.policy import policy_of
 from leanvibe_server.identity.repository import account as account_rows
-from leanvibe_server.identity.repository import api_keys as key_rows
 from leanvibe_server.identity.repository import people as rows
 from leanvibe_server.identity.roles.service import GUEST_DAYS, require_grantable, require_over
 from leanvibe_server.identity.schemas import NewUser, UserChange
@@ -254,14 +253,12 @@ def chief(scope: Scope) -> Role:
 
 async def shut_out(scope: Scope, user: User, *, reason: str) -> None:
     """End every session and key of a user, and the links that were mailed to them: none leads in
-    again, should the user be let in later."""
+    again, should the user be let in later. Owners learn what the user made that goes on."""
     await end_all(scope, user.id, reason=reason)
     await rows.withdraw_invitations(scope.conn, scope.tenant_id, user.id)
     await account_rows.withdraw_links(scope.conn, scope.tenant_id, user.id, LINKS)
-    for key_id in await key_rows.revoke_of_user(
-        scope.conn, scope.tenant_id, user.id, now=scope.now
-    ):
-        await scope.emit(ApiKeyRevoked(key_id=key_id, user_id=user.id, reason=reason))
+    await lineage.end_keys_of(scope, user, reason=reason)
+    await lineage.tell_owners(scope, user)
 
 
 async def _tell_change(scope: Scope, before: User, after: User) -> None:

@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Actor:
     """Who acts: `kind` is user, api_key, oauth_client,
-    scim, system or anonymous; `label` is what people read."""
+    scim, system or anonymous; `label` is what people read. `credential_id` is the key or token of
+    a program."""
 
     kind: str
     id: UUID | None = None
     label: str | None = None
     role: str | None = None
     session_id: UUID | None = None
+    credential_id: UUID | None = None
     address: str | None = None
     user_agent: str | None = None
 

@@ -18,6 +18,7 @@ from leanvibe_server.kernel.access import Permission, Role
 from leanvibe_server.kernel.http import PathId
 from leanvibe_server.kernel.pagination import PageRequest, page_of
 from leanvibe_server.web.forms import fill
+from leanvibe_server.web.makers import names_of
 from leanvibe_server.web.page import ScopedPage, page
 from leanvibe_server.web.paging import page_links, page_request
 from leanvibe_server.web.people_pages import KeyLine
@@ -137,10 +138,14 @@ async def _facts(opened: ScopedPage, account_id: UUID) -> dict[str, Any]:
     account = await service.require_account(scope, account_id)
     query = ApiKeyQuery(user_id=account.id)
     keys = await api_keys.list_keys(scope, PageRequest(limit=100), query)
+    clients = (await service.list_clients(scope, account.id)).data
+    makers = [account.created_by, *(key.created_by for key in keys)]
+    makers += [client.created_by for client in clients]
     return {
         "account": account,
+        "makers": await names_of(scope, makers),
         "keys": [KeyLine.of(ApiKeyView.of(key), scope.now) for key in keys],
-        "clients": (await service.list_clients(scope, account.id)).data,
+        "clients": clients,
         "roles": ROLES,
         "statuses": [("active", "Works"), ("disabled", "Disabled")],
         "token_url": f"{scope.house.settings.base_url}/v1/oauth/token",

@@ -18,6 +18,7 @@ from leanvibe_server.identity.people.schemas import (
 )
 from leanvibe_server.identity.roles.service import list_roles
 from leanvibe_server.identity.schemas import (
+    ApiKeyQuery,
     ApiKeyView,
     NewApiKey,
     NewUser,
@@ -28,6 +29,7 @@ from leanvibe_server.kernel.http import PathId
 from leanvibe_server.kernel.pagination import page_of
 from leanvibe_server.web.formats import role_name
 from leanvibe_server.web.forms import end_of_day, fill
+from leanvibe_server.web.makers import names_of
 from leanvibe_server.web.page import ScopedPage, page
 from leanvibe_server.web.paging import page_links, page_request
 from leanvibe_server.web.people_filters import CHOICES, read_filters
@@ -84,6 +86,9 @@ class KeyLine:
     last_used_address: str | None
     expires_at: datetime | None
     limits: str
+    created_by: UUID | None
+    made_with: UUID | None
+    orphaned: bool
 
     @classmethod
     def of(cls, key: ApiKeyView, now: datetime) -> "KeyLine":
@@ -104,6 +109,9 @@ class KeyLine:
             last_used_address=key.last_used_address,
             expires_at=key.expires_at,
             limits="; ".join(limits),
+            created_by=key.created_by,
+            made_with=key.made_with,
+            orphaned=key.orphaned,
         )
 
 
@@ -277,11 +285,16 @@ async def _show_secret(opened: ScopedPage, secret: str) -> Response:
 
 async def _keys(opened: ScopedPage) -> dict[str, Any]:
     request = page_request(opened)
-    rows = await api_keys.list_keys(opened.scope, request)
+    orphaned = opened.request.query_params.get("orphaned") == "true"
+    rows = await api_keys.list_keys(
+        opened.scope, request, ApiKeyQuery(orphaned=True if orphaned else None)
+    )
     listed = page_of(rows, request, ApiKeyView.of, lambda key: key.id)
     now = opened.scope.now
     return {
+        "orphaned": orphaned,
+        "makers": await names_of(opened.scope, (key.created_by for key in listed.data)),
         "keys": [KeyLine.of(key, now) for key in listed.data],
         "scopes": [scope for scope in SCOPES if scope[0] in opened.scope.permissions],
-        **page_links(opened, listed),
+        **page_links(opened, listed, orphaned="true" if orphaned else ""),
     }

@@ -11,6 +11,7 @@ from leanvibe_server.kernel.access import Permission
 from leanvibe_server.kernel.http import PathId
 from leanvibe_server.kernel.pagination import PageRequest
 from leanvibe_server.web.forms import fill
+from leanvibe_server.web.makers import names_of
 from leanvibe_server.web.page import ScopedPage, page
 from leanvibe_server.web.routes import PageRouter
 
@@ -52,6 +53,7 @@ async def _facts(opened: ScopedPage) -> dict[str, Any]:
     scope = opened.scope
     kept = await tokens.list_tokens(scope, PageRequest(limit=100))
     return {
+        "makers": await names_of(scope, (token.created_by for token in kept)),
         "status": await tokens.describe(scope),
         "tokens": [ScimTokenView.from_row(token) for token in reversed(kept)],
         "offered": tokens.FEATURE in plan_of(scope.plan).features,

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from leanvibe_server.identity import addresses, lookup, mails, throttle
+from leanvibe_server.identity import addresses, lineage, lookup, mails, throttle
 from leanvibe_server.identity import passwords as rules
 from leanvibe_server.identity.account import factors, links
 from leanvibe_server.identity.account.emails import join_account
@@ -18,13 +18,11 @@ from leanvibe_server.identity.account.schemas import (
     PasswordChange,
     PasswordReset,
 )
-from leanvibe_server.identity.events import ApiKeyRevoked
 from leanvibe_server.identity.models import User
 from leanvibe_server.identity.moving import end_moved
 from leanvibe_server.identity.passwords import desk_of
 from leanvibe_server.identity.policy import policy_from
 from leanvibe_server.identity.repository import account as rows
-from leanvibe_server.identity.repository import api_keys as key_rows
 from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.schemas import Success
 from leanvibe_server.identity.sessions import end_all
@@ -193,7 +191,7 @@ async def reset_password(visit: Visit, request: PasswordReset) -> Success:
     if user.email_verified_at is None:
         # Whoever held the account until now had never proved the address.
         why = "password reset by the address's bearer"
-        await revoke_keys(inside, user, reason=why)
+        await lineage.end_keys_of(inside, user, reason=why)
         await factors.remove_every(inside, user, reason=why)
     await people.activate(scope.conn, scope.tenant_id, user.id, now=scope.now, password_hash=fresh)
     await people.withdraw_invitations(scope.conn, scope.tenant_id, user.id)
@@ -205,14 +203,6 @@ async def reset_password(visit: Visit, request: PasswordReset) -> Success:
     async with across_tenants(house.database, Reason.SIGN_IN) as conn:
         await throttle.forgive(conn, attempt)
     return Success(success=True)
-
-
-async def revoke_keys(scope: Scope, user: User, *, reason: str) -> None:
-    """End every API key that acts as the user."""
-    for key_id in await key_rows.revoke_of_user(
-        scope.conn, scope.tenant_id, user.id, now=scope.now
-    ):
-        await scope.emit(ApiKeyRevoked(key_id=key_id, user_id=user.id, reason=reason))
 
 
 async def _tell(scope: Scope, user: User, *, method: str) -> None:

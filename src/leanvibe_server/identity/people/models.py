@@ -7,7 +7,8 @@ import msgspec
 
 
 class Pending(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody who was invited. `state` is pending, expired, not_sent or accepted."""
+    """Somebody who was invited. `state` is pending, expired, not_sent or accepted; `invited_by`
+    sent the invitation, and has an address for as long as they are here."""
 
     user_id: UUID
     email: str
@@ -17,6 +18,8 @@ class Pending(msgspec.Struct, frozen=True, kw_only=True):
     sent_at: datetime | None
     expires_at: datetime | None
     accepted_at: datetime | None
+    invited_by: UUID | None
+    invited_by_email: str | None
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):

@@ -61,14 +61,16 @@ WHERE tenant_id = $1 AND user_id = ANY ($2::uuid[]) AND verified_at IS NOT NULL
 LIST_INVITED = """
 SELECT * FROM (
     SELECT u.id AS user_id, u.email, u.username, u.role, i.created_at AS sent_at, i.expires_at,
-        i.accepted_at, CASE WHEN u.status <> 'invited' THEN 'accepted'
+        i.accepted_at, i.invited_by, m.email AS invited_by_email,
+        CASE WHEN u.status <> 'invited' THEN 'accepted'
             WHEN i.expires_at IS NULL THEN 'not_sent'
             WHEN i.expires_at > $4 THEN 'pending' ELSE 'expired' END AS state
     FROM users u LEFT JOIN LATERAL (
-        SELECT created_at, expires_at, accepted_at FROM invitations
+        SELECT created_at, expires_at, accepted_at, invited_by FROM invitations
         WHERE tenant_id = u.tenant_id AND user_id = u.id
             AND (accepted_at IS NULL) = (u.status = 'invited')
         ORDER BY created_at DESC LIMIT 1) i ON true
+    LEFT JOIN users m ON m.tenant_id = u.tenant_id AND m.id = i.invited_by
     WHERE u.tenant_id = $1 AND u.kind = 'person'
         AND (u.status = 'invited' OR i.accepted_at IS NOT NULL)
         AND ($2::uuid IS NULL OR u.id > $2)) invited

@@ -131,6 +131,10 @@ class PendingInvitation(RowView):
     sent_at: Timestamp | None
     expires_at: Timestamp | None = Field(description="When the link ends")
     accepted_at: Timestamp | None
+    invited_by: UUID | None = Field(
+        description="Who sent it; nobody where the house did, or an organisation above"
+    )
+    invited_by_email: str | None = Field(description="Their address, while they are here")
 
 
 class Handover(BaseModel):

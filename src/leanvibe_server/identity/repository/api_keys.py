@@ -4,14 +4,17 @@ from datetime import datetime
 from uuid import UUID
 
 from leanvibe_server.identity.models import ApiKey
+from leanvibe_server.identity.repository.lineage import orphaned as is_orphaned
 from leanvibe_server.kernel.db import Connection
 
-COLUMNS = """tenant_id, id, user_id, name, prefix, scopes, created_at, last_used_at, expires_at,
-    revoked_at, last_used_address, rate_limit_per_minute, allowed_networks, replaces"""
+ORPHANED = f"({is_orphaned('api_keys')} AND created_by <> user_id)"
+COLUMNS = f"""tenant_id, id, user_id, name, prefix, scopes, created_at, last_used_at, expires_at,
+    revoked_at, last_used_address, rate_limit_per_minute, allowed_networks, replaces, created_by,
+    made_with, {ORPHANED} AS orphaned"""
 INSERT = """
 INSERT INTO api_keys (tenant_id, id, user_id, name, prefix, key_hash, scopes, created_at,
-    expires_at, rate_limit_per_minute, allowed_networks, replaces)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+    expires_at, rate_limit_per_minute, allowed_networks, replaces, created_by, made_with)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 """
 LIST = f"""
 SELECT {COLUMNS} FROM api_keys
@@ -22,6 +25,7 @@ WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id > $2) AND ($4::uuid IS NULL OR 
       WHEN 'active' THEN revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $6)
       ELSE true END
   AND ($7::text IS NULL OR starts_with(prefix, $7))
+  AND ($8::bool IS NULL OR $8 = {ORPHANED})
 ORDER BY id LIMIT $3
 """
 LOCK = f"SELECT {COLUMNS} FROM api_keys WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE"
@@ -57,6 +61,8 @@ async def insert(conn: Connection, key: ApiKey, *, key_hash: bytes) -> None:
         key.rate_limit_per_minute,
         key.allowed_networks,
         key.replaces,
+        key.created_by,
+        key.made_with,
     )
 
 
@@ -69,9 +75,10 @@ async def list_keys(
     user_id: UUID | None,
     status: str | None,
     prefix: str | None,
+    orphaned: bool | None,
     now: datetime,
 ) -> list[ApiKey]:
-    found = await conn.fetch(LIST, tenant_id, after, limit, user_id, status, now, prefix)
+    found = await conn.fetch(LIST, tenant_id, after, limit, user_id, status, now, prefix, orphaned)
     return [ApiKey(**row) for row in found]
 
 

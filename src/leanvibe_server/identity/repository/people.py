@@ -113,10 +113,10 @@ JOIN users u ON u.tenant_id = d.tenant_id AND u.id = d.user_id
 WHERE d.email_hash = $1 AND u.owned_at IS NOT NULL AND NOT (u.tenant_id = $2 AND u.id = $3)
 ORDER BY u.owned_at LIMIT 1
 """
-INVITATION_COLUMNS = "tenant_id, id, user_id, created_at, expires_at, accepted_at"
+INVITATION_COLUMNS = "tenant_id, id, user_id, invited_by, created_at, expires_at, accepted_at"
 INSERT_INVITATION = """
-INSERT INTO invitations (tenant_id, id, user_id, token_hash, created_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO invitations (tenant_id, id, user_id, token_hash, created_at, expires_at, invited_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
 LOCK_INVITATION = f"""
 SELECT {INVITATION_COLUMNS} FROM invitations
@@ -342,6 +342,7 @@ async def insert_invitation(conn: Connection, invitation: Invitation, token_hash
         token_hash,
         invitation.created_at,
         invitation.expires_at,
+        invitation.invited_by,
     )
 
 

@@ -29,6 +29,9 @@ Caller = Annotated[Provisioner, provisioner()]
 Resource = Annotated[dict[str, Any], Body()]
 Shown = Annotated[View, Query()]
 Listing = Annotated[ListQuery, Query()]
+Orphaned = Annotated[
+    bool | None, Query(description="Those only, or not, that go on without who made them")
+]
 Filter = Annotated[str | None, Query(alias="filter")]
 
 
@@ -49,9 +52,12 @@ async def create_scim_token(new: NewScimToken, scope: FreshManager) -> CreatedSc
 
 
 @router.get("/tokens")
-async def list_scim_tokens(page: PageQuery, scope: Ender) -> Page[ScimTokenView]:
-    """The tokens of your tenant, without their secrets."""
-    listed = await tokens.list_tokens(scope, page)
+async def list_scim_tokens(
+    page: PageQuery, scope: Ender, orphaned: Orphaned = None
+) -> Page[ScimTokenView]:
+    """The tokens of your tenant, without their secrets. They belong to the organisation and go on
+    when who made them leaves; its owners are told then."""
+    listed = await tokens.list_tokens(scope, page, orphaned=orphaned)
     return page_of(listed, page, ScimTokenView.from_row, lambda token: token.id)
 
 

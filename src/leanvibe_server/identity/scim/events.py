@@ -17,6 +17,7 @@ class ScimTokenCreated(AuthEvent, frozen=True, kw_only=True):
 class ScimTokenRevoked(AuthEvent, frozen=True, kw_only=True):
     name: ClassVar[str] = "scim_token.revoked"
     token_id: UUID
+    reason: str
 
 
 class UserProvisioned(AuthEvent, frozen=True, kw_only=True):

@@ -8,7 +8,11 @@ import msgspec
 
 
 class ScimToken(msgspec.Struct, frozen=True, kw_only=True):
-    """A token for a provisioning client. Only the hash of its secret is kept."""
+    """A token for a provisioning client. Only the hash of its secret is kept.
+
+    `created_by` made it, with the key or client `made_with` if that was a program; `orphaned`: it
+    goes on though they are here no more.
+    """
 
     tenant_id: UUID
     id: UUID
@@ -20,6 +24,8 @@ class ScimToken(msgspec.Struct, frozen=True, kw_only=True):
     revoked_at: datetime | None
     last_used_at: datetime | None
     last_used_address: str | None
+    made_with: UUID | None
+    orphaned: bool = False
 
 
 class Provisioned(msgspec.Struct, frozen=True, kw_only=True):

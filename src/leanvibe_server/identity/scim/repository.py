@@ -7,19 +7,22 @@ from uuid import UUID
 
 from leanvibe_server.identity.groups.models import Group
 from leanvibe_server.identity.models import User
+from leanvibe_server.identity.repository.lineage import orphaned as is_orphaned
 from leanvibe_server.identity.scim.models import Membership, Provisioned, ScimToken
 from leanvibe_server.kernel.db import Connection
 
-ACCESS_COLUMNS = """tenant_id, id, name, prefix, created_by, created_at, expires_at, revoked_at,
-    last_used_at, last_used_address"""
+ORPHANED = is_orphaned("scim_tokens")
+ACCESS_COLUMNS = f"""tenant_id, id, name, prefix, created_by, created_at, expires_at, revoked_at,
+    last_used_at, last_used_address, made_with, {ORPHANED} AS orphaned"""
 ADD_ACCESS = """
 INSERT INTO scim_tokens (tenant_id, id, name, prefix, token_hash, created_by, created_at,
-    expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+    expires_at, made_with)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 """
 LIST_ACCESS = f"""
 SELECT {ACCESS_COLUMNS} FROM scim_tokens
-WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3
+WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id > $2)
+  AND ($4::bool IS NULL OR $4 = {ORPHANED}) ORDER BY id LIMIT $3
 """
 COUNT_ACCESS = """
 SELECT count(*) FROM scim_tokens WHERE tenant_id = $1 AND revoked_at IS NULL AND expires_at > $2
@@ -104,13 +107,20 @@ async def insert_token(conn: Connection, token: ScimToken, token_hash: bytes) ->
         token.created_by,
         token.created_at,
         token.expires_at,
+        token.made_with,
     )
 
 
 async def list_tokens(
-    conn: Connection, tenant_id: UUID, *, after: UUID | None, limit: int
+    conn: Connection,
+    tenant_id: UUID,
+    *,
+    after: UUID | None,
+    limit: int,
+    orphaned: bool | None = None,
 ) -> list[ScimToken]:
-    return [ScimToken(**row) for row in await conn.fetch(LIST_ACCESS, tenant_id, after, limit)]
+    found = await conn.fetch(LIST_ACCESS, tenant_id, after, limit, orphaned)
+    return [ScimToken(**row) for row in found]
 
 
 async def count_tokens(conn: Connection, tenant_id: UUID, *, now: datetime) -> int:

@@ -23,7 +23,15 @@ class ScimTokenView(RowView):
     id: UUID
     name: str
     prefix: str
-    created_by: UUID | None
+    created_by: UUID | None = Field(description="Who made it")
+    made_with: UUID | None = Field(
+        description="The API key or OAuth client it was made with, and ends with when that is "
+        "revoked"
+    )
+    orphaned: bool = Field(
+        description="It goes on, because it belongs to the organisation, though who made it is "
+        "here no more"
+    )
     created_at: Timestamp
     expires_at: Timestamp
     revoked_at: Timestamp | None

@@ -1,10 +1,11 @@
 """Tokens of provisioning clients: made, listed, revoked. They open /scim and nothing else."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from leanvibe_server.entitlements.service import require_feature
-from leanvibe_server.identity import opaque
+from leanvibe_server.identity import lineage, opaque
+from leanvibe_server.identity.repository.lineage import Maker
 from leanvibe_server.identity.roles.service import require_administrator
 from leanvibe_server.identity.scim import repository as rows
 from leanvibe_server.identity.scim.events import ScimTokenCreated, ScimTokenRevoked
@@ -38,6 +39,8 @@ async def create(scope: Scope, new: NewScimToken) -> CreatedScimToken:
     """
     require_feature(scope.plan, FEATURE)
     await require_administrator(scope, "gives out provisioning tokens")
+    maker = await lineage.maker_of(scope)
+    lineage.require_unbound(maker, "a SCIM token")
     if await rows.count_tokens(scope.conn, scope.tenant_id, now=scope.now) >= MAX_TOKENS:
         raise Conflict(f"There are {MAX_TOKENS} tokens already. Revoke one first.")
     secret = opaque.new_scim_token(scope.tenant_id)
@@ -46,12 +49,13 @@ async def create(scope: Scope, new: NewScimToken) -> CreatedScimToken:
         id=scope.new_id(),
         name=new.name,
         prefix=opaque.shown_prefix(secret),
-        created_by=scope.actor.id,
+        created_by=lineage.author_of(scope),
         created_at=scope.now,
-        expires_at=scope.now + timedelta(days=new.expires_in_days),
+        expires_at=_end_of(scope.now, new, maker),
         revoked_at=None,
         last_used_at=None,
         last_used_address=None,
+        made_with=None if maker is None else maker.id,
     )
     await rows.insert_token(scope.conn, token, hash_token(secret))
     await scope.emit(
@@ -65,10 +69,19 @@ async def create(scope: Scope, new: NewScimToken) -> CreatedScimToken:
     )
 
 
-async def list_tokens(scope: Scope, page: PageRequest) -> list[ScimToken]:
-    """The tokens of the tenant, one more than the page shows."""
+def _end_of(now: datetime, new: NewScimToken, maker: Maker | None) -> datetime:
+    """When the token ends: with what makes it, if that is earlier."""
+    end = now + timedelta(days=new.expires_in_days)
+    return end if maker is None or maker.expires_at is None else min(end, maker.expires_at)
+
+
+async def list_tokens(
+    scope: Scope, page: PageRequest, *, orphaned: bool | None = None
+) -> list[ScimToken]:
+    """The tokens of the tenant, one more than the page shows; `orphaned`: those only, or not,
+    that go on though their maker is here no more."""
     return await rows.list_tokens(
-        scope.conn, scope.tenant_id, after=page.after, limit=page.limit + 1
+        scope.conn, scope.tenant_id, after=page.after, limit=page.limit + 1, orphaned=orphaned
     )
 
 
@@ -77,7 +90,7 @@ async def revoke(scope: Scope, token_id: UUID) -> None:
     token = await rows.revoke_token(scope.conn, scope.tenant_id, token_id, now=scope.now)
     if token is None:
         raise NotFound("No such SCIM token.")
-    await scope.emit(ScimTokenRevoked(token_id=token.id))
+    await scope.emit(ScimTokenRevoked(token_id=token.id, reason="revoked"))
 
 
 async def describe(scope: Scope) -> ScimStatus:

@@ -55,3 +55,4 @@ class OAuthClientRevoked(AuthEvent, frozen=True, kw_only=True):
     ends_access: ClassVar[bool] = True
     client_id: UUID
     user_id: UUID
+    reason: str

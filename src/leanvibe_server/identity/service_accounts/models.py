@@ -23,7 +23,9 @@ class ServiceAccount(msgspec.Struct, frozen=True, kw_only=True):
 class OAuthClient(msgspec.Struct, frozen=True, kw_only=True):
     """Client credentials of a service account. Only the hash of the secret is kept.
 
-    After a rotation the secret before holds until `previous_until`.
+    After a rotation the secret before holds until `previous_until`. `created_by` made it, with the
+    key or client `made_with` if that was a program; `orphaned`: it goes on though they are here
+    no more.
     """
 
     tenant_id: UUID
@@ -38,3 +40,6 @@ class OAuthClient(msgspec.Struct, frozen=True, kw_only=True):
     revoked_at: datetime | None
     last_used_at: datetime | None
     last_used_address: str | None
+    created_by: UUID | None
+    made_with: UUID | None
+    orphaned: bool = False

@@ -3,6 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
+from leanvibe_server.identity.repository.lineage import orphaned as is_orphaned
 from leanvibe_server.identity.service_accounts.models import OAuthClient, ServiceAccount
 from leanvibe_server.kernel.db import Connection
 
@@ -32,12 +33,13 @@ UPDATE users SET username = $3, role = $4, status = $5, updated_at = $6
 WHERE tenant_id = $1 AND id = $2 AND kind = 'service'
 """
 DELETE = "DELETE FROM users WHERE tenant_id = $1 AND id = $2 AND kind = 'service'"
-CLIENT_COLUMNS = """tenant_id, id, service_account_id, name, scopes, secret_prefix,
-    previous_until, created_at, expires_at, revoked_at, last_used_at, last_used_address"""
+CLIENT_COLUMNS = f"""tenant_id, id, service_account_id, name, scopes, secret_prefix,
+    previous_until, created_at, expires_at, revoked_at, last_used_at, last_used_address,
+    created_by, made_with, {is_orphaned("oauth_clients")} AS orphaned"""
 INSERT_CLIENT = """
 INSERT INTO oauth_clients (tenant_id, id, service_account_id, name, scopes, secret_prefix,
-    secret_hash, created_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    secret_hash, created_at, expires_at, created_by, made_with)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 """
 LIST_CLIENTS = f"""
 SELECT {CLIENT_COLUMNS} FROM oauth_clients
@@ -49,7 +51,7 @@ WHERE tenant_id = $1 AND service_account_id = $2 AND id = $3 FOR NO KEY UPDATE
 """
 ROTATE_CLIENT = f"""
 UPDATE oauth_clients SET previous_hash = secret_hash, previous_until = $5, secret_prefix = $3,
-    secret_hash = $4
+    secret_hash = $4, made_with = $6
 WHERE tenant_id = $1 AND id = $2 RETURNING {CLIENT_COLUMNS}
 """
 REVOKE_CLIENT = """
@@ -122,6 +124,8 @@ async def insert_client(conn: Connection, client: OAuthClient, secret_hash: byte
         secret_hash,
         client.created_at,
         client.expires_at,
+        client.created_by,
+        client.made_with,
     )
 
 
@@ -137,11 +141,17 @@ async def lock_client(
 
 
 async def rotate_client(
-    conn: Connection, client: OAuthClient, *, prefix: str, secret_hash: bytes, until: datetime
+    conn: Connection,
+    client: OAuthClient,
+    *,
+    prefix: str,
+    secret_hash: bytes,
+    until: datetime,
+    made_with: UUID | None,
 ) -> OAuthClient:
     """Give a locked client a new secret; the one before holds until a moment."""
     row = await conn.fetchrow(
-        ROTATE_CLIENT, client.tenant_id, client.id, prefix, secret_hash, until
+        ROTATE_CLIENT, client.tenant_id, client.id, prefix, secret_hash, until, made_with
     )
     if row is None:
         raise LookupError(client.id)

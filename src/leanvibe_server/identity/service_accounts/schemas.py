@@ -74,6 +74,12 @@ class OAuthClientView(RowView):
     revoked_at: Timestamp | None
     last_used_at: Timestamp | None
     last_used_address: str | None
+    created_by: UUID | None = Field(description="Who made it")
+    made_with: UUID | None = Field(
+        description="The API key or OAuth client it was made with, and ends with when that is "
+        "revoked"
+    )
+    orphaned: bool = Field(description="It goes on though who made it is here no more")
 
     @classmethod
     def of(cls, client: OAuthClient) -> "OAuthClientView":

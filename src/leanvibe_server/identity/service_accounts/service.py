@@ -9,8 +9,9 @@ from uuid import UUID
 
 import msgspec
 
-from leanvibe_server.identity import api_keys, opaque
+from leanvibe_server.identity import api_keys, lineage, opaque
 from leanvibe_server.identity.models import User
+from leanvibe_server.identity.repository import lineage as lineage_rows
 from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.roles.service import (
     permissions_of_role,
@@ -73,7 +74,7 @@ async def create(scope: Scope, new: NewServiceAccount) -> ServiceAccount:
         description=new.description,
         role=role,
         status="active",
-        created_by=scope.actor.id,
+        created_by=lineage.author_of(scope),
         created_at=scope.now,
         updated_at=scope.now,
     )
@@ -128,8 +129,13 @@ async def change(scope: Scope, account_id: UUID, wanted: ServiceAccountChange) -
 
 
 async def delete(scope: Scope, account_id: UUID) -> None:
-    """Remove an account; its keys and tokens are refused from now on. Raises: NotFound."""
+    """Remove an account; its keys and tokens are refused from now on, and what was made with them.
+
+    Raises: NotFound.
+    """
     account = await _lock_below(scope, account_id)
+    held = await lineage_rows.list_of_account(scope.conn, scope.tenant_id, account.id)
+    await lineage.end_made_with(scope, held)
     await rows.delete(scope.conn, scope.tenant_id, account.id)
     await scope.emit(ServiceAccountDeleted(user_id=account.id, account_name=account.name))
 
@@ -144,8 +150,11 @@ async def create_client(scope: Scope, account_id: UUID, new: NewOAuthClient) -> 
     """Make client credentials. Their secret is in this answer and nowhere else.
 
     Raises: NotFound. InvalidRequest: an unknown scope or a past expiry. Forbidden: more than the
-        account or the caller may do. Conflict: the account is disabled or has enough of them.
+        account or the caller may do, or longer than the key that asks. Conflict: the account is
+        disabled or has enough of them.
     """
+    maker = await lineage.maker_of(scope)
+    lineage.require_unbound(maker, "an OAuth client")
     account = await _lock_below(scope, account_id)
     if account.status != "active":
         raise Conflict("This service account is disabled.")
@@ -168,10 +177,12 @@ async def create_client(scope: Scope, account_id: UUID, new: NewOAuthClient) -> 
         secret_prefix=opaque.shown_prefix(secret),
         previous_until=None,
         created_at=scope.now,
-        expires_at=new.expires_at,
+        expires_at=lineage.end_within(maker, new.expires_at),
         revoked_at=None,
         last_used_at=None,
         last_used_address=None,
+        created_by=lineage.author_of(scope),
+        made_with=None if maker is None else maker.id,
     )
     await rows.insert_client(scope.conn, client, hash_token(secret))
     await scope.emit(
@@ -199,8 +210,9 @@ async def rotate_client(
     """Give a client a new secret. The one before holds for the overlap; an even older one ends.
 
     Raises: NotFound. Forbidden: the client may do more than the caller, who would learn its
-        secret. Conflict: it does not hold any more.
+        secret, or holds longer than the key that asks. Conflict: it does not hold any more.
     """
+    maker = await lineage.maker_of(scope)
     account = await _lock_below(scope, account_id)
     client = await _require_client(scope, account.id, client_id)
     beyond = (await permissions_of_role(scope, account.role) & set(client.scopes)) - (
@@ -212,6 +224,9 @@ async def rotate_client(
         client.expires_at is not None and client.expires_at <= scope.now
     ):
         raise Conflict("This client does not hold any more. Make a new one.")
+    if maker is not None and maker.id != client.id:
+        lineage.require_unbound(maker, "the secret of an OAuth client")
+        lineage.require_end_within(maker, client.expires_at)
     secret = opaque.new_client_secret(scope.tenant_id)
     until = scope.now + timedelta(hours=rotation.overlap_hours)
     rotated = await rows.rotate_client(
@@ -220,17 +235,19 @@ async def rotate_client(
         prefix=opaque.shown_prefix(secret),
         secret_hash=hash_token(secret),
         until=until,
+        made_with=client.made_with if maker is None or maker.id == client.id else maker.id,
     )
     await scope.emit(OAuthClientRotated(client_id=client.id, user_id=account.id, old_ends_at=until))
     return CreatedOAuthClient(**OAuthClientView.of(rotated).model_dump(), client_secret=secret)
 
 
 async def revoke_client(scope: Scope, account_id: UUID, client_id: UUID) -> None:
-    """End a client and its tokens at once. Raises: NotFound."""
+    """End a client, its tokens and what was made with it at once. Raises: NotFound."""
     account = await _lock_below(scope, account_id)
     client = await _require_client(scope, account.id, client_id)
     await rows.revoke_client(scope.conn, scope.tenant_id, client.id, now=scope.now)
-    await scope.emit(OAuthClientRevoked(client_id=client.id, user_id=account.id))
+    await scope.emit(OAuthClientRevoked(client_id=client.id, user_id=account.id, reason="revoked"))
+    await lineage.end_made_with(scope, [client.id])
 
 
 async def _require_client(scope: Scope, account_id: UUID, client_id: UUID) -> OAuthClient:

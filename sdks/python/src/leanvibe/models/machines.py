@@ -24,6 +24,9 @@ class ApiKey(Record):
     rate_limit_per_minute: int | None = None
     allowed_addresses: list[str] | None = None
     replaces: str | None = None
+    created_by: str | None = None
+    made_with: str | None = None
+    orphaned: bool = False
 
 
 class ServiceAccount(Record):
@@ -34,6 +37,7 @@ class ServiceAccount(Record):
     description: str
     role: str
     status: str
+    created_by: str | None = None
     created_at: datetime
 
 
@@ -48,6 +52,9 @@ class OAuthClient(Record):
     service_account_id: str
     created_at: datetime
     revoked_at: datetime | None = None
+    created_by: str | None = None
+    made_with: str | None = None
+    orphaned: bool = False
 
 
 class ScimToken(Record):
@@ -61,3 +68,6 @@ class ScimToken(Record):
     expires_at: datetime
     revoked_at: datetime | None = None
     last_used_at: datetime | None = None
+    created_by: str | None = None
+    made_with: str | None = None
+    orphaned: bool = False

@@ -94,6 +94,8 @@ class PendingInvitation(Record):
     sent_at: datetime | None = None
     expires_at: datetime | None = None
     accepted_at: datetime | None = None
+    invited_by: str | None = None
+    invited_by_email: str | None = None
 
 
 class InvitationResult(Record):

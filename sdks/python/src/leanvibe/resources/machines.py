@@ -176,10 +176,15 @@ class Scim(Resource[Runner]):
         return Call(method="DELETE", path=path_of("scim", "tokens", token_id), read=reads_nothing)
 
     def _list(
-        self, *, limit: int | None = None, cursor: str | None = None
+        self,
+        *,
+        orphaned: bool | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
     ) -> Call[Page[ScimToken]]:
-        """The tokens of the tenant, without their secrets."""
-        query = given(limit=limit, cursor=cursor)
+        """The tokens of the tenant, without their secrets; `orphaned`: those only, or not, that
+        outlived the stay of who made them."""
+        query = given(orphaned=orphaned, limit=limit, cursor=cursor)
         return Call(method="GET", path="/scim/tokens", read=reads_page(ScimToken), query=query)
 
     tokens = endpoint(_list)

@@ -260,9 +260,26 @@ class ApiKeys(Resource[Runner]):
         """End a key at once."""
         return Call(method="DELETE", path=path_of("api-keys", key_id), read=reads_nothing)
 
-    def _list(self, *, limit: int | None = None, cursor: str | None = None) -> Call[Page[ApiKey]]:
-        """The keys of the tenant, without their secrets."""
-        query = given(limit=limit, cursor=cursor)
+    def _list(
+        self,
+        *,
+        user_id: str | UUID | None = None,
+        status: str | None = None,
+        prefix: str | None = None,
+        orphaned: bool | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> Call[Page[ApiKey]]:
+        """The keys of the tenant, without their secrets; `orphaned`: those only, or not, that
+        somebody made for another and who is there no more."""
+        query = given(
+            user_id=user_id,
+            status=status,
+            prefix=prefix,
+            orphaned=orphaned,
+            limit=limit,
+            cursor=cursor,
+        )
         return Call(method="GET", path="/api-keys", read=reads_page(ApiKey), query=query)
 
     list = endpoint(_list)
