@@ -73,6 +73,20 @@ def test_every_error_code_is_listed_with_its_status() -> None:
             assert listed[kind.code] == str(kind.status), kind
 
 
+def test_every_reason_of_a_refusal_is_listed() -> None:
+    house = ROOT / "src" / "leanvibe_server"
+    texts = [path.read_text() for path in house.rglob("*.py") if "web" not in path.parts]
+    said = set(re.findall(r'"reason": "(\w+)"', "\n".join(texts)))
+    listed = {
+        name
+        for row in rows_of("reference/errors.md")
+        if row[0].isdigit()
+        for name in re.findall(r"`(\w+)`", row[1])
+    }
+    assert {"step_up_required", "session_too_old"} <= listed
+    assert said - listed == set()
+
+
 def test_every_code_a_task_may_fail_with_is_listed() -> None:
     engine = ROOT / "src" / "leanvibe_server" / "engine"
     text = "\n".join(path.read_text() for path in engine.rglob("*.py"))
