@@ -1,8 +1,9 @@
 """The SDK's methods for service accounts, groups and provisioning, against the application."""
 
 import httpx
+import pytest
 
-from leanvibe import LeanVibeClient
+from leanvibe import LeanVibeClient, exceptions
 from leanvibe_server.wiring import Doors
 from tests.given import Organisation
 
@@ -40,3 +41,30 @@ async def test_programs_groups_and_provisioning_are_managed_by_the_sdk(
         assert [one.id for one in await sdk.scim.tokens()] == [token_made.id]
         await sdk.scim.revoke_token(token_made.id)
         assert (await sdk.scim.status()).provisioned_users == 0
+
+
+async def test_a_program_signs_in_by_client_credentials(
+    doors: Doors, client: httpx.AsyncClient, acme: Organisation
+) -> None:
+    transport = httpx.ASGITransport(app=doors.app)
+    token = await acme.token(client)
+    base_url = "http://localhost:8765/v1"
+    async with LeanVibeClient(access_token=token, base_url=base_url, transport=transport) as sdk:
+        account = await sdk.service_accounts.create(name="Robot", role="developer")
+        made = await sdk.service_accounts.create_client(account.id, name="CI")
+        listed = [one.id async for one in sdk.service_accounts.iterate_clients(account.id)]
+        assert listed == [made.id]
+        assert (await sdk.service_accounts.get(account.id)).name == "Robot"
+    shown = {"client_id": made.client_id, "client_secret": str(made.client_secret)}
+    async with LeanVibeClient(base_url=base_url, transport=transport) as program:
+        opened = await program.oauth.token(scopes=["project:read", "self"], **shown)
+        assert opened.scope == "project:read self"
+        assert (await program.auth.me()).username == "Robot"
+        assert (await program.oauth.introspect(opened.access_token, **shown)).active
+        await program.oauth.revoke(opened.access_token, **shown)
+        assert not (await program.oauth.introspect(opened.access_token, **shown)).active
+        with pytest.raises(exceptions.AuthenticationError):
+            await program.auth.me()
+        with pytest.raises(exceptions.AuthenticationError) as refused:
+            await program.oauth.token(client_id=made.client_id, client_secret="wrong")
+    assert refused.value.code == "invalid_client"

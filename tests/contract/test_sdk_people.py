@@ -1,11 +1,13 @@
 """The SDK on people: what belongs to one, invitations and groups."""
 
+import asyncpg
 import pytest
 
 from leanvibe import LeanVibeClient, exceptions
 from leanvibe_server.kernel.house import House
 from tests.contract.test_sdk import missing, sdk  # noqa: F401  # a fixture
 from tests.given import Organisation
+from tests.identity.given_mail import link_to
 from tests.identity.given_providers import add_provider, link_identity
 
 
@@ -54,3 +56,18 @@ async def test_people_are_filtered_and_invitations_listed_by_state(
     await sdk.users.invite_again(waiting[0].user_id)
     await sdk.users.withdraw_invitation(waiting[0].user_id)
     assert (await sdk.users.invitations()).data == []
+
+
+async def test_who_was_invited_accepts_and_signs_in(
+    sdk: LeanVibeClient,  # noqa: F811
+    acme: Organisation,
+    admin: asyncpg.Connection,
+) -> None:
+    address, password = f"new@{acme.id}.example", "orange falcon tulip 7"
+    await sdk.users.invite_many([{"email": address}], role="viewer")
+    token = await link_to(admin, address, "invitations")
+    accepted = await sdk.auth.accept_invitation(token=token, password=password, username="Ada")
+    assert (accepted.email, accepted.username) == (address, "Ada")
+    assert (await sdk.auth.login(email=address, password=password)).user.role == "viewer"
+    with pytest.raises(exceptions.NotFoundError):
+        await sdk.auth.accept_invitation(token=token, password=password)

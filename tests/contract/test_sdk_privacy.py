@@ -1,8 +1,11 @@
 """The Python SDK's methods of privacy, keys and the audit chain, against the whole application."""
 
+import hashlib
+
 import pytest
 
 from leanvibe import LeanVibeClient, exceptions
+from tests.compliance.given_exports import write
 from tests.contract.test_sdk import missing, sdk
 from tests.given import Organisation
 
@@ -19,12 +22,24 @@ async def test_exports_erasures_and_consents(sdk: LeanVibeClient, acme: Organisa
     proof = await sdk.privacy.erase(acme.people["guest"].id)
     assert not missing(proof)
     assert (await sdk.privacy.get_erasure(proof.id)).genuine
+    assert [one.id async for one in sdk.privacy.iterate_erasures()] == [proof.id]
     with pytest.raises(exceptions.ConflictError):
         await sdk.privacy.erase(acme.people["owner"].id)
     await sdk.privacy.consent("product news", version="1")
     await sdk.privacy.consent("product news", version="1", given=False)
     consents = [one.given async for one in sdk.privacy.iterate_consents()]
     assert consents == [False, True]
+
+
+async def test_an_export_is_downloaded_once_it_is_ready(
+    sdk: LeanVibeClient, acme: Organisation
+) -> None:
+    asked = await sdk.privacy.export_mine()
+    with pytest.raises(exceptions.ConflictError):
+        await sdk.privacy.download_export(asked.id)
+    await write(acme.house, acme, asked.id)
+    ready = await sdk.privacy.get_export(asked.id)
+    assert hashlib.sha256(await sdk.privacy.download_export(asked.id)).hexdigest() == ready.sha256
 
 
 async def test_periods_and_the_record(sdk: LeanVibeClient) -> None:
@@ -40,6 +55,8 @@ async def test_keys_and_the_chain(sdk: LeanVibeClient) -> None:
     made = await sdk.tenants.rotate_data_key()
     assert not missing(made)
     assert [key.version for key in made.data] == [1]
+    log = (await sdk.audit.export_csv(area="auth", event_type="user.login")).decode()
+    assert len(log.splitlines()) == 2
     verdict = await sdk.audit.verify()
     assert not missing(verdict)
     assert verdict.valid

@@ -27,6 +27,7 @@ async def test_an_admin_sets_up_openid_connect_and_somebody_signs_in(
     renamed = await sdk.sso.change_provider(added.id, provider_name="New")
     assert renamed.provider_name == "New"
     assert [p.id for p in await sdk.sso.providers()] == [added.id]
+    assert (await sdk.sso.provider(added.id)).provider_name == "New"
     domain = await sdk.sso.add_domain("sdk-of-corp.com")
     assert (not missing(domain), domain.status) == (True, "pending")
     assert [d.domain for d in await sdk.sso.domains()] == ["sdk-of-corp.com"]

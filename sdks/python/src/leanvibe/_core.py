@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import monotonic
 from typing import TypeVar
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import httpx
@@ -26,7 +27,7 @@ from leanvibe._refusals import error_from_failure, error_from_response
 from leanvibe._retries import RetryPolicy
 from leanvibe._settings import Settings
 from leanvibe._version import VERSION
-from leanvibe.models import Login
+from leanvibe.models import AccessToken, Login
 from leanvibe.tokens import Tokens, TokenStore
 
 T = TypeVar("T")
@@ -113,7 +114,7 @@ class Core:
                 raise
             self.adopt(login)
 
-    def adopt(self, login: Login) -> None:
+    def adopt(self, login: Login | AccessToken) -> None:
         """Go on with the session the server just opened."""
         self.tokens.save(Tokens(login.access_token, login.get("refresh_token")))
 
@@ -143,6 +144,9 @@ class Core:
         if call.body is not None:
             headers["Content-Type"] = "application/json"
             content = encode_body(call.body)
+        elif call.form is not None:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+            content = urlencode(call.form).encode()
         if call.method == "POST" and not call.repeatable:
             headers["Idempotency-Key"] = key
         return httpx.Request(

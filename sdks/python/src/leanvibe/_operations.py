@@ -68,6 +68,8 @@ class Call(Generic[T]):
     read: Callable[[httpx.Response], T]
     query: Mapping[str, Any] | None = None
     body: Mapping[str, Any] | None = None
+    form: Mapping[str, str] | None = None
+    """Sent form-encoded, where there is no `body`."""
     accept: str = "application/json"
     anonymous: bool = False
     """Sent without credentials."""

@@ -23,6 +23,7 @@ from leanvibe.resources.auth import Auth
 from leanvibe.resources.billing import Billing
 from leanvibe.resources.machines import Groups, Scim, ServiceAccounts
 from leanvibe.resources.mfa import Mfa
+from leanvibe.resources.oauth import OAuth
 from leanvibe.resources.people import ApiKeys, Users
 from leanvibe.resources.privacy import Privacy
 from leanvibe.resources.projects import Projects
@@ -44,6 +45,7 @@ class _Client(Generic[Runner]):
         self.users: Users[Runner] = Users(runner)
         self.api_keys: ApiKeys[Runner] = ApiKeys(runner)
         self.service_accounts: ServiceAccounts[Runner] = ServiceAccounts(runner)
+        self.oauth: OAuth[Runner] = OAuth(runner)
         self.groups: Groups[Runner] = Groups(runner)
         self.scim: Scim[Runner] = Scim(runner)
         self.tenants: Tenants[Runner] = Tenants(runner)

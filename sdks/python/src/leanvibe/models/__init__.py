@@ -2,7 +2,14 @@
 
 from leanvibe._records import Record
 from leanvibe.models.audit import Actor, AuditEntry, ChainFault, ChainVerdict
-from leanvibe.models.machines import ApiKey, OAuthClient, ScimToken, ServiceAccount
+from leanvibe.models.machines import (
+    AccessToken,
+    ApiKey,
+    Introspection,
+    OAuthClient,
+    ScimToken,
+    ServiceAccount,
+)
 from leanvibe.models.mfa import (
     BackupCodes,
     Factor,
@@ -61,6 +68,7 @@ from leanvibe.models.tasks import (
     CodeFile,
     Deliverables,
     Project,
+    RepositoryReach,
     Task,
     TaskBatch,
     TaskCode,
@@ -88,6 +96,7 @@ from leanvibe.models.tenants import (
 
 __all__ = [
     "FINISHED",
+    "AccessToken",
     "Actor",
     "ApiKey",
     "AuditEntry",
@@ -108,6 +117,7 @@ __all__ = [
     "Group",
     "GroupMember",
     "Identity",
+    "Introspection",
     "InvitationResult",
     "LegalHold",
     "LinkedIdentities",
@@ -135,6 +145,7 @@ __all__ = [
     "Project",
     "QuotaCheck",
     "Record",
+    "RepositoryReach",
     "RetentionPeriod",
     "RetentionPeriods",
     "Role",

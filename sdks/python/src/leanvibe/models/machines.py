@@ -57,6 +57,27 @@ class OAuthClient(Record):
     orphaned: bool = False
 
 
+class AccessToken(Record):
+    """An access token by client credentials; it lasts `expires_in` seconds."""
+
+    access_token: str
+    token_type: str
+    expires_in: int
+    scope: str
+
+
+class Introspection(Record):
+    """What is known of a token; of one that does not hold, only that."""
+
+    active: bool
+    scope: str | None = None
+    client_id: str | None = None
+    username: str | None = None
+    sub: str | None = None
+    tid: str | None = None
+    exp: int | None = None
+
+
 class ScimToken(Record):
     """A token for a provisioning client; `token` is there once, in the answer that made it."""
 

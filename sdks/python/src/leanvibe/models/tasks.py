@@ -26,6 +26,15 @@ class Project(Record):
     updated_at: datetime
 
 
+class RepositoryReach(Record):
+    """How far the product gets with a project's repository."""
+
+    reachable: bool
+    branch: str | None = None
+    commit: str | None = None
+    problem: Record | None = None
+
+
 class Deliverables(Record):
     """What a task made, counted from its diff."""
 

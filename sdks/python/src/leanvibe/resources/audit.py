@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from leanvibe._faces import Resource, Runner, endpoint, pages
-from leanvibe._operations import Call, given, path_of, reads, reads_page
+from leanvibe._operations import Call, given, path_of, reads, reads_bytes, reads_page
 from leanvibe.models import AuditEntry, ChainVerdict
 from leanvibe.pagination import Page
 
@@ -32,14 +32,31 @@ class Audit(Resource[Runner]):
         query = filters | given(
             event_type=event_type, start_date=start_date, limit=limit, cursor=cursor
         )
-        path = path_of("admin", "audit", *([area] if area else []))
         return Call(
-            method="GET", path=path, read=reads_page(AuditEntry), query=query,
+            method="GET", path=_path(area), read=reads_page(AuditEntry), query=query,
             headers=_because(reason),
         )  # fmt: skip
 
     list = endpoint(_list)
     iterate = pages(_list)
+
+    @endpoint
+    def export_csv(
+        self,
+        /,
+        *,
+        area: str | None = None,
+        event_type: str | None = None,
+        start_date: str | None = None,
+        reason: str | None = None,
+        **filters: Any,
+    ) -> Call[bytes]:
+        """All the entries that the same filters find, as CSV."""
+        query = filters | given(event_type=event_type, start_date=start_date)
+        return Call(
+            method="GET", path=_path(area), read=reads_bytes, query=query, accept="text/csv",
+            headers=_because(reason),
+        )  # fmt: skip
 
     @endpoint
     def verify(
@@ -53,6 +70,10 @@ class Audit(Resource[Runner]):
             query=given(tenant_id=tenant_id),
             headers=_because(reason),
         )
+
+
+def _path(area: str | None) -> str:
+    return path_of("admin", "audit", *([area] if area else []))
 
 
 def _because(reason: str | None) -> dict[str, str]:

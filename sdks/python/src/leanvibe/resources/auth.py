@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from leanvibe import exceptions as errors
 from leanvibe._core import Core
 from leanvibe._faces import Resource, Runner, endpoint
 from leanvibe._operations import Call, Operation, Steps, given, path_of, reads, reads_nothing
-from leanvibe.models import Identity, Login, SessionList
+from leanvibe.models import AccessToken, Identity, Login, SessionList, User
+
+Opened = TypeVar("Opened", Login, AccessToken)
 
 
 class Auth(Resource[Runner]):
@@ -178,6 +180,22 @@ class Auth(Resource[Runner]):
         )
 
     @endpoint
+    def accept_invitation(
+        self, *, token: str, password: str, username: str | None = None
+    ) -> Call[User]:
+        """Accept an invitation with the token of the mailed link, by setting a password.
+
+        Sign in with it afterwards.
+        """
+        return Call(
+            method="POST",
+            path="/auth/invitations/accept",
+            read=reads(User),
+            body=given(token=token, password=password, username=username),
+            anonymous=True,
+        )
+
+    @endpoint
     def verify_email(self, *, token: str) -> Call[None]:
         """Confirm one's address with the token of the mailed link."""
         return Call(
@@ -218,12 +236,12 @@ class Auth(Resource[Runner]):
 
 
 @dataclass(frozen=True)
-class Opening:
+class Opening(Generic[Opened]):
     """A call that opens a session, which the client uses from then on."""
 
-    call: Call[Login]
+    call: Call[Opened]
 
-    def steps(self, core: Core) -> Steps[Login]:
+    def steps(self, core: Core) -> Steps[Opened]:
         login = yield from core.converse(self.call)
         core.adopt(login)
         return login

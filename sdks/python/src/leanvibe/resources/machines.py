@@ -25,6 +25,12 @@ class ServiceAccounts(Resource[Runner]):
         return Call(method="POST", path="/service-accounts", read=reads(ServiceAccount), body=body)
 
     @endpoint
+    def get(self, account_id: str | UUID) -> Call[ServiceAccount]:
+        """One service account."""
+        path = path_of("service-accounts", account_id)
+        return Call(method="GET", path=path, read=reads(ServiceAccount))
+
+    @endpoint
     def update(self, account_id: str | UUID, /, **fields: Any) -> Call[ServiceAccount]:
         """Change name, description, role or status."""
         path = path_of("service-accounts", account_id)
@@ -62,6 +68,17 @@ class ServiceAccounts(Resource[Runner]):
             read=reads(OAuthClient),
             body=given(name=name, scopes=scopes),
         )
+
+    def _clients(
+        self, account_id: str | UUID, *, limit: int | None = None, cursor: str | None = None
+    ) -> Call[Page[OAuthClient]]:
+        """The OAuth clients of an account, without their secrets."""
+        query = given(limit=limit, cursor=cursor)
+        path = path_of("service-accounts", account_id, "clients")
+        return Call(method="GET", path=path, read=reads_page(OAuthClient), query=query)
+
+    clients = endpoint(_clients)
+    iterate_clients = pages(_clients)
 
     @endpoint
     def rotate_client(
@@ -188,3 +205,4 @@ class Scim(Resource[Runner]):
         return Call(method="GET", path="/scim/tokens", read=reads_page(ScimToken), query=query)
 
     tokens = endpoint(_list)
+    iterate_tokens = pages(_list)

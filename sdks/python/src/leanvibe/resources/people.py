@@ -188,6 +188,7 @@ class Users(Resource[Runner]):
         return Call(method="GET", path=path, read=reads_page(Membership), query=query)
 
     projects = endpoint(_projects)
+    iterate_projects = pages(_projects)
 
     @endpoint
     def sessions(self, user_id: str | UUID) -> Call[SessionList]:

@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from uuid import UUID
 
+import httpx
+
+from leanvibe._core import Core
 from leanvibe._faces import Resource, Runner, endpoint, pages
-from leanvibe._operations import Call, given, path_of, reads, reads_nothing, reads_page
+from leanvibe._operations import (
+    Call,
+    Operation,
+    Steps,
+    given,
+    path_of,
+    reads,
+    reads_bytes,
+    reads_nothing,
+    reads_page,
+)
+from leanvibe.exceptions import ConflictError
 from leanvibe.models import (
     Consent,
     Erasure,
@@ -56,9 +71,16 @@ class Privacy(Resource[Runner]):
     @endpoint
     def get_export(self, export_id: str | UUID) -> Call[PrivacyExport]:
         """How an export stands; once it is ready, `download_url` works for a quarter of an hour."""
-        return Call(
-            method="GET", path=path_of("privacy", "exports", export_id), read=reads(PrivacyExport)
-        )
+        return _export(export_id)
+
+    @endpoint
+    def download_export(self, export_id: str | UUID) -> Operation[bytes]:
+        """The ZIP of an export that is ready.
+
+        Raises:
+            ConflictError: it is not ready yet, or its file is gone.
+        """
+        return _Download(_export(export_id))
 
     def _exports(
         self, /, *, limit: int | None = None, cursor: str | None = None
@@ -95,6 +117,20 @@ class Privacy(Resource[Runner]):
         return Call(
             method="GET", path=path_of("privacy", "erasures", erasure_id), read=reads(Erasure)
         )
+
+    def _erasures(
+        self, /, *, limit: int | None = None, cursor: str | None = None
+    ) -> Call[Page[Erasure]]:
+        """The erasures with their certificates, newest first."""
+        return Call(
+            method="GET",
+            path="/privacy/erasures",
+            read=reads_page(Erasure),
+            query=given(limit=limit, cursor=cursor),
+        )
+
+    erasures = endpoint(_erasures)
+    iterate_erasures = pages(_erasures)
 
     @endpoint
     def place_hold(
@@ -198,3 +234,27 @@ class Privacy(Resource[Runner]):
     def processing(self) -> Call[ProcessingRecord]:
         """The record of processing activities (GDPR Art. 30)."""
         return Call(method="GET", path="/privacy/processing", read=reads(ProcessingRecord))
+
+
+def _export(export_id: str | UUID) -> Call[PrivacyExport]:
+    path = path_of("privacy", "exports", export_id)
+    return Call(method="GET", path=path, read=reads(PrivacyExport))
+
+
+@dataclass(frozen=True)
+class _Download:
+    """The link of an export, then what is behind it."""
+
+    ask: Call[PrivacyExport]
+
+    def steps(self, core: Core) -> Steps[bytes]:
+        export = yield from core.converse(self.ask)
+        if export.download_url is None:
+            raise ConflictError(
+                f"The export is {export.status}. Ask for it again until it is ready.",
+            )
+        # The link proves the caller by itself, and is asked for where the API was reached.
+        query = dict(httpx.URL(export.download_url).params)
+        path = f"{self.ask.path}/download"
+        file = Call(method="GET", path=path, read=reads_bytes, query=query, anonymous=True)
+        return (yield from core.converse(file))

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from leanvibe._faces import Resource, Runner, endpoint, pages
 from leanvibe._operations import Call, given, path_of, reads, reads_nothing, reads_page
-from leanvibe.models import Project
+from leanvibe.models import Project, RepositoryReach
 from leanvibe.pagination import Page
 
 
@@ -52,6 +52,12 @@ class Projects(Resource[Runner]):
             body=body,
             idempotency_key=idempotency_key,
         )
+
+    @endpoint
+    def check(self, project_id: str | UUID) -> Call[RepositoryReach]:
+        """Try to reach the project's repository; `problem` says what to do where that fails."""
+        path = path_of("projects", project_id, "check")
+        return Call(method="POST", path=path, read=reads(RepositoryReach))
 
     @endpoint
     def get(self, project_id: str | UUID) -> Call[Project]:

@@ -106,6 +106,11 @@ class Sso(Resource[Runner]):
     iterate_providers = pages(_providers)
 
     @endpoint
+    def provider(self, provider_id: str | UUID) -> Call[SsoProvider]:
+        """One identity provider of either protocol, without its secrets."""
+        return Call(method="GET", path=provider_path(provider_id), read=reads(SsoProvider))
+
+    @endpoint
     def change_provider(self, provider_id: str | UUID, /, **changes: Any) -> Call[SsoProvider]:
         """Change name, credentials, settings or roles of a provider."""
         path = provider_path(provider_id)
