@@ -82,15 +82,7 @@ async def get(caller: Provisioner, group_id: UUID, view: View) -> Reply:
 async def find(caller: Provisioner, query: ListQuery) -> Reply:
     """The groups a filter leaves. Raises: InvalidRequest."""
     scope, question = caller.scope, question_of(query, GROUPS)
-    total, found = await rows.list_groups(
-        scope.conn,
-        scope.tenant_id,
-        condition=question.condition,
-        order=question.order,
-        parameters=question.parameters,
-        offset=question.offset,
-        limit=question.limit,
-    )
+    total, found = await rows.list_groups(scope.conn, scope.tenant_id, question)
     projection = query.projection()
     ids = [group.id for group in found] if projection.wants("members") else []
     by_group: dict[UUID, list[Any]] = {}

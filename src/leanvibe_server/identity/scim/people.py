@@ -96,15 +96,7 @@ async def get(caller: Provisioner, user_id: UUID, view: View) -> Reply:
 async def find(caller: Provisioner, query: ListQuery) -> Reply:
     """The people a filter leaves. Raises: InvalidRequest."""
     scope, question = caller.scope, question_of(query, USERS)
-    total, found = await rows.list_people(
-        scope.conn,
-        scope.tenant_id,
-        condition=question.condition,
-        order=question.order,
-        parameters=question.parameters,
-        offset=question.offset,
-        limit=question.limit,
-    )
+    total, found = await rows.list_people(scope.conn, scope.tenant_id, question)
     projection = query.projection()
     memberships = await rows.groups_of(
         scope.conn, scope.tenant_id, [one.id for one in found] if projection.wants("groups") else []

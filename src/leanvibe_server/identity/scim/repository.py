@@ -8,6 +8,7 @@ from uuid import UUID
 from leanvibe_server.identity.groups.models import Group
 from leanvibe_server.identity.models import User
 from leanvibe_server.identity.repository.lineage import orphaned as is_orphaned
+from leanvibe_server.identity.scim.lists import Question
 from leanvibe_server.identity.scim.models import Membership, Provisioned, ScimToken
 from leanvibe_server.kernel.db import Connection
 
@@ -163,46 +164,35 @@ async def find_deprovisioned(conn: Connection, tenant_id: UUID, email: str) -> U
 
 
 async def list_people(
-    conn: Connection,
-    tenant_id: UUID,
-    *,
-    condition: str,
-    order: str,
-    parameters: Sequence[Any],
-    offset: int,
-    limit: int,
+    conn: Connection, tenant_id: UUID, question: Question
 ) -> tuple[int, list[Provisioned]]:
-    """How many people fulfil a condition, and one page of them. `condition` and `order` are made
-    by `conditions`, of names in its tables and of places for `parameters` from $2 on."""
-    total: int = await conn.fetchval(
-        f"SELECT count(*) {_PEOPLE} AND {condition}", tenant_id, *parameters
-    )
-    page = f"{_PERSON}{_PEOPLE} AND {condition} ORDER BY {order}, u.id {_page(parameters)}"
-    rows = await conn.fetch(page, tenant_id, *parameters, offset, limit) if limit else []
-    return total, [Provisioned(**row) for row in rows]
+    """How many people the question is about, and one page of them."""
+    total, page = await _ask(conn, tenant_id, question, columns=_PERSON, source=_PEOPLE, key="u.id")
+    return total, [Provisioned(**row) for row in page]
 
 
 async def list_groups(
-    conn: Connection,
-    tenant_id: UUID,
-    *,
-    condition: str,
-    order: str,
-    parameters: Sequence[Any],
-    offset: int,
-    limit: int,
+    conn: Connection, tenant_id: UUID, question: Question
 ) -> tuple[int, list[Group]]:
     """As `list_people`, of groups."""
-    total: int = await conn.fetchval(
-        f"SELECT count(*) {_GROUPS} AND {condition}", tenant_id, *parameters
+    total, page = await _ask(conn, tenant_id, question, columns=_GROUP, source=_GROUPS, key="g.id")
+    return total, [Group(**row) for row in page]
+
+
+async def _ask(
+    conn: Connection, tenant_id: UUID, question: Question, *, columns: str, source: str, key: str
+) -> tuple[int, list[Any]]:
+    """Condition and order of the question are made by `conditions`, of names in the tables and of
+    places for its parameters from $2 on."""
+    chosen, values = f"{source} AND {question.condition}", question.parameters
+    total: int = await conn.fetchval(f"SELECT count(*) {chosen}", tenant_id, *values)
+    if not question.limit:
+        return total, []
+    offset = len(values) + 2
+    page = (
+        f"{columns}{chosen} ORDER BY {question.order}, {key} OFFSET ${offset} LIMIT ${offset + 1}"
     )
-    page = f"{_GROUP}{_GROUPS} AND {condition} ORDER BY {order}, g.id {_page(parameters)}"
-    rows = await conn.fetch(page, tenant_id, *parameters, offset, limit) if limit else []
-    return total, [Group(**row) for row in rows]
-
-
-def _page(parameters: Sequence[Any]) -> str:
-    return f"OFFSET ${len(parameters) + 2} LIMIT ${len(parameters) + 3}"
+    return total, await conn.fetch(page, tenant_id, *values, question.offset, question.limit)
 
 
 async def keep_profile(
