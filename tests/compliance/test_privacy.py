@@ -186,6 +186,25 @@ async def test_sec_crypto_residency_gdpr_06_nobody_exports_or_fetches_someone_el
     assert (await client.get(url)).status_code == 404
 
 
+@pytest.mark.parametrize("loss", ["role", "address"])
+async def test_sec_crypto_residency_gdpr_07_a_link_leads_nowhere_once_its_holder_may_no_more(
+    client: httpx.AsyncClient, acme: Organisation, admin: asyncpg.Connection, loss: str
+) -> None:
+    owner = await acme.headers(client)
+    ready, _ = await export_by_link(client, acme, await acme.headers(client, "admin"))
+    path = f"/v1/privacy/exports/{ready['id']}"
+    fresh = (await client.get(path, headers=await acme.headers(client, "admin"))).json()
+    if loss == "role":
+        person = f"/v1/users/{acme.people['admin'].id}"
+        change = await client.patch(person, json={"role": "developer"}, headers=owner)
+        assert change.status_code == 200, change.text
+    else:
+        bounds = '{"allowed_networks": ["203.0.113.0/24"]}'
+        await admin.execute("UPDATE tenants SET security = $2 WHERE id = $1", acme.id, bounds)
+    answer = await client.get(fresh["download_url"])
+    assert answer.status_code == (404 if loss == "role" else 403)
+
+
 async def test_an_export_ends_and_its_file_is_removed(
     client: httpx.AsyncClient, acme: Organisation, clock: FakeClock
 ) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from leanvibe_server.entitlements.plans import plan_of
-from leanvibe_server.identity import lineage, opaque
+from leanvibe_server.identity import lineage, notices, opaque
 from leanvibe_server.identity.events import ApiKeyCreated, ApiKeyRevoked, ApiKeyRotated
 from leanvibe_server.identity.models import ApiKey, User
 from leanvibe_server.identity.policy import parse_network
@@ -80,6 +80,7 @@ async def create_key(scope: Scope, new: NewApiKey) -> CreatedApiKey:
         bounds=_require_bounds(scope, new, maker),
         made_with=None if maker is None else maker.id,
     )
+    await _tell_person(scope, user, key)
     return CreatedApiKey(**ApiKeyView.of(key).model_dump(), key=secret)
 
 
@@ -182,7 +183,15 @@ async def rotate_key(scope: Scope, key_id: UUID, rotation: Rotation) -> CreatedA
     )
     await lineage_rows.hand_over(scope.conn, scope.tenant_id, key.id, made.id)
     await _retire(scope, key, made, timedelta(hours=rotation.overlap_hours))
+    await _tell_person(scope, user, made)
     return CreatedApiKey(**ApiKeyView.of(made).model_dump(), key=secret)
+
+
+async def _tell_person(scope: Scope, user: User, key: ApiKey) -> None:
+    """Mail whom the key acts as; but not each key that a program of theirs makes for itself."""
+    by_own_program = scope.actor.kind != "user" and scope.actor.id == user.id
+    if not user.is_service and not by_own_program:
+        await notices.api_key_made(scope, user, key)
 
 
 def _next_end(now: datetime, model: ApiKey, maker: Maker | None) -> datetime | None:

@@ -4,10 +4,9 @@ from dataclasses import replace
 from uuid import UUID
 
 from leanvibe_server.identity.federation import repository as rows
-from leanvibe_server.identity.federation.events import IdentityUnlinked
 from leanvibe_server.identity.federation.people import Assertion, link_to, require_enabled
 from leanvibe_server.identity.federation.schemas import LinkedIdentities, LinkedIdentity
-from leanvibe_server.identity.federation.service import end_sessions, require_provider
+from leanvibe_server.identity.federation.service import cut_link, require_provider
 from leanvibe_server.identity.models import User
 from leanvibe_server.identity.policy import policy_of
 from leanvibe_server.identity.repository import people
@@ -75,11 +74,8 @@ async def unlink_own(scope: Scope, identity_id: UUID) -> None:
             "This is your only way in. Set a password or link another account first.",
             details={"reason": "last_way_in"},
         )
-    await rows.delete_identity(scope.conn, scope.tenant_id, identity_id)
-    await scope.emit(
-        IdentityUnlinked(user_id=user.id, provider_id=identity.provider_id, identity_id=identity_id)
-    )
-    await end_sessions(scope, identity.provider_id, reason="account unlinked", user_id=user.id)
+    provider = await require_provider(scope, identity.provider_id)
+    await cut_link(scope, user, provider, identity_id, reason="account unlinked")
 
 
 async def _require_own_user(scope: Scope) -> User:

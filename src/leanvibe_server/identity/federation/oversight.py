@@ -3,9 +3,8 @@
 from uuid import UUID
 
 from leanvibe_server.identity.federation import repository as rows
-from leanvibe_server.identity.federation.events import IdentityUnlinked
 from leanvibe_server.identity.federation.schemas import PersonIdentities, PersonIdentity
-from leanvibe_server.identity.federation.service import end_sessions, require_provider
+from leanvibe_server.identity.federation.service import cut_link, require_provider
 from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.roles.service import require_over
 from leanvibe_server.identity.users import require_user
@@ -39,13 +38,6 @@ async def unlink(scope: Scope, user_id: UUID, identity_id: UUID) -> None:
     if identity is None or identity.user_id != user.id:
         raise NotFound("No such linked account.")
     await require_over(scope, user.role)
-    await rows.delete_identity(scope.conn, scope.tenant_id, identity.id)
-    await scope.emit(
-        IdentityUnlinked(user_id=user.id, provider_id=identity.provider_id, identity_id=identity.id)
-    )
-    await end_sessions(
-        scope,
-        identity.provider_id,
-        reason="account unlinked by an administrator",
-        user_id=user.id,
-    )
+    provider = await require_provider(scope, identity.provider_id)
+    why = "account unlinked by an administrator"
+    await cut_link(scope, user, provider, identity.id, reason=why)

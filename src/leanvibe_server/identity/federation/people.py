@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from leanvibe_server.entitlements.service import require_feature, require_room
-from leanvibe_server.identity import addresses, users
+from leanvibe_server.identity import addresses, notices, users
 from leanvibe_server.identity.arrival import arrive
 from leanvibe_server.identity.domains.service import owns_domain_of
 from leanvibe_server.identity.events import LoginFailed, UserUpdated
@@ -143,6 +143,8 @@ async def link_to(scope: Scope, user: User, assertion: Assertion, *, how: str) -
             user_id=user.id, provider_id=identity.provider_id, identity_id=identity.id, how=how
         )
     )
+    if how != "created":
+        await notices.identity_linked(scope, user, provider=assertion.provider.name)
     return identity
 
 

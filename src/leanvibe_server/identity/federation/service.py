@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from leanvibe_server.entitlements.service import require_feature
+from leanvibe_server.identity import notices
 from leanvibe_server.identity.federation import mapping
 from leanvibe_server.identity.federation import repository as rows
 from leanvibe_server.identity.federation.events import (
@@ -26,6 +27,8 @@ from leanvibe_server.identity.federation.schemas import (
     ProviderTest,
     ProviderView,
 )
+from leanvibe_server.identity.models import User
+from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.sessions import end_session
 from leanvibe_server.kernel.access import Errand
 from leanvibe_server.kernel.errors import Conflict, Forbidden, InvalidRequest, NotFound
@@ -148,11 +151,22 @@ async def cut_links_above(scope: Scope, provider: SsoProvider) -> None:
     ):
         if mapping.opens(provider, role):
             continue
-        await rows.delete_identity(scope.conn, scope.tenant_id, identity_id)
-        await scope.emit(
-            IdentityUnlinked(user_id=user_id, provider_id=provider.id, identity_id=identity_id)
-        )
-        await end_sessions(scope, provider.id, reason="account unlinked", user_id=user_id)
+        user = await people.find_user(scope.conn, scope.tenant_id, user_id)
+        if user is not None:
+            await cut_link(scope, user, provider, identity_id, reason="account unlinked")
+
+
+async def cut_link(
+    scope: Scope, user: User, provider: SsoProvider, identity_id: UUID, *, reason: str
+) -> None:
+    """Have an account at a provider open a user's account no more, end the sessions it opened, and
+    tell the user."""
+    await rows.delete_identity(scope.conn, scope.tenant_id, identity_id)
+    await scope.emit(
+        IdentityUnlinked(user_id=user.id, provider_id=provider.id, identity_id=identity_id)
+    )
+    await end_sessions(scope, provider.id, reason=reason, user_id=user.id)
+    await notices.identity_unlinked(scope, user, provider=provider.name)
 
 
 async def enable(scope: Scope, provider_id: UUID) -> SsoProvider:

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from leanvibe_server.entitlements.service import require_room
-from leanvibe_server.identity import addresses, users
+from leanvibe_server.identity import addresses, mails, users
 from leanvibe_server.identity.account.emails import leave_account
 from leanvibe_server.identity.events import UserUpdated
 from leanvibe_server.identity.groups import service as groups
@@ -203,6 +203,7 @@ async def _set(
         digest = addresses.directory_hash(scope.house.vault, email)
         await rows.set_directory(scope.conn, user, digest)
         await leave_account(scope, user, digest)
+        await mails.address_changed(scope, to=user.email, now_at=email)
     if status == "disabled" and user.status != "disabled":
         await users.shut_out(scope, user, reason="user deprovisioned")
     if status != user.status or (role or user.role) != user.role:
