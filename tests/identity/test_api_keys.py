@@ -75,6 +75,22 @@ async def test_a_key_does_what_its_scopes_say_and_no_more(
     assert (await client.get("/v1/auth/me", headers=by(key))).status_code == 403
     answer = await client.post("/v1/users", json={"email": "x@y.example"}, headers=by(key))
     assert answer.status_code == 403
+    assert "Use a key with that scope" in answer.json()["message"]
+
+
+@pytest.mark.parametrize("path", ["mfa/setup", "email/change", "password/change", "logout-all"])
+async def test_a_key_is_not_asked_to_prove_that_a_person_is_there(
+    client: httpx.AsyncClient, acme: Organisation, path: str
+) -> None:
+    key = (await make(client, await acme.headers(client), scopes=["self"])).json()["key"]
+    body = {
+        "method": "totp", "new_email": "new@a.example", "current_password": "x",
+        "new_password": "orange falcon tulip 7",
+    }  # fmt: skip
+    refused = await client.post(f"/v1/auth/{path}", json=body, headers=by(key))
+    assert refused.status_code == 403
+    assert "an API key cannot" in refused.json()["message"]
+    assert "reason" not in refused.json()["details"]
 
 
 async def test_a_key_loses_what_its_user_loses(

@@ -178,7 +178,7 @@ async def change_user(scope: Scope, user_id: UUID, change: UserChange) -> User:
     Raises: NotFound, Forbidden: above one's own role. Conflict: the last owner would be gone.
     """
     if Permission.USER_UPDATE not in scope.permissions and not change.only_disables:
-        raise lacking(Permission.USER_UPDATE, scope.actor.role)
+        raise lacking(Permission.USER_UPDATE, scope.actor)
     # Always before the user's own row: two owners who change each other then queue here.
     chiefs = await rows.lock_active_of_role(scope.conn, scope.tenant_id, chief(scope).value)
     user = await rows.lock_user(scope.conn, scope.tenant_id, user_id)

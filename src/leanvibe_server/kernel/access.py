@@ -152,13 +152,21 @@ class Gate(Protocol):
         ...
 
 
-def lacking(permission: Permission | str, role: str | None) -> Forbidden:
-    """The refusal of somebody whose role does not hold what is needed."""
+def lacking(permission: Permission | str, actor: Actor) -> Forbidden:
+    """The refusal of somebody whose role, or of a key whose scopes, do not hold what is needed."""
+    if actor.kind in KEYS:
+        lack = "these credentials do not have. Use a key with that scope, or sign in as a person."
+    else:
+        lack = f"the role {actor.role} does not have. Ask an owner or admin of your organisation."
     return Forbidden(
-        f"This needs the permission {permission}, which the role "
-        f"{role or 'of this key'} does not have.",
+        f"This needs the permission {permission}, which {lack}",
         details={"required_permission": str(permission)},
     )
+
+
+def only_people() -> Forbidden:
+    """The refusal of a key where only somebody with a session can act."""
+    return Forbidden("Only a person who signed in can do this; an API key cannot.")
 
 
 def check_permission(
@@ -184,7 +192,7 @@ def check_permission(
         and any(permission in there for there in admission.project_roles.values())
     )
     if not held:
-        raise lacking(permission, admission.actor.role)
+        raise lacking(permission, admission.actor)
     if admission.suspended and not (reading or _goes_on(admission.actor, permission, leaving)):
         raise TenantSuspended(
             "The tenant is suspended or is to be deleted: reading and billing work, changes do "
@@ -209,7 +217,7 @@ def check_fresh(admission: Admission, permission: Permission, now: datetime) -> 
     """Refuse a sensitive change in a session whose holder has not proved themselves lately.
 
     A key passes where its scopes say so by name, but never for what belongs to a person.
-    Raises: StepUpRequired.
+    Raises: StepUpRequired. Forbidden: a key cannot prove that a person is there.
     """
     _check_proof(admission.actor, admission.authenticated_at, permission, now)
 
@@ -218,7 +226,7 @@ def require_fresh(scope: Scope, permission: Permission) -> None:
     """As `check_fresh`, for a service that finds out only by what is asked of it that it is
     sensitive.
 
-    Raises: StepUpRequired.
+    Raises: as `check_fresh`.
     """
     _check_proof(scope.actor, scope.authenticated_at, permission, scope.now)
 
@@ -226,7 +234,9 @@ def require_fresh(scope: Scope, permission: Permission) -> None:
 def _check_proof(
     actor: Actor, proved_at: datetime | None, permission: Permission, now: datetime
 ) -> None:
-    if actor.kind in ("api_key", "oauth_client") and permission != Permission.SELF:
+    if actor.kind in ("api_key", "oauth_client"):
+        if permission == Permission.SELF:
+            raise only_people()
         return
     if proved_at is None or now - proved_at > FRESH_FOR:
         raise StepUpRequired(

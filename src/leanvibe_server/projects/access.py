@@ -41,7 +41,7 @@ async def require_entry(
         raise NotFound("No such project.")
     needed = wanted or _wanted(scope)
     if needed is not None and needed not in held:
-        raise lacking(needed, scope.actor.role)
+        raise lacking(needed, scope.actor)
 
 
 async def require_part(scope: Scope, project_id: UUID, *, missing: str) -> None:

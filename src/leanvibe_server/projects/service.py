@@ -91,7 +91,7 @@ async def require_default_project(scope: Scope) -> Project:
         await access.require_entry(scope, found)
         return found
     if scope.wanted is not None and scope.wanted not in scope.permissions:
-        raise lacking(scope.wanted, scope.actor.role)
+        raise lacking(scope.wanted, scope.actor)
     await require_room(scope, PROJECTS, count=count_projects)
     project_id, now = scope.new_id(), scope.now
     project = Project(

@@ -9,7 +9,8 @@ from leanvibe_server.identity.roles.service import require_over
 from leanvibe_server.identity.schemas import SessionList, SessionView, Success
 from leanvibe_server.identity.sessions import end_all, end_session, list_live
 from leanvibe_server.identity.users import require_user
-from leanvibe_server.kernel.errors import Forbidden, NotFound
+from leanvibe_server.kernel.access import only_people
+from leanvibe_server.kernel.errors import NotFound
 from leanvibe_server.kernel.scope import Scope
 
 
@@ -19,7 +20,7 @@ async def sign_out_everywhere(scope: Scope, wish: SignOutEverywhere) -> EndedSes
     Raises: Forbidden: a key has no sessions.
     """
     if scope.actor.id is None or scope.actor.session_id is None:
-        raise Forbidden("Only a person who signed in can do this; an API key cannot.")
+        raise only_people()
     keep = scope.actor.session_id if wish.keep_current else None
     user = await require_user(scope, scope.actor.id)
     ended = await end_all(scope, user.id, reason="signed out everywhere", keep=keep)

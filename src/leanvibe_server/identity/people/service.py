@@ -54,7 +54,7 @@ async def list_people(scope: Scope, query: UserQuery, page: PageRequest) -> list
         InvalidRequest: whoever the cursor names was removed, so their place is unknown.
     """
     if query.mfa is not None and Permission.USER_UPDATE not in scope.permissions:
-        raise lacking(Permission.USER_UPDATE, scope.actor.role)
+        raise lacking(Permission.USER_UPDATE, scope.actor)
     if page.after is not None and query.sort not in BY_AGE:
         await _require_place(scope, page.after)
     found = await rows.list_page(
