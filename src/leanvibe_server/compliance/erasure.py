@@ -35,7 +35,7 @@ async def erase(scope: Scope, user_id: UUID) -> Erased:
     Source: GDPR Art. 17.
     """
     user = await users.require_user(scope, user_id)
-    await require_over(scope, user.role)
+    await require_over(scope, *user.roles)
     if user_id == scope.actor.id:
         raise Conflict("Have somebody else erase you: who erases signs for it.")
     return await erase_user(scope, user)

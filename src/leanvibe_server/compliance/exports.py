@@ -20,7 +20,7 @@ from leanvibe_server.compliance.events import (
 from leanvibe_server.compliance.models import Export
 from leanvibe_server.identity import users
 from leanvibe_server.identity.policy import check_address, policy_of
-from leanvibe_server.identity.roles.service import permissions_of_role
+from leanvibe_server.identity.roles.service import permissions_of_roles
 from leanvibe_server.kernel.access import Permission
 from leanvibe_server.kernel.crypto import Undecipherable
 from leanvibe_server.kernel.errors import Conflict, Forbidden, NotFound
@@ -233,7 +233,7 @@ async def open_download(
         if not user.may_sign_in(now):
             raise NotFound("This link has ended. Get a new one from the export.")
         check_address(await policy_of(scope), visit.address)
-        held = await permissions_of_role(scope, user.role)
+        held = await permissions_of_roles(scope, *user.roles)
         export = await require_export(replace(scope, permissions=held), export_id)
         if export.status != "ready" or export.file_key_sealed is None:
             raise _gone()

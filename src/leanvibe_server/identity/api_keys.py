@@ -13,7 +13,7 @@ from leanvibe_server.identity.policy import parse_network
 from leanvibe_server.identity.repository import api_keys as rows
 from leanvibe_server.identity.repository import lineage as lineage_rows
 from leanvibe_server.identity.repository.lineage import Maker
-from leanvibe_server.identity.roles.service import permissions_of_role, require_over
+from leanvibe_server.identity.roles.service import permissions_of_roles, require_over
 from leanvibe_server.identity.schemas import (
     ApiKeyQuery,
     ApiKeyView,
@@ -68,7 +68,7 @@ async def create_key(scope: Scope, new: NewApiKey) -> CreatedApiKey:
         raise Forbidden("Sign in as a user first.")
     maker = await lineage.maker_of(scope)
     user = await require_user(scope, new.user_id or scope.actor.id)
-    await require_over(scope, user.role)
+    await require_over(scope, *user.roles)
     wanted = await require_scopes(scope, new.scopes, user)
     key, secret = await issue(
         scope,
@@ -162,7 +162,7 @@ async def rotate_key(scope: Scope, key_id: UUID, rotation: Rotation) -> CreatedA
     if key is None:
         raise NotFound("No such API key.")
     user = await require_user(scope, key.user_id)
-    await require_over(scope, user.role)
+    await require_over(scope, *user.roles)
     await _require_covered(scope, key, user)
     if key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= scope.now):
         raise Conflict("This key does not hold any more. Make a new one.")
@@ -225,7 +225,7 @@ async def _retire(scope: Scope, old: ApiKey, made: ApiKey, overlap: timedelta) -
 
 
 async def _require_covered(scope: Scope, key: ApiKey, user: User) -> None:
-    usable = await permissions_of_role(scope, user.role) & set(key.scopes)
+    usable = await permissions_of_roles(scope, *user.roles) & set(key.scopes)
     beyond = sorted(usable - scope.permissions)
     if beyond:
         raise Forbidden(f"The key may do more than you: {', '.join(beyond)}.")
@@ -243,7 +243,7 @@ async def revoke_key(scope: Scope, key_id: UUID) -> None:
     if key.revoked_at is not None:
         return
     if key.user_id != scope.actor.id:
-        await require_over(scope, (await require_user(scope, key.user_id)).role)
+        await require_over(scope, *(await require_user(scope, key.user_id)).roles)
     await rows.revoke(scope.conn, scope.tenant_id, key_id, now=scope.now)
     await scope.emit(ApiKeyRevoked(key_id=key.id, user_id=key.user_id, reason="revoked"))
     await lineage.end_made_with(scope, [key.id])
@@ -251,7 +251,7 @@ async def revoke_key(scope: Scope, key_id: UUID) -> None:
 
 async def default_scopes(scope: Scope, user: User) -> frozenset[str]:
     """What a key may do when nobody said: all of its user's but making keys and users."""
-    return await permissions_of_role(scope, user.role) - BY_NAME_ONLY
+    return await permissions_of_roles(scope, *user.roles) - BY_NAME_ONLY
 
 
 async def require_scopes(scope: Scope, wanted: Sequence[str] | None, user: User) -> list[str]:
@@ -267,7 +267,7 @@ async def require_scopes(scope: Scope, wanted: Sequence[str] | None, user: User)
                 "validation_errors": [f"scopes: no scope {name!r}" for name in unknown],
             },
         )
-    beyond = sorted(set(wanted) - await permissions_of_role(scope, user.role))
+    beyond = sorted(set(wanted) - await permissions_of_roles(scope, *user.roles))
     if beyond:
         raise Forbidden(f"The role {user.role} does not have {', '.join(beyond)}.")
     withheld = sorted(set(wanted) - scope.permissions)

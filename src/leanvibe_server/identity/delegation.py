@@ -35,7 +35,7 @@ def _role_below(standing: Standing) -> str | None:
     Whoever runs organisations by a role their own made for it is no administrator there, and what
     they may give or change is judged by this. None: they hold less than any role.
     """
-    held = permissions_of(standing.role, None, standing.role_permissions)
+    held = permissions_of(standing.role, None, standing.role_permissions, standing.further_roles)
     return next((role.value for role in RANKS[1:] if covers(held, ROLE_PERMISSIONS[role])), None)
 
 
@@ -59,7 +59,9 @@ class Delegation:
 
         Raises: Forbidden: they run no organisation above it. An unknown one answers alike.
         """
-        held = permissions_of(standing.role, standing.scopes, standing.role_permissions)
+        held = permissions_of(
+            standing.role, standing.scopes, standing.role_permissions, standing.further_roles
+        )
         if Permission.ORGANIZATION_MANAGE not in held:
             raise wrong_tenant()
         allowed = held & AT_MOST
@@ -67,6 +69,7 @@ class Delegation:
             actor,
             label=f"{actor.label} (of {standing.tenant_slug})",
             role=_role_below(standing),
+            further_roles=(),
             session_id=None,
         )
         transaction = await house.database.begin_tenant(named)

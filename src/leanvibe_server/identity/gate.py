@@ -292,6 +292,7 @@ def _actor(standing: Standing, visit: Visit) -> Actor:
         id=standing.user_id,
         label=_label(standing) if is_key else standing.email,
         role=standing.role,
+        further_roles=tuple(standing.further_roles),
         session_id=None if is_key else standing.credential_id,
         credential_id=standing.credential_id if is_key else None,
         address=visit.address,
@@ -311,7 +312,9 @@ def _admission(
     return Admission(
         actor=actor,
         tenant_id=tenant_id,
-        permissions=permissions_of(standing.role, standing.scopes, standing.role_permissions),
+        permissions=permissions_of(
+            standing.role, standing.scopes, standing.role_permissions, standing.further_roles
+        ),
         plan=standing.plan,
         suspended=standing.tenant_status != "active",
         transaction=transaction,

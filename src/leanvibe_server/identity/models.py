@@ -10,7 +10,9 @@ import msgspec
 class User(msgspec.Struct, frozen=True, kw_only=True):
     """One person in one tenant. The same person elsewhere bears the same `account_id`.
 
-    `kind` is person, or service for an account that programs alone use.
+    `kind` is person, or service for an account that programs alone use. `role` is the highest
+    they have, `further_roles` count beside it. `own_role` is set while groups give roles: what
+    they have by themselves.
     """
 
     tenant_id: UUID
@@ -27,6 +29,18 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     updated_at: datetime
     kind: str = "person"
+    own_role: str | None = None
+    further_roles: list[str] = []
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Every role that counts: rights add up."""
+        return (self.role, *self.further_roles)
+
+    @property
+    def own(self) -> str:
+        """The role they have by themselves, whatever groups give."""
+        return self.own_role or self.role
 
     @property
     def is_service(self) -> bool:

@@ -26,6 +26,9 @@ GRANTABLE = frozenset(Permission) - {Permission.TENANT_ADMIN, Permission.AUDIT_R
 # What administrators do and others do not.
 ADMINISTRATIVE = ROLE_PERMISSIONS[Role.OWNER] - ROLE_PERMISSIONS[Role.MANAGER]
 
+# How long guests stay where nobody says.
+GUEST_DAYS = 30
+
 BUILT_IN = frozenset(role.value for role in Role)
 
 
@@ -35,14 +38,18 @@ def is_built_in(role: str) -> bool:
 
 
 def permissions_of(
-    role: str, scopes: Sequence[str] | None, made: Sequence[str] | None = None
+    role: str,
+    scopes: Sequence[str] | None,
+    made: Sequence[str] | None = None,
+    further: Sequence[str] = (),
 ) -> frozenset[str]:
-    """The permissions of a role, for an API key at most its scopes.
+    """The permissions of a role, and of `further` ones beside it; for an API key at most its
+    scopes.
 
-    `made` are those of a role the tenant made itself. A role that is gone permits nothing.
+    `made` are those of the roles the tenant made itself. A role that is gone permits nothing.
     """
     return _permissions(
-        role,
+        (role, *further),
         None if scopes is None else tuple(scopes),
         None if made is None else tuple(made),
     )
@@ -50,14 +57,13 @@ def permissions_of(
 
 @lru_cache(maxsize=4096)
 def _permissions(
-    role: str, scopes: tuple[str, ...] | None, made: tuple[str, ...] | None
+    roles: tuple[str, ...], scopes: tuple[str, ...] | None, made: tuple[str, ...] | None
 ) -> frozenset[str]:
     allowed: frozenset[str] = frozenset()
-    if is_built_in(role):
-        allowed = ROLE_PERMISSIONS[Role(role)]
-    elif made is not None:
+    if made is not None:
         # Everybody has an account and sessions of their own.
         allowed = (frozenset(made) & GRANTABLE) | {Permission.SELF}
+    allowed = allowed.union(*(ROLE_PERMISSIONS[Role(role)] for role in roles if is_built_in(role)))
     return allowed if scopes is None else allowed & frozenset(scopes)
 
 

@@ -8,12 +8,14 @@ from leanvibe_server.entitlements.service import require_room
 from leanvibe_server.identity import addresses, invitations, lineage, lookup, passwords
 from leanvibe_server.identity.account.links import EMAIL, RESET, VERIFY
 from leanvibe_server.identity.events import UserCreated, UserUpdated
+from leanvibe_server.identity.groups.giving import give_own_role
 from leanvibe_server.identity.models import User
 from leanvibe_server.identity.passwords import desk_of
+from leanvibe_server.identity.permissions import GUEST_DAYS
 from leanvibe_server.identity.policy import policy_of
 from leanvibe_server.identity.repository import account as account_rows
 from leanvibe_server.identity.repository import people as rows
-from leanvibe_server.identity.roles.service import GUEST_DAYS, require_grantable, require_over
+from leanvibe_server.identity.roles.service import require_grantable, require_over
 from leanvibe_server.identity.schemas import NewUser, UserChange
 from leanvibe_server.identity.sessions import end_all
 from leanvibe_server.kernel.access import ROLE_PERMISSIONS, Permission, Role, lacking
@@ -184,9 +186,9 @@ async def change_user(scope: Scope, user_id: UUID, change: UserChange) -> User:
     user = await rows.lock_user(scope.conn, scope.tenant_id, user_id)
     if user is None or user.is_service:
         raise NotFound("No such user.")
-    await require_over(scope, user.role)
-    role = user.role
-    if change.role is not None and change.role != user.role:
+    await require_over(scope, *user.roles)
+    role = user.own
+    if change.role is not None and change.role != role:
         role = await require_grantable(scope, change.role)
     status = _next_status(user, change.status)
     end = _changed_end(scope.now, user, role, change)
@@ -203,7 +205,6 @@ async def change_user(scope: Scope, user_id: UUID, change: UserChange) -> User:
         scope.conn,
         user,
         username=change.username or user.username,
-        role=role,
         status=status,
         expires_at=end,
         now=scope.now,
@@ -212,7 +213,9 @@ async def change_user(scope: Scope, user_id: UUID, change: UserChange) -> User:
         raise NotFound("No such user.")
     if status == "disabled" and user.status != "disabled":
         await shut_out(scope, user, reason="user disabled")
-    await _tell_change(scope, user, updated)
+    await _tell_change(scope, user, updated, role=role)
+    if role != user.own:
+        return await give_own_role(scope, updated, role, expires_at=end)
     return updated
 
 
@@ -222,7 +225,7 @@ async def invite_again(scope: Scope, user_id: UUID) -> User:
     Raises: NotFound, Forbidden: above one's own role. Conflict: it was accepted. RateLimited.
     """
     user = await require_user(scope, user_id)
-    await require_over(scope, user.role)
+    await require_over(scope, *user.roles)
     if user.status != "invited":
         raise Conflict("This user has accepted an invitation already, or is disabled.")
     if user.expires_at is not None and user.expires_at <= scope.now:
@@ -261,12 +264,14 @@ async def shut_out(scope: Scope, user: User, *, reason: str) -> None:
     await lineage.tell_owners(scope, user)
 
 
-async def _tell_change(scope: Scope, before: User, after: User) -> None:
+async def _tell_change(scope: Scope, before: User, after: User, *, role: str) -> None:
     changed = {
         name: (str(getattr(before, name)), str(getattr(after, name)))
-        for name in ("username", "role", "status", "expires_at")
+        for name in ("username", "status", "expires_at")
         if getattr(before, name) != getattr(after, name)
     }
+    if before.own != role:
+        changed["role"] = (before.own, role)
     if changed:
         await scope.emit(UserUpdated(user_id=after.id, changed=changed))
 
@@ -287,7 +292,7 @@ def _changed_end(now: datetime, user: User, role: str, change: UserChange) -> da
         if role == Role.GUEST:
             raise _bad_end("is needed for a guest")
         return None
-    if change.expires_at is None and role == user.role:
+    if change.expires_at is None and role == user.own:
         return user.expires_at
     return _end_of_access(now, role, change.expires_at)
 

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Actor:
-    """Who acts: `kind` is user, api_key, oauth_client,
-    scim, system or anonymous; `label` is what people read. `credential_id` is the key or token of
-    a program."""
+    """Who acts: `kind` is user, api_key, oauth_client, scim, system or anonymous; `label` is what
+    people read. `credential_id` is the key or token of a program. `further_roles` count beside
+    `role`."""
 
     kind: str
     id: UUID | None = None
@@ -30,6 +30,7 @@ class Actor:
     credential_id: UUID | None = None
     address: str | None = None
     user_agent: str | None = None
+    further_roles: tuple[str, ...] = ()
 
 
 SYSTEM = Actor(kind="system", label="system")

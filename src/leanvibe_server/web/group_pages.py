@@ -14,6 +14,7 @@ from leanvibe_server.identity.groups.schemas import (
     NewGroup,
     NewMembers,
 )
+from leanvibe_server.identity.roles.service import assignable_roles
 from leanvibe_server.kernel.access import Permission, Role
 from leanvibe_server.kernel.http import PathId
 from leanvibe_server.kernel.pagination import page_of
@@ -26,7 +27,6 @@ from leanvibe_server.web.routes import PageRouter
 router = PageRouter()
 
 EDIT = page(Permission.USER_UPDATE)
-ROLES = [("", "No role"), *((role.value, role_name(role.value)) for role in list(Role)[1:-1])]
 FRESH = {"name": "", "description": "", "role": ""}
 
 
@@ -108,7 +108,15 @@ async def _groups(opened: ScopedPage) -> dict[str, Any]:
     request = page_request(opened)
     rows = await groups.list_groups(opened.scope, request)
     listed = page_of(rows, request, GroupView.of, lambda group: group.id)
-    return {"groups": listed.data, "roles": ROLES, **page_links(opened, listed)}
+    roles = await _roles(opened, *(group.role for group in listed.data))
+    return {"groups": listed.data, "roles": roles, **page_links(opened, listed)}
+
+
+async def _roles(opened: ScopedPage, *present: str | None) -> list[tuple[str, str]]:
+    """No role, those the visitor may give, and those that are given already, so that they stay."""
+    names = dict.fromkeys([*await assignable_roles(opened.scope), *filter(None, present)])
+    names.pop(Role.OWNER.value, None)
+    return [("", "No role"), *((name, role_name(name)) for name in names)]
 
 
 async def _group(opened: ScopedPage, group_id: UUID) -> dict[str, Any]:
@@ -119,7 +127,7 @@ async def _group(opened: ScopedPage, group_id: UUID) -> dict[str, Any]:
     return {
         "group": GroupView.of(group),
         "members": listed.data,
-        "roles": ROLES,
+        "roles": await _roles(opened, group.role),
         "values": {
             "name": group.name,
             "description": group.description,

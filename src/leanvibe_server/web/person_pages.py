@@ -14,7 +14,8 @@ from leanvibe_server.identity.groups.schemas import NewMembers
 from leanvibe_server.identity.people import profile
 from leanvibe_server.identity.people import service as people
 from leanvibe_server.identity.people.schemas import PersonView
-from leanvibe_server.identity.roles.service import GUEST_DAYS, assignable_roles, require_over
+from leanvibe_server.identity.permissions import GUEST_DAYS
+from leanvibe_server.identity.roles.service import assignable_roles, require_over
 from leanvibe_server.identity.schemas import UserChange
 from leanvibe_server.kernel.access import Permission
 from leanvibe_server.kernel.errors import Forbidden
@@ -145,6 +146,7 @@ async def _person(opened: ScopedPage, user_id: UUID) -> dict[str, Any]:
         "factors": await profile.describe_factors(scope, user_id),
         "identities": (await oversight.list_of_person(scope, user_id)).data,
         "groups": own,
+        "by_groups": ", ".join({role_name(group.role): "" for group in own if group.role}),
         "other_groups": [
             (str(group.id), group.name) for group in every if group.id not in {g.id for g in own}
         ],
@@ -152,7 +154,7 @@ async def _person(opened: ScopedPage, user_id: UUID) -> dict[str, Any]:
         "guest_days": GUEST_DAYS,
         "values": {
             "username": user.username,
-            "role": user.role,
+            "role": user.own_role,
             "status": "disabled" if user.status == "disabled" else "active",
             "expires_at": "" if user.expires_at is None else f"{user.expires_at:%Y-%m-%d}",
         },
@@ -162,7 +164,7 @@ async def _person(opened: ScopedPage, user_id: UUID) -> dict[str, Any]:
 async def _is_below(opened: ScopedPage, user: PersonView) -> bool:
     """Whether the visitor may change this person."""
     try:
-        await require_over(opened.scope, user.role)
+        await require_over(opened.scope, user.role, *user.further_roles)
     except Forbidden:
         return False
     return True
@@ -171,5 +173,5 @@ async def _is_below(opened: ScopedPage, user: PersonView) -> bool:
 async def _roles(opened: ScopedPage, user: PersonView) -> list[tuple[str, str]]:
     """The roles the visitor may give; and the one the person has, so that it stays by itself."""
     given = await assignable_roles(opened.scope)
-    names = given if user.role in given else [user.role, *given]
+    names = given if user.own_role in given else [user.own_role, *given]
     return [(name, role_name(name)) for name in names]

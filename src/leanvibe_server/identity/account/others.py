@@ -59,5 +59,5 @@ async def end_every(scope: Scope, user_id: UUID) -> EndedSessions:
 
 async def _require_below(scope: Scope, user_id: UUID) -> User:
     user = await require_user(scope, user_id)
-    await require_over(scope, user.role)
+    await require_over(scope, *user.roles)
     return user

@@ -71,14 +71,14 @@ async def living_role(scope: Scope, role: str) -> str:
     return Role.GUEST.value
 
 
-def opens(provider: SsoProvider, role: str) -> bool:
-    """Whether the provider opens an account of that role by its e-mail address alone.
+def opens(provider: SsoProvider, held: Sequence[str]) -> bool:
+    """Whether the provider opens an account of these roles by its e-mail address alone.
 
     An admin who sets up a provider must not come by it to an owner's account.
     """
     ceiling = provider.ceiling
-    if ceiling is None or (is_built_in(ceiling) and is_built_in(role)):
-        return may_grant(ceiling, role)
+    if ceiling is None or all(is_built_in(role) for role in (ceiling, *held)):
+        return all(may_grant(ceiling, role) for role in held)
     return ceiling in (Role.OWNER, Role.ADMIN)
 
 

@@ -37,7 +37,7 @@ async def unlink(scope: Scope, user_id: UUID, identity_id: UUID) -> None:
     identity = await rows.find_identity(scope.conn, scope.tenant_id, identity_id)
     if identity is None or identity.user_id != user.id:
         raise NotFound("No such linked account.")
-    await require_over(scope, user.role)
+    await require_over(scope, *user.roles)
     provider = await require_provider(scope, identity.provider_id)
     why = "account unlinked by an administrator"
     await cut_link(scope, user, provider, identity.id, reason=why)

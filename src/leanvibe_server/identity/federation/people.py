@@ -27,10 +27,11 @@ from leanvibe_server.identity.federation.models import (
     Newcomers,
     SsoProvider,
 )
+from leanvibe_server.identity.groups.giving import give_own_role
 from leanvibe_server.identity.login import SignedIn
 from leanvibe_server.identity.models import Proof, User
+from leanvibe_server.identity.permissions import GUEST_DAYS
 from leanvibe_server.identity.repository import people
-from leanvibe_server.identity.roles.service import GUEST_DAYS
 from leanvibe_server.identity.visits import require_writable
 from leanvibe_server.kernel.access import Role
 from leanvibe_server.kernel.errors import AppError, Forbidden, InvalidRequest, MfaRequired
@@ -179,7 +180,7 @@ async def _meet(scope: Scope, provider: SsoProvider, assertion: Assertion) -> Us
         present = await people.find_user_by_email(scope.conn, scope.tenant_id, email)
     if present is None:
         return await _add(scope, provider, assertion, email=email, vouched=vouched)
-    if not vouched or not opens(provider, present.role):
+    if not vouched or not opens(provider, present.roles):
         raise await _must_link(scope, present)
     user = await people.lock_user(scope.conn, scope.tenant_id, present.id)
     if user is None:
@@ -269,20 +270,18 @@ async def _open_account(scope: Scope, user: User, *, verified: bool) -> User:
 async def _take_role(scope: Scope, provider: SsoProvider, user: User, assertion: Assertion) -> User:
     """The role of today. An owner stays one: who rules the tenant is no provider's business."""
     role = await mapped_role(scope, provider, assertion.groups, assertion.attributes)
-    if role is None or role == user.role or user.role == Role.OWNER:
+    if role is None or role == user.own or user.role == Role.OWNER:
         return user
-    updated = await rows.set_role(
-        scope.conn, user, role=role, expires_at=_end_of_access(scope, role, user), now=scope.now
-    )
-    await scope.emit(UserUpdated(user_id=user.id, changed={"role": (user.role, role)}))
-    return updated or user
+    await scope.emit(UserUpdated(user_id=user.id, changed={"role": (user.own, role)}))
+    end = _end_of_access(scope, role, user)
+    return await give_own_role(scope, user, role, expires_at=end)
 
 
 def _end_of_access(scope: Scope, role: str, user: User | None) -> datetime | None:
     """A guest's access ends; it goes on when the guest becomes somebody."""
     if role == Role.GUEST:
         return scope.now + timedelta(days=GUEST_DAYS)
-    return None if user is None or user.role == Role.GUEST else user.expires_at
+    return None if user is None or user.own == Role.GUEST else user.expires_at
 
 
 def _username(name: str | None) -> str | None:

@@ -64,7 +64,7 @@ SEE_IDENTITY = """
 UPDATE federated_identities SET last_login_at = $3, email = $4 WHERE tenant_id = $1 AND id = $2
 """
 LINKED = """
-SELECT f.id, f.user_id, u.role
+SELECT f.id, f.user_id, u.further_roles || u.role AS roles
 FROM federated_identities f JOIN users u ON u.tenant_id = f.tenant_id AND u.id = f.user_id
 WHERE f.tenant_id = $1 AND f.provider_id = $2 ORDER BY f.id
 """
@@ -86,12 +86,6 @@ UPDATE users SET status = 'active', updated_at = $3,
     email_verified_at = CASE WHEN $4 THEN coalesce(email_verified_at, $3)
         ELSE email_verified_at END
 WHERE tenant_id = $1 AND id = $2 AND status = 'invited' RETURNING {USER_COLUMNS}
-"""
-SET_ROLE = f"""
-UPDATE users SET role = $3, expires_at = $4, updated_at = $5,
-    own_role = CASE WHEN role = $3 THEN own_role END,
-    end_reminded_at = CASE WHEN expires_at IS NOT DISTINCT FROM $4 THEN end_reminded_at END
-WHERE tenant_id = $1 AND id = $2 RETURNING {USER_COLUMNS}
 """
 
 
@@ -238,10 +232,10 @@ async def see_identity(
 
 async def list_linked(
     conn: Connection, tenant_id: UUID, provider_id: UUID
-) -> list[tuple[UUID, UUID, str]]:
-    """The links of a provider, each with its user and their role."""
+) -> list[tuple[UUID, UUID, list[str]]]:
+    """The links of a provider, each with its user and their roles."""
     rows = await conn.fetch(LINKED, tenant_id, provider_id)
-    return [(row["id"], row["user_id"], row["role"]) for row in rows]
+    return [(row["id"], row["user_id"], row["roles"]) for row in rows]
 
 
 async def delete_identity(conn: Connection, tenant_id: UUID, identity_id: UUID) -> None:
@@ -278,11 +272,4 @@ async def activate(
 ) -> User | None:
     """An invited user comes by a provider instead; `verified` says whether the e-mail is proved."""
     row = await conn.fetchrow(ACTIVATE, tenant_id, user_id, now, verified)
-    return None if row is None else User(**row)
-
-
-async def set_role(
-    conn: Connection, user: User, *, role: str, expires_at: datetime | None, now: datetime
-) -> User | None:
-    row = await conn.fetchrow(SET_ROLE, user.tenant_id, user.id, role, expires_at, now)
     return None if row is None else User(**row)

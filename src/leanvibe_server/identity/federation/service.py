@@ -146,10 +146,10 @@ def _check_lasting(before: SsoProvider, wanted: ProviderChange) -> None:
 async def cut_links_above(scope: Scope, provider: SsoProvider) -> None:
     """Cut the links of those above whoever set up what the provider is believed by: another
     certificate must not lead into an owner's account. They link it again themselves."""
-    for identity_id, user_id, role in await rows.list_linked(
+    for identity_id, user_id, held in await rows.list_linked(
         scope.conn, scope.tenant_id, provider.id
     ):
-        if mapping.opens(provider, role):
+        if mapping.opens(provider, held):
             continue
         user = await people.find_user(scope.conn, scope.tenant_id, user_id)
         if user is not None:

@@ -24,7 +24,8 @@ CHANGES = refuses(InvalidRequest, Forbidden, NotFound, Conflict)
 
 @router.post("", status_code=201, responses=CHANGES)
 async def create_group(new: NewGroup, scope: Editor) -> GroupView:
-    """Make a group. With a `role`, its members get that role; owner cannot be given so."""
+    """Make a group. With a `role`, its members get that role beside what they have; owner cannot be
+    given so."""
     return GroupView.of(await service.create(scope, new))
 
 
@@ -43,7 +44,7 @@ async def get_group(group_id: PathId, scope: Reader) -> GroupView:
 
 @router.patch("/{group_id}", responses=CHANGES)
 async def change_group(group_id: PathId, change: GroupChange, scope: Editor) -> GroupView:
-    """Change name, description or the role that membership gives."""
+    """Change name, description or the role that membership gives, from the next request on."""
     return GroupView.of(await service.change(scope, group_id, change))
 
 

@@ -70,43 +70,53 @@ DELETE FROM group_members WHERE tenant_id = $1 AND user_id = $2 RETURNING group_
 """
 ROLES_OF = """
 SELECT DISTINCT held.role
-FROM users u CROSS JOIN LATERAL (VALUES (u.role), (u.own_role)) AS held (role)
+FROM users u CROSS JOIN LATERAL unnest(u.further_roles || u.role || u.own_role) AS held (role)
 WHERE u.tenant_id = $1 AND u.id = ANY ($2::uuid[]) AND u.role NOT IN ('owner', 'platform_admin')
     AND held.role IS NOT NULL
 """
-# The highest role of somebody's groups counts. Who leaves the last group that gave one keeps what
-# is not above a developer, nor above what they were before: leaving takes rights and never gives
-# any. Owners stay owners.
-APPLY_ROLES = """
+# Roles the tenant made stand between a developer and a viewer: which comes first changes no right.
+_RANK = """coalesce(
+    array_position(ARRAY['admin', 'manager', 'developer', '', 'viewer', 'guest'], r), 4)"""
+# Rights add up: of all that somebody has, by themselves and by groups, the highest role stands in
+# front, and what it does not imply counts beside it. A role that nobody chose for them counts only
+# as long as no group gives one; who then leaves the last group that did keeps the less of both:
+# leaving takes rights and never gives any. Owners stay owners.
+APPLY_ROLES = f"""
 WITH wanted AS (
-    SELECT u.id, u.role AS before, u.own_role, g.role AS given
+    SELECT u.id, u.role AS before, u.further_roles AS beside, coalesce(u.own_role, u.role) AS own,
+        u.own_role IS NOT NULL AS was_given, u.role_is_usual AS usual, g.given
     FROM users u LEFT JOIN LATERAL (
-        SELECT g.role FROM group_members m
+        SELECT array_agg(DISTINCT g.role) AS given FROM group_members m
         JOIN groups g ON g.tenant_id = m.tenant_id AND g.id = m.group_id
-        WHERE m.tenant_id = $1 AND m.user_id = u.id AND g.role IS NOT NULL
-        ORDER BY array_position(ARRAY['admin', 'manager', 'developer', 'viewer', 'guest'], g.role)
-        LIMIT 1) g ON true
+        WHERE m.tenant_id = $1 AND m.user_id = u.id AND g.role IS NOT NULL) g ON true
     WHERE u.tenant_id = $1 AND u.id = ANY ($2::uuid[]) AND u.kind = 'person'
         AND u.role NOT IN ('owner', 'platform_admin')
     FOR NO KEY UPDATE OF u),
+held AS (
+    SELECT *, CASE WHEN given IS NOT NULL THEN CASE WHEN usual THEN given ELSE given || own END
+        WHEN NOT (usual AND was_given) THEN ARRAY[own]
+        WHEN own = 'guest' OR before NOT IN ('admin', 'manager', 'developer', 'viewer')
+            THEN ARRAY['guest']
+        WHEN 'viewer' IN (own, before) THEN ARRAY['viewer'] ELSE ARRAY[own] END AS roles
+    FROM wanted),
+ranked AS (
+    SELECT *, (SELECT r FROM unnest(roles) r ORDER BY {_RANK}, r <> own, r LIMIT 1) AS after
+    FROM held),
 decided AS (
-    SELECT *, CASE WHEN given IS NOT NULL THEN given
-        WHEN own_role = 'guest' OR before = 'guest' THEN 'guest'
-        WHEN own_role = 'viewer' THEN 'viewer'
-        WHEN own_role NOT IN ('admin', 'manager', 'developer') THEN own_role
-        WHEN before IN ('admin', 'manager') THEN 'developer' ELSE before END AS after
-    FROM wanted)
-UPDATE users u SET role = d.after, updated_at = $3, end_reminded_at = NULL,
-    own_role = CASE WHEN d.given IS NOT NULL THEN coalesce(d.own_role, d.before) END,
+    SELECT *, ARRAY(SELECT DISTINCT r FROM unnest(roles) r WHERE r <> after AND ({_RANK} = 4
+        OR after NOT IN ('admin', 'manager', 'developer', 'viewer', 'guest')) ORDER BY r) AS further
+    FROM ranked)
+UPDATE users u SET role = d.after, further_roles = d.further, updated_at = $3,
+    end_reminded_at = NULL, own_role = CASE WHEN d.given IS NOT NULL THEN d.own END,
     own_expires_at = CASE WHEN d.given IS NULL THEN NULL
-        WHEN d.own_role IS NULL THEN u.expires_at ELSE u.own_expires_at END,
-    expires_at = CASE WHEN d.given IS NULL AND d.own_role = d.after THEN coalesce(
+        WHEN d.was_given THEN u.own_expires_at ELSE u.expires_at END,
+    expires_at = CASE WHEN d.given IS NULL AND d.was_given AND d.own = d.after THEN coalesce(
             u.own_expires_at, CASE WHEN d.after = 'guest' THEN coalesce(u.expires_at, $4) END)
         WHEN d.after = 'guest' THEN coalesce(u.expires_at, $4)
         WHEN d.before = 'guest' THEN NULL ELSE u.expires_at END
 FROM decided d WHERE u.tenant_id = $1 AND u.id = d.id
-    AND (d.before <> d.after OR (d.given IS NULL) <> (d.own_role IS NULL))
-RETURNING u.id, d.before, d.after
+    AND (d.before <> d.after OR d.beside <> d.further OR (d.given IS NOT NULL) <> d.was_given)
+RETURNING u.id, d.before || d.beside AS before, d.after || d.further AS after
 """
 
 
@@ -213,7 +223,7 @@ async def leave_all(conn: Connection, tenant_id: UUID, user_id: UUID) -> list[UU
 
 
 async def list_roles_of(conn: Connection, tenant_id: UUID, ids: Sequence[UUID]) -> list[str]:
-    """The roles these people have, by a group or without, each once; owners aside, whose role no
+    """The roles these people have, by groups and without, each once; owners aside, whose role no
     group changes."""
     return [row["role"] for row in await conn.fetch(ROLES_OF, tenant_id, list(ids))]
 
@@ -221,8 +231,7 @@ async def list_roles_of(conn: Connection, tenant_id: UUID, ids: Sequence[UUID]) 
 async def apply_roles(
     conn: Connection, tenant_id: UUID, ids: Sequence[UUID], *, now: datetime, guests_until: datetime
 ) -> dict[UUID, tuple[str, str]]:
-    """Give people the role of their groups; returns whose changed, with before and after."""
+    """Give people the roles of their groups; returns whose changed, with before and after."""
     rows = await conn.fetch(APPLY_ROLES, tenant_id, list(ids), now, guests_until)
-    return {
-        row["id"]: (row["before"], row["after"]) for row in rows if row["before"] != row["after"]
-    }
+    told = [(row["id"], ", ".join(row["before"]), ", ".join(row["after"])) for row in rows]
+    return {person: (before, after) for person, before, after in told if before != after}

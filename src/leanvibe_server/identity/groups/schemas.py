@@ -1,6 +1,6 @@
 """Wire shapes of groups."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -8,9 +8,14 @@ from pydantic import BaseModel, Field
 from leanvibe_server.identity.groups.models import Group, Member
 from leanvibe_server.kernel.schemas import OneLine, Timestamp
 
-GroupRole = Literal["admin", "manager", "developer", "viewer", "guest"]
-
-
+GroupRole = Annotated[
+    str,
+    Field(
+        max_length=40,
+        description="Any role but owner; it counts beside what members have",
+        examples=["developer"],
+    ),
+]
 GroupName = Annotated[str, Field(min_length=1, max_length=200, examples=["Engineering"]), OneLine]
 Description = Annotated[str, Field(max_length=500), OneLine]
 
@@ -20,9 +25,7 @@ class NewGroup(BaseModel):
 
     name: GroupName
     description: Description = ""
-    role: GroupRole | None = Field(
-        default=None, description="The role its members get; the highest of their groups counts"
-    )
+    role: GroupRole | None = None
 
 
 class GroupChange(BaseModel):

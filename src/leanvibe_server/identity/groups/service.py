@@ -1,28 +1,27 @@
 """Use cases of groups: make, change, delete them, and say who is in.
 
-A group may give its members a role: by an allow-list that leaves out owner, set by somebody who
-may give that role themselves, and never by a provisioning client.
+A group may give its members a role, one of the product or of the tenant's own but never owner: set
+by somebody who may give that role themselves, and never by a provisioning client.
 """
 
-from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from collections.abc import Sequence
 from uuid import UUID
 
 import msgspec
 
 from leanvibe_server.identity.groups import repository as rows
 from leanvibe_server.identity.groups.events import (
-    MOST_NAMED,
     GroupCreated,
     GroupDeleted,
     GroupMembersChanged,
-    GroupRolesApplied,
     GroupUpdated,
 )
+from leanvibe_server.identity.groups.giving import apply_roles, parts
 from leanvibe_server.identity.groups.models import Group, Member
 from leanvibe_server.identity.groups.schemas import GroupChange, NewGroup, NewMembers
-from leanvibe_server.identity.roles.service import GUEST_DAYS, require_grantable, require_over
-from leanvibe_server.kernel.errors import Conflict, NotFound
+from leanvibe_server.identity.roles.service import require_grantable, require_over
+from leanvibe_server.kernel.access import Role
+from leanvibe_server.kernel.errors import Conflict, InvalidRequest, NotFound
 from leanvibe_server.kernel.pagination import PageRequest
 from leanvibe_server.kernel.scope import Scope
 
@@ -32,10 +31,11 @@ MAX_GROUPS = 5000
 async def create(scope: Scope, new: NewGroup, *, external_id: str | None = None) -> Group:
     """Make a group.
 
-    Raises: Forbidden: a role above the caller's own. Conflict: the name is taken.
+    Raises: InvalidRequest: no such role, or owner. Forbidden: a role above the caller's own.
+        Conflict: the name is taken.
     """
     if new.role is not None:
-        await require_grantable(scope, new.role)
+        await _require_givable(scope, new.role)
     if await rows.count(scope.conn, scope.tenant_id) >= MAX_GROUPS:
         raise Conflict(f"There are {MAX_GROUPS} groups already. Delete one first.")
     group = Group(
@@ -89,6 +89,8 @@ async def change(scope: Scope, group_id: UUID, wanted: GroupChange) -> Group:
         role=wanted.role if "role" in wanted.model_fields_set else group.role,
     )
     if updated.role != group.role:
+        if updated.role is not None:
+            await _require_givable(scope, updated.role)
         await _require_may_change(scope, group, updated)
     await save(scope, group, updated)
     return await require_group(scope, group.id)
@@ -109,7 +111,7 @@ async def save(scope: Scope, before: Group, after: Group) -> None:
     await scope.emit(GroupUpdated(group_id=after.id, changed=changed))
     if before.role != after.role:
         members = await rows.list_member_ids(scope.conn, scope.tenant_id, after.id)
-        await _apply_roles(scope, members)
+        await apply_roles(scope, members)
 
 
 async def delete(scope: Scope, group_id: UUID) -> None:
@@ -125,7 +127,7 @@ async def remove_group(scope: Scope, group: Group) -> None:
     await rows.delete(scope.conn, scope.tenant_id, group.id)
     await scope.emit(GroupDeleted(group_id=group.id, group_name=group.name))
     if group.role is not None:
-        await _apply_roles(scope, members)
+        await apply_roles(scope, members)
 
 
 async def list_members(scope: Scope, group_id: UUID, page: PageRequest) -> list[Member]:
@@ -170,19 +172,19 @@ async def change_members(
     if not (added or removed):
         return False
     await rows.touch(scope.conn, scope.tenant_id, group.id, now=scope.now)
-    for some in _parts(added):
+    for some in parts(added):
         await scope.emit(GroupMembersChanged(group_id=group.id, added=some, removed=[]))
-    for some in _parts(removed):
+    for some in parts(removed):
         await scope.emit(GroupMembersChanged(group_id=group.id, added=[], removed=some))
     if group.role is not None:
-        await _apply_roles(scope, [*added, *removed])
+        await apply_roles(scope, [*added, *removed])
     return True
 
 
 async def leave_all(scope: Scope, user_id: UUID) -> None:
     """Take somebody out of every group, as when their directory knows them no more."""
     await forget_member(scope, user_id)
-    await _apply_roles(scope, [user_id])
+    await apply_roles(scope, [user_id])
 
 
 async def forget_member(scope: Scope, user_id: UUID) -> None:
@@ -197,16 +199,14 @@ async def find_unknown(scope: Scope, ids: Sequence[UUID]) -> UUID | None:
     return await rows.find_unknown(scope.conn, scope.tenant_id, ids)
 
 
-async def _apply_roles(scope: Scope, ids: Sequence[UUID]) -> None:
-    applied = await rows.apply_roles(
-        scope.conn,
-        scope.tenant_id,
-        ids,
-        now=scope.now,
-        guests_until=scope.now + timedelta(days=GUEST_DAYS),
-    )
-    for some in _parts(applied):
-        await scope.emit(GroupRolesApplied(roles={str(one): applied[one] for one in some}))
+async def _require_givable(scope: Scope, role: str) -> None:
+    if role == Role.OWNER:
+        why = "owner is never given by a group"
+        raise InvalidRequest(
+            f"The role {why}. Choose another.",
+            details={"field": "role", "validation_errors": [f"role: {why}"]},
+        )
+    await require_grantable(scope, role)
 
 
 async def _require_may_change(scope: Scope, before: Group, after: Group) -> None:
@@ -238,11 +238,6 @@ async def _require_known(scope: Scope, ids: Sequence[UUID]) -> None:
 async def _require_free(scope: Scope, name: str, *, but: UUID) -> None:
     if await rows.is_name_taken(scope.conn, scope.tenant_id, name, but=but):
         raise Conflict("A group has this name already.", details={"field": "name"})
-
-
-def _parts(ids: Iterable[UUID]) -> list[list[UUID]]:
-    every = list(ids)
-    return [every[start : start + MOST_NAMED] for start in range(0, len(every), MOST_NAMED)]
 
 
 def _no_group() -> NotFound:

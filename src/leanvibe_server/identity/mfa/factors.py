@@ -130,11 +130,11 @@ async def reset(errand: Errand, user_id: UUID) -> int:
 
 async def _require_below(scope: Scope, user_id: UUID) -> User:
     user = await require_user(scope, user_id)
-    await require_over(scope, user.role)
+    await require_over(scope, *user.roles)
     locked = await people.lock_user(scope.conn, scope.tenant_id, user.id)
     if locked is None:
         raise NotFound("No such user.")
-    await require_over(scope, locked.role)
+    await require_over(scope, *locked.roles)
     return locked
 
 

@@ -15,7 +15,8 @@ from leanvibe_server.kernel.pagination import containing
 _FILTERED = f"""
 SELECT {USER_COLUMNS} FROM users
 WHERE tenant_id = $1 AND kind = 'person'
-  AND ($2::text IS NULL OR role = $2) AND ($3::text IS NULL OR status = $3)
+  AND ($2::text IS NULL OR role = $2 OR $2 = ANY (further_roles))
+  AND ($3::text IS NULL OR status = $3)
   AND ($4::text IS NULL OR email ILIKE $4 OR username ILIKE $4)
   AND ($5::boolean IS NULL OR (role = 'guest' OR expires_at IS NOT NULL) = $5)
   AND ($6::timestamptz IS NULL OR last_login_at IS NULL OR last_login_at < $6)
@@ -78,12 +79,6 @@ WHERE CASE WHEN $5::text IS NULL THEN state <> 'accepted' ELSE state = $5 END
 ORDER BY user_id LIMIT $3
 """
 DELETE = "DELETE FROM users WHERE tenant_id = $1 AND id = $2"
-SET_ROLE = """
-UPDATE users SET role = $3, expires_at = $4, updated_at = $5,
-    own_role = CASE WHEN role = $3 THEN own_role END,
-    end_reminded_at = CASE WHEN expires_at IS NOT DISTINCT FROM $4 THEN end_reminded_at END
-WHERE tenant_id = $1 AND id = $2
-"""
 _ENDING = "SELECT tenant_id, id AS user_id, email, role, expires_at FROM users"
 # Of the platform login, which looks at every tenant of a region.
 LIST_ENDED = f"""
@@ -140,17 +135,6 @@ async def list_invited(
 
 async def delete(conn: Connection, tenant_id: UUID, user_id: UUID) -> None:
     await conn.execute(DELETE, tenant_id, user_id)
-
-
-async def set_role(
-    conn: Connection,
-    user: User,
-    role: str,
-    *,
-    expires_at: datetime | None,
-    now: datetime,
-) -> None:
-    await conn.execute(SET_ROLE, user.tenant_id, user.id, role, expires_at, now)
 
 
 async def list_ended(conn: Connection, *, now: datetime, limit: int) -> Sequence[Ending]:

@@ -49,9 +49,19 @@ class PersonView(UserView):
         "change people"
     )
 
+    own_role: str = Field(description="What they have by themselves, whatever groups give")
+    further_roles: list[str] = Field(
+        description="What groups give beside `role`, which is the highest: rights add up"
+    )
+
     @classmethod
     def seen(cls, user: User, *, mfa_enabled: bool | None) -> "PersonView":
-        return cls(**UserView.of(user).model_dump(), mfa_enabled=mfa_enabled)
+        return cls(
+            **UserView.of(user).model_dump(),
+            mfa_enabled=mfa_enabled,
+            own_role=user.own,
+            further_roles=user.further_roles,
+        )
 
 
 class PersonFactors(BaseModel):

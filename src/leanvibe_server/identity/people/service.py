@@ -7,6 +7,7 @@ from uuid import UUID
 from leanvibe_server.identity import lookup, mails, users
 from leanvibe_server.identity.events import UserUpdated
 from leanvibe_server.identity.groups import service as groups
+from leanvibe_server.identity.groups.giving import give_own_role
 from leanvibe_server.identity.mfa.registry import forget_keys_of
 from leanvibe_server.identity.models import User
 from leanvibe_server.identity.people import repository as rows
@@ -27,8 +28,9 @@ from leanvibe_server.identity.people.schemas import (
     PersonView,
     UserQuery,
 )
+from leanvibe_server.identity.permissions import GUEST_DAYS
 from leanvibe_server.identity.repository import people
-from leanvibe_server.identity.roles.service import GUEST_DAYS, require_grantable, require_over
+from leanvibe_server.identity.roles.service import require_grantable, require_over
 from leanvibe_server.identity.schemas import NewUser
 from leanvibe_server.kernel.access import Permission, Role, lacking
 from leanvibe_server.kernel.errors import (
@@ -143,7 +145,7 @@ async def withdraw_invitation(scope: Scope, user_id: UUID) -> None:
         raise NotFound("No such user.")
     if user.status != "invited":
         raise Conflict("This user has accepted the invitation already, or is disabled.")
-    await require_over(scope, user.role)
+    await require_over(scope, *user.roles)
     await require_no_hold(scope, user.id)
     await rows.delete(scope.conn, scope.tenant_id, user.id)
     await lookup.forget_user(scope, user.id)
@@ -159,7 +161,7 @@ async def delete_user(scope: Scope, user_id: UUID) -> None:
     if user_id == scope.actor.id:
         raise Conflict("To leave the organisation yourself, use DELETE /v1/auth/me.")
     user = await _lock_leaver(scope, user_id)
-    await require_over(scope, user.role)
+    await require_over(scope, *user.roles)
     await _remove(scope, user, reason="removed by an administrator")
 
 
@@ -198,10 +200,10 @@ async def hand_over(scope: Scope, handover: Handover) -> User:
         raise Conflict("The new owner must be somebody else, who may sign in.")
     for user, role in ((heir, Role.OWNER.value), (former, kept)):
         end = scope.now + timedelta(days=GUEST_DAYS) if role == Role.GUEST else None
-        await rows.set_role(scope.conn, user, role, expires_at=end, now=scope.now)
-        if user.role != role:
-            changed = {"role": (user.role, role)}
+        if user.own != role:
+            changed = {"role": (user.own, role)}
             await scope.emit(UserUpdated(user_id=user.id, changed=changed))
+        await give_own_role(scope, user, role, expires_at=end)
     await scope.emit(OwnershipTransferred(user_id=heir.id, from_user_id=former.id, kept_role=kept))
     await _tell_handover(scope, heir, former)
     return await users.require_user(scope, heir.id)

@@ -14,8 +14,8 @@ class Standing(msgspec.Struct, frozen=True):
     """Who stands behind a credential, and whether it still holds.
 
     For a session `seen_at`, `expires_at` and `ended_at` are its own; for an API key they are its
-    last use, its expiry and its revocation. `role_permissions` are those of a role the tenant made
-    itself; `project_roles` are the roles on projects, made ones with their permissions.
+    last use, its expiry and its revocation. `role_permissions` are those of the roles the tenant
+    made itself; `project_roles` are the roles on projects, made ones with their permissions.
     `rate_limit` (calls a minute) and `networks` (CIDR blocks) narrow the credential itself. `amr`
     is how a session was proved, `provider_id` by whose word.
     """
@@ -44,6 +44,7 @@ class Standing(msgspec.Struct, frozen=True):
     networks: Sequence[str] | None
     amr: Sequence[str] | None
     provider_id: UUID | None
+    further_roles: Sequence[str] = ()
 
 
 class Below(msgspec.Struct, frozen=True):
@@ -60,7 +61,10 @@ SELECT u.id, u.email, u.role, u.status, u.expires_at, t.slug, t.status, t.plan,
 """
 # Roles are looked up with every request, so a change holds from the next one on.
 _GRANTS = """
-    r.permissions,
+    CASE WHEN u.further_roles = '{}' THEN r.permissions ELSE (
+        SELECT array_agg(DISTINCT held.permission)
+        FROM roles r, unnest(r.permissions) AS held (permission)
+        WHERE r.tenant_id = u.tenant_id AND r.name = ANY (u.further_roles || u.role)) END,
     (SELECT jsonb_object_agg(m.role, to_jsonb(c.permissions)) FROM (
         SELECT DISTINCT role FROM project_members
         WHERE tenant_id = u.tenant_id AND user_id = u.id) m
@@ -80,7 +84,7 @@ _SESSION = (
     s.authenticated_at, t.security, s.created_at,
 """
     + _GRANTS
-    + """, NULL::int, NULL::text[], s.amr, s.provider_id
+    + """, NULL::int, NULL::text[], s.amr, s.provider_id, u.further_roles
 FROM sessions s
 JOIN users u ON u.tenant_id = s.tenant_id AND u.id = s.user_id
 JOIN tenants t ON t.id = s.tenant_id
@@ -96,7 +100,7 @@ BY_API_KEY = (
     NULL::timestamptz, t.security, k.created_at,
 """
     + _GRANTS
-    + """, k.rate_limit_per_minute, k.allowed_networks, NULL::text[], NULL::uuid
+    + """, k.rate_limit_per_minute, k.allowed_networks, NULL::text[], NULL::uuid, u.further_roles
 FROM api_keys k
 JOIN users u ON u.tenant_id = k.tenant_id AND u.id = k.user_id
 JOIN tenants t ON t.id = k.tenant_id

@@ -13,10 +13,11 @@ def _columns_of(alias: str, columns: str) -> str:
     return ", ".join(f"{alias}.{name.strip()}" for name in columns.split(","))
 
 
-USER_COLUMNS = """tenant_id, id, account_id, email, username, password_hash, role, status,
+NEW_COLUMNS = """tenant_id, id, account_id, email, username, password_hash, role, status,
     email_verified_at, expires_at, last_login_at, created_at, updated_at, kind"""
+USER_COLUMNS = f"{NEW_COLUMNS}, own_role, further_roles"
 INSERT_USER = f"""
-INSERT INTO users ({USER_COLUMNS}, owned_at)
+INSERT INTO users ({NEW_COLUMNS}, owned_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $9)
 """
 INSERT_DIRECTORY = """
@@ -57,10 +58,18 @@ ORDER BY u.id LIMIT $5
 """
 DELETE_USER_BY_EMAIL = "DELETE FROM users WHERE tenant_id = $1 AND email = $2"
 UPDATE_USER = f"""
-UPDATE users SET username = $3, role = $4, status = $5, expires_at = $6, updated_at = $7,
-    own_role = CASE WHEN role = $4 THEN own_role END,
-    end_reminded_at = CASE WHEN expires_at IS NOT DISTINCT FROM $6 THEN end_reminded_at END
+UPDATE users SET username = $3, status = $4, expires_at = $5, updated_at = $6,
+    own_expires_at = CASE WHEN own_role IS NULL OR expires_at IS NOT DISTINCT FROM $5
+        THEN own_expires_at ELSE $5 END,
+    end_reminded_at = CASE WHEN expires_at IS NOT DISTINCT FROM $5 THEN end_reminded_at END
 WHERE tenant_id = $1 AND id = $2 RETURNING {USER_COLUMNS}
+"""
+# The role somebody has by themselves from now on; what their groups give comes on top afterwards.
+SET_ROLE = """
+UPDATE users SET role = $3, expires_at = $4, updated_at = $5, role_is_usual = $6,
+    own_role = NULL, own_expires_at = NULL, further_roles = '{}',
+    end_reminded_at = CASE WHEN expires_at IS NOT DISTINCT FROM $4 THEN end_reminded_at END
+WHERE tenant_id = $1 AND id = $2
 """
 REPLACE_HASH = """
 UPDATE users SET password_hash = $3, updated_at = $4 WHERE tenant_id = $1 AND id = $2
@@ -246,16 +255,26 @@ async def update_user(
     user: User,
     *,
     username: str,
-    role: str,
     status: str,
     expires_at: datetime | None,
     now: datetime,
 ) -> User | None:
     return _user(
-        await conn.fetchrow(
-            UPDATE_USER, user.tenant_id, user.id, username, role, status, expires_at, now
-        )
+        await conn.fetchrow(UPDATE_USER, user.tenant_id, user.id, username, status, expires_at, now)
     )
+
+
+async def set_role(
+    conn: Connection,
+    user: User,
+    role: str,
+    *,
+    expires_at: datetime | None,
+    is_usual: bool,
+    now: datetime,
+) -> None:
+    """`is_usual`: it counts only as long as no group gives one."""
+    await conn.execute(SET_ROLE, user.tenant_id, user.id, role, expires_at, now, is_usual)
 
 
 async def set_password(

@@ -26,13 +26,26 @@ WHERE tenant_id = $1 AND id = $2 RETURNING {COLUMNS}
 DELETE = "DELETE FROM roles WHERE tenant_id = $1 AND id = $2"
 COUNT = "SELECT count(*) FROM roles WHERE tenant_id = $1"
 USES = """
-SELECT (SELECT count(*) FROM users WHERE tenant_id = $1 AND $2 IN (role, own_role)) AS people,
+SELECT (SELECT count(*) FROM users
+        WHERE tenant_id = $1 AND $2 = ANY (further_roles || role || own_role)) AS people,
+       (SELECT count(*) FROM groups WHERE tenant_id = $1 AND role = $2) AS groups,
        (SELECT count(*) FROM project_members WHERE tenant_id = $1 AND role = $2) AS members,
        (SELECT count(*) FROM sso_providers WHERE tenant_id = $1 AND (default_role = $2
             OR role_mapping @> jsonb_build_object('rules', jsonb_build_array(
                 jsonb_build_object('role', $2::text))))) AS providers
 """
-COUNT_PEOPLE = "SELECT role, count(*) AS people FROM users WHERE tenant_id = $1 GROUP BY role"
+COUNT_PEOPLE = """
+SELECT held.role, count(*) AS people
+FROM users u CROSS JOIN LATERAL unnest(u.further_roles || u.role) AS held (role)
+WHERE u.tenant_id = $1 GROUP BY held.role
+"""
+HOLDERS = """
+SELECT id FROM users WHERE tenant_id = $1 AND $2 = ANY (further_roles || role || own_role)
+"""
+MOVE_GROUPS = """
+UPDATE groups SET role = $3, version = version + 1, updated_at = $4
+WHERE tenant_id = $1 AND role = $2
+"""
 # Whoever becomes a guest does not stay one for ever.
 MOVE_PEOPLE = """
 UPDATE users SET role = $3, updated_at = $4,
@@ -116,7 +129,7 @@ async def delete(conn: Connection, role: MadeRole) -> None:
 
 
 async def count_uses(conn: Connection, tenant_id: UUID, name: str) -> dict[str, int]:
-    """How many people, members of projects and identity providers go by a role."""
+    """How many people, groups, members of projects and identity providers go by a role."""
     row = await conn.fetchrow(USES, tenant_id, name)
     return dict(row) if row is not None else {}
 
@@ -129,10 +142,13 @@ async def count_people(conn: Connection, tenant_id: UUID) -> dict[str, int]:
 
 async def move(
     conn: Connection, tenant_id: UUID, name: str, *, to: str, now: datetime, guests_until: datetime
-) -> None:
-    """Give everybody and everything that goes by one role another."""
+) -> list[UUID]:
+    """Give everybody and everything that goes by one role another; returns whom it concerns."""
+    holders = [row["id"] for row in await conn.fetch(HOLDERS, tenant_id, name)]
     await conn.execute(MOVE_PEOPLE, tenant_id, name, to, now, guests_until)
     await conn.execute(MOVE_OWN, tenant_id, name, to)
+    await conn.execute(MOVE_GROUPS, tenant_id, name, to, now)
     await conn.execute(MOVE_MEMBERS, tenant_id, name, to)
     await conn.execute(MOVE_PROVIDERS, tenant_id, name, to)
     await conn.execute(MOVE_RULES, tenant_id, name, to)
+    return holders

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
+from leanvibe_server.identity.groups.giving import apply_roles
 from leanvibe_server.identity.permissions import (
     ADMINISTRATIVE,
     GRANTABLE,
+    GUEST_DAYS,
     RANKS,
     covers,
     is_built_in,
@@ -23,7 +25,6 @@ from leanvibe_server.kernel.platform import PLATFORM_TENANT
 from leanvibe_server.kernel.scope import Scope
 
 MAX_ROLES = 100
-GUEST_DAYS = 30
 MEANINGS = {
     Role.OWNER: "Everything in the organisation, its deletion included",
     Role.ADMIN: "Runs the organisation: people, roles, security",
@@ -123,8 +124,8 @@ async def delete_role(scope: Scope, role_id: UUID, replacement: str | None) -> N
     if any(uses.values()) and replacement is None:
         raise Conflict(
             f"{uses['people']} people have the role {role.name}, {uses['members']} have it on a "
-            f"project, and {uses['providers']} identity providers give it. Say in `replacement` "
-            "which role they get instead.",
+            f"project, {uses['groups']} groups and {uses['providers']} identity providers give it. "
+            "Say in `replacement` which role they get instead.",
             details={"field": "replacement", "in_use": uses},
         )
     if replacement is not None:
@@ -133,7 +134,7 @@ async def delete_role(scope: Scope, role_id: UUID, replacement: str | None) -> N
         if replacement == Role.OWNER:
             raise Forbidden("Owners are made one by one, not by replacing a role.")
         replacement = await require_grantable(scope, replacement, field="replacement")
-        await rows.move(
+        holders = await rows.move(
             scope.conn,
             scope.tenant_id,
             role.name,
@@ -141,6 +142,7 @@ async def delete_role(scope: Scope, role_id: UUID, replacement: str | None) -> N
             now=scope.now,
             guests_until=scope.now + timedelta(days=GUEST_DAYS),
         )
+        await apply_roles(scope, holders)
     await rows.delete(scope.conn, role)
     await scope.emit(
         RoleDeleted(role_id=role.id, role=role.name, replacement=replacement, people=uses["people"])
@@ -148,7 +150,7 @@ async def delete_role(scope: Scope, role_id: UUID, replacement: str | None) -> N
 
 
 async def count_uses(scope: Scope, role: str) -> dict[str, int]:
-    """How many people, members of projects and identity providers go by a role."""
+    """How many people, groups, members of projects and identity providers go by a role."""
     return await rows.count_uses(scope.conn, scope.tenant_id, role)
 
 
@@ -175,16 +177,16 @@ async def require_grantable(scope: Scope, name: str | None, *, field: str = "rol
     return wanted
 
 
-async def require_over(scope: Scope, role: str) -> None:
-    """Refuse who would change somebody whose role may do more than they. Platform admins are let
+async def require_over(scope: Scope, *roles: str) -> None:
+    """Refuse who would change somebody whose roles may do more than they. Platform admins are let
     into a tenant to end something only, whosever it is.
 
     Raises: Forbidden.
     """
-    held = await permissions_of_role(scope, role)
+    held = await permissions_of_roles(scope, *roles)
     if _is_the_house(scope) or scope.actor.role == Role.PLATFORM_ADMIN:
         return
-    if (role == Role.OWNER and scope.actor.role != Role.OWNER) or not covers(
+    if (Role.OWNER in roles and scope.actor.role != Role.OWNER) or not covers(
         await _own(scope), held
     ):
         raise Forbidden("You cannot change somebody whose role may do more than yours.")
@@ -202,9 +204,10 @@ async def require_administrator(scope: Scope, what: str) -> None:
         )
 
 
-async def permissions_of_role(scope: Scope, role: str) -> frozenset[str]:
-    """What a role of the tenant permits; nothing when there is no such role."""
-    return await _held_by(scope, role) or frozenset()
+async def permissions_of_roles(scope: Scope, *roles: str) -> frozenset[str]:
+    """What roles of the tenant permit together; one that is gone permits nothing."""
+    nothing: frozenset[str] = frozenset()
+    return nothing.union(*[await _held_by(scope, role) or nothing for role in roles])
 
 
 async def project_permissions_of_role(scope: Scope, role: str) -> frozenset[str]:
@@ -240,7 +243,9 @@ async def _own(scope: Scope) -> frozenset[str]:
     """What the caller holds as a person; the scopes of a key do not count."""
     if scope.actor.kind == "user":
         return scope.permissions
-    return scope.permissions | await permissions_of_role(scope, scope.actor.role or "")
+    actor = scope.actor
+    held = await permissions_of_roles(scope, actor.role or "", *actor.further_roles)
+    return scope.permissions | held
 
 
 def _is_the_house(scope: Scope) -> bool:

@@ -248,7 +248,10 @@ USERS = Vocabulary(
         "groups": Values(
             _GROUPS_OF, {"value": Column("o.id::text", EXACT), "display": Column("o.name")}
         ),
-        "roles": Values("SELECT 1 WHERE true", {"value": Column("u.role")}),
+        "roles": Values(
+            "SELECT 1 FROM unnest(u.further_roles || u.role) AS held (role) WHERE true",
+            {"value": Column("held.role")},
+        ),
     },
 )
 GROUPS = Vocabulary(

@@ -39,6 +39,7 @@ class Provisioned(msgspec.Struct, frozen=True, kw_only=True):
     email: str
     username: str
     role: str
+    further_roles: list[str]
     status: str
     created_at: datetime
     updated_at: datetime

@@ -15,6 +15,7 @@ from leanvibe_server.identity import addresses, mails, users
 from leanvibe_server.identity.account.emails import leave_account
 from leanvibe_server.identity.events import UserUpdated
 from leanvibe_server.identity.groups import service as groups
+from leanvibe_server.identity.groups.giving import give_own_role
 from leanvibe_server.identity.models import User
 from leanvibe_server.identity.repository import people as user_rows
 from leanvibe_server.identity.scim import repository as rows
@@ -38,7 +39,7 @@ from leanvibe_server.kernel.access import Role
 from leanvibe_server.kernel.errors import Forbidden, InvalidRequest, NotFound
 from leanvibe_server.kernel.scope import Scope
 
-# What somebody may do who is in no group that gives a role.
+# What somebody may do whose groups give no role.
 USUAL_ROLE = Role.DEVELOPER
 OWN = frozenset({"userName", "active", "externalId"})
 MAX_NAME = 254
@@ -79,7 +80,7 @@ async def create(caller: Provisioner, body: Mapping[str, Any], view: View) -> Re
         )
     else:
         user = await _lock(scope, known)
-    await _write(scope, user, face, role=USUAL_ROLE)
+    await _write(scope, await _take_usual_role(scope, user), face)
     person = await _require(scope, user.id)
     await _tell(scope, None, person)
     return await _reply(caller, person, view, status=201)
@@ -161,13 +162,23 @@ async def _change(caller: Provisioner, user_id: UUID, view: View, change: Any) -
         await _require_free(scope, user.id, face)
     if face.active and not before.active:
         await require_room(scope, "users", count=users.count_users)
-    await _write(scope, user, face, role=user.role)
+    await _write(scope, user, face)
     after = await _require(scope, user_id)
     await _tell(scope, before, after)
     return await _reply(caller, after, view)
 
 
-async def _write(scope: Scope, user: User, face: Face, *, role: str) -> None:
+async def _take_usual_role(scope: Scope, user: User) -> User:
+    """The role of who was just provisioned, unless their groups give others."""
+    end = user.expires_at
+    if user.own != USUAL_ROLE:
+        end = None
+        changed = {"role": (user.own, USUAL_ROLE.value)}
+        await scope.emit(UserUpdated(user_id=user.id, changed=changed))
+    return await give_own_role(scope, user, USUAL_ROLE, expires_at=end, is_usual=True)
+
+
+async def _write(scope: Scope, user: User, face: Face) -> None:
     """Write a face to a user's row and to the profile."""
     status = user.status
     if not face.active:
@@ -175,7 +186,7 @@ async def _write(scope: Scope, user: User, face: Face, *, role: str) -> None:
     elif status != "active":
         # Whom a client brings needs no invitation: the provider vouches for them.
         status = "active"
-    await _set(scope, user, email=face.email, username=face.username, status=status, role=role)
+    await _set(scope, user, email=face.email, username=face.username, status=status)
     await rows.keep_profile(
         scope.conn,
         user,
@@ -186,18 +197,9 @@ async def _write(scope: Scope, user: User, face: Face, *, role: str) -> None:
     )
 
 
-async def _set(
-    scope: Scope, user: User, *, email: str, username: str, status: str, role: str | None = None
-) -> None:
+async def _set(scope: Scope, user: User, *, email: str, username: str, status: str) -> None:
     await rows.set_user(
-        scope.conn,
-        user,
-        email=email,
-        username=username,
-        status=status,
-        role=role or user.role,
-        expires_at=None,
-        now=scope.now,
+        scope.conn, user, email=email, username=username, status=status, now=scope.now
     )
     if email != user.email:
         digest = addresses.directory_hash(scope.house.vault, email)
@@ -206,10 +208,9 @@ async def _set(
         await mails.address_changed(scope, to=user.email, now_at=email)
     if status == "disabled" and user.status != "disabled":
         await users.shut_out(scope, user, reason="user deprovisioned")
-    if status != user.status or (role or user.role) != user.role:
-        changed = {"status": (user.status, status), "role": (user.role, role or user.role)}
-        different = {name: pair for name, pair in changed.items() if pair[0] != pair[1]}
-        await scope.emit(UserUpdated(user_id=user.id, changed=different))
+    if status != user.status:
+        changed = {"status": (user.status, status)}
+        await scope.emit(UserUpdated(user_id=user.id, changed=changed))
 
 
 async def _tell(scope: Scope, before: Provisioned | None, after: Provisioned) -> None:

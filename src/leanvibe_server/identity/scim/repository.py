@@ -40,8 +40,8 @@ SELECT (SELECT max(last_used_at) FROM scim_tokens WHERE tenant_id = $1) AS used_
         WHERE p.tenant_id = $1 AND p.deleted_at IS NULL AND u.status <> 'disabled') AS people
 """
 _PERSON = """
-SELECT u.tenant_id, u.id, u.email, u.username, u.role, u.status, u.created_at, u.updated_at,
-    p.user_name, p.external_id, p.attributes, p.updated_at AS profile_updated_at
+SELECT u.tenant_id, u.id, u.email, u.username, u.role, u.further_roles, u.status, u.created_at,
+    u.updated_at, p.user_name, p.external_id, p.attributes, p.updated_at AS profile_updated_at
 """
 _PEOPLE = """
 FROM users u LEFT JOIN scim_profiles p ON p.tenant_id = u.tenant_id AND p.user_id = u.id
@@ -72,11 +72,9 @@ ON CONFLICT (tenant_id, user_id) DO UPDATE SET attributes = '{}', external_id = 
     updated_at = $3, deleted_at = $3
 """
 SET_USER = """
-UPDATE users SET email = $3, username = $4, status = $5, role = $6,
+UPDATE users SET email = $3, username = $4, status = $5,
     email_verified_at = CASE WHEN email = $3 THEN email_verified_at END,
-    owned_at = CASE WHEN email = $3 THEN owned_at END,
-    expires_at = CASE WHEN role = $6 THEN expires_at ELSE $8 END, updated_at = $7,
-    own_role = CASE WHEN role = $6 THEN own_role END
+    owned_at = CASE WHEN email = $3 THEN owned_at END, updated_at = $6
 WHERE tenant_id = $1 AND id = $2
 """
 SET_DIRECTORY = "UPDATE directory SET email_hash = $3 WHERE tenant_id = $1 AND user_id = $2"
@@ -222,14 +220,10 @@ async def set_user(
     email: str,
     username: str,
     status: str,
-    role: str,
-    expires_at: datetime | None,
     now: datetime,
 ) -> None:
-    """Write a user's face; an address that changed is not verified any more. `expires_at` counts
-    with another role only."""
-    key = (user.tenant_id, user.id)
-    await conn.execute(SET_USER, *key, email, username, status, role, now, expires_at)
+    """Write a user's face; an address that changed is not verified any more."""
+    await conn.execute(SET_USER, user.tenant_id, user.id, email, username, status, now)
 
 
 async def set_directory(conn: Connection, user: User, email_hash: bytes) -> None:

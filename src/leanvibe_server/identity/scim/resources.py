@@ -100,7 +100,8 @@ def user_resource(
     attributes = attributes_of(person)
     schemas = [USER, ENTERPRISE] if ENTERPRISE in attributes else [USER]
     resource = {"schemas": schemas, "id": str(person.id), **attributes}
-    resource["roles"] = [{"value": person.role, "primary": True}]
+    further = [{"value": role, "primary": False} for role in person.further_roles]
+    resource["roles"] = [{"value": person.role, "primary": True}, *further]
     groups = [
         {
             "value": str(one.id),
@@ -124,7 +125,8 @@ def user_resource(
 
 def user_version(person: Provisioned) -> str:
     """The entity tag of a person: the same as long as all that a client may write is."""
-    said = json.dumps([attributes_of(person), person.role], sort_keys=True, ensure_ascii=False)
+    roles = [person.role, *person.further_roles]
+    said = json.dumps([attributes_of(person), roles], sort_keys=True, ensure_ascii=False)
     return f'W/"{hashlib.sha256(said.encode()).hexdigest()[:32]}"'
 
 

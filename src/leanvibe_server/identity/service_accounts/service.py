@@ -14,7 +14,7 @@ from leanvibe_server.identity.models import User
 from leanvibe_server.identity.repository import lineage as lineage_rows
 from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.roles.service import (
-    permissions_of_role,
+    permissions_of_roles,
     require_grantable,
     require_over,
 )
@@ -215,7 +215,7 @@ async def rotate_client(
     maker = await lineage.maker_of(scope)
     account = await _lock_below(scope, account_id)
     client = await _require_client(scope, account.id, client_id)
-    beyond = (await permissions_of_role(scope, account.role) & set(client.scopes)) - (
+    beyond = (await permissions_of_roles(scope, account.role) & set(client.scopes)) - (
         scope.permissions
     )
     if beyond:

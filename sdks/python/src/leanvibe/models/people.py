@@ -24,9 +24,14 @@ class User(Record):
 
 
 class Person(User):
-    """A person as lists show them. `mfa_enabled` is None for who may not change people."""
+    """A person as lists show them. `mfa_enabled` is None for who may not change people.
+
+    `own_role` is what they have by themselves; groups give `further_roles` beside `role`.
+    """
 
     mfa_enabled: bool | None = None
+    own_role: str
+    further_roles: list[str]
 
 
 class Role(Record):

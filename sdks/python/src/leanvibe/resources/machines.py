@@ -117,7 +117,7 @@ class Groups(Resource[Runner]):
     def create(
         self, /, *, name: str, role: str | None = None, description: str | None = None
     ) -> Call[Group]:
-        """Make a group; with a role, its members get it."""
+        """Make a group; with a role, also one of your own, its members have it too."""
         body = given(name=name, role=role, description=description)
         return Call(method="POST", path="/groups", read=reads(Group), body=body)
 
