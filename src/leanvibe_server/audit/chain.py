@@ -23,6 +23,7 @@ from leanvibe_server.kernel.db import Connection
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.log import logger
 from leanvibe_server.kernel.platform import Reason, across_tenants
+from leanvibe_server.kernel.pulse import UNREACHABLE
 
 BATCH = 500
 _RAW = (
@@ -108,7 +109,7 @@ async def seal_all(house: House) -> None:
         try:
             async with across_tenants(house.database, Reason.AUDIT_CHAIN, region=region) as conn:
                 tenants = await repository.list_tenants_to_seal(conn)
-        except (OSError, TimeoutError) as error:
+        except UNREACHABLE as error:
             logger("audit").warning("region not sealed", region=region, error=repr(error))
             continue
         for tenant_id in tenants:

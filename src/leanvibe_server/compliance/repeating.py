@@ -13,11 +13,11 @@ from leanvibe_server.compliance import erasure, repository
 from leanvibe_server.identity import users
 from leanvibe_server.kernel.certificates import is_genuine
 from leanvibe_server.kernel.crypto import write_private
-from leanvibe_server.kernel.db import UNREACHABLE
 from leanvibe_server.kernel.errors import AppError, NotFound
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.jobs import Jobs, Work
 from leanvibe_server.kernel.log import logger
+from leanvibe_server.kernel.pulse import UNREACHABLE
 from leanvibe_server.kernel.scope import SYSTEM, Scope
 from leanvibe_server.kernel.sealing import home_of
 from leanvibe_server.tenancy import purge

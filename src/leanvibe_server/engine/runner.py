@@ -8,8 +8,6 @@ import asyncio
 import time
 from uuid import UUID
 
-import asyncpg
-
 from leanvibe_server.engine import repository
 from leanvibe_server.engine.bench import Bench, StepResult, Workshop, clear_workspaces
 from leanvibe_server.engine.claims import (
@@ -31,6 +29,7 @@ from leanvibe_server.engine.steps import WORK
 from leanvibe_server.kernel.errors import AppError
 from leanvibe_server.kernel.jobs import Work
 from leanvibe_server.kernel.log import logger
+from leanvibe_server.kernel.pulse import UNREACHABLE
 
 LOOK_EVERY_S = 0.4
 MAX_ATTEMPTS = 3
@@ -153,7 +152,7 @@ async def _watch(work: Work, task: Task, step: Step) -> None:
         await asyncio.sleep(LOOK_EVERY_S)
         try:
             ours = await _is_ours(work, task, step)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except UNREACHABLE as error:
             logger("engine").warning("could not look after the task", error=repr(error))
             continue
         if not ours:

@@ -116,16 +116,18 @@ async def _sign_in(visit: Visit, request: LoginRequest, *, kind: str) -> SignedI
     email = addresses.normalise(request.email)
     named = _named_tenant(visit, request)
     attempt = _attempt(visit, request, email, named)
+    looked = await _look_up(visit, attempt, email)
     found = [
         candidate
-        for candidate in await _look_up(visit, attempt, email)
+        for candidate in looked.found
         if named in (None, candidate.tenant_slug, str(candidate.user.tenant_id))
     ]
     right = await _compare(visit.house, found, request.password)
     matches = [one for one in right if _opens(one, visit.address)]
     if not matches:
         # The answer must not confirm a password that opens nothing.
-        raise await _refuse(visit, attempt, found, right)
+        refusal = await _refuse(visit, attempt, found, right)
+        raise lookup.silence() if looked.silent else refusal
     await _forgive(visit.house, attempt)
     if len(matches) > 1:
         raise _several(matches)
@@ -163,7 +165,7 @@ def _attempt(visit: Visit, request: LoginRequest, email: str, named: str | None)
     )
 
 
-async def _look_up(visit: Visit, attempt: Attempt, email: str) -> Sequence[Candidate]:
+async def _look_up(visit: Visit, attempt: Attempt, email: str) -> lookup.Looked:
     """The users of an address, unless the attempt has to wait."""
     house, now = visit.house, visit.house.clock.now()
 

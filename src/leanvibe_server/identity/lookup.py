@@ -6,11 +6,12 @@ the regions that must be asked. With one region there is nothing more to ask.
 
 Every look-up of an address asks the home region and one more, whether the address is known or not
 and wherever: for one that no other region knows, a region is chosen by the hash itself. So an
-answer takes as long for a stranger as for somebody, and nobody learns from it who lives where.
+answer takes as long for a stranger as for somebody, and nobody learns from it who lives where;
+nor from a region that does not answer, which may be that of a stranger as well.
 """
 
-import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -20,9 +21,11 @@ from msgspec.structs import replace
 from leanvibe_server.identity.models import Candidate, User
 from leanvibe_server.identity.repository import people, remote
 from leanvibe_server.kernel.db import Connection, Database
+from leanvibe_server.kernel.errors import ServiceUnavailable
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.log import logger
 from leanvibe_server.kernel.platform import Reason, across_tenants, autocommit
+from leanvibe_server.kernel.pulse import UNREACHABLE
 from leanvibe_server.kernel.scope import Scope
 
 
@@ -34,37 +37,70 @@ class Ask(Protocol):
     ) -> Sequence[Candidate]: ...
 
 
-# The longest a look-up that leads nowhere may hold up an answer.
-PRETENCE_S = 1.0
+@dataclass(frozen=True)
+class Looked:
+    """The users that were found, oldest first; `silent` are the regions that may know of more and
+    do not answer."""
+
+    found: Sequence[Candidate]
+    silent: Sequence[str] = ()
+
+    def require_whole(self) -> Sequence[Candidate]:
+        """Raises: ServiceUnavailable: a region does not answer."""
+        if self.silent:
+            raise silence()
+        return self.found
+
+
+def silence() -> ServiceUnavailable:
+    """The refusal where a region is silent that may know of somebody. It does not say which:
+    whoever asks may not know who lives where."""
+    return ServiceUnavailable(
+        "A part of the service does not answer now. Nothing is lost: try again in a moment.",
+        headers={"Retry-After": "3"},
+    )
 
 
 async def list_candidates(
     house: House, email_hash: bytes, *, limit: int, ask: Ask = people.list_candidates
-) -> Sequence[Candidate]:
-    """The users of an address in every tenant, oldest first. `ask` is how the home region is
-    asked, and may refuse."""
+) -> Looked:
+    """The users of an address in every tenant. `ask` is how the home region is asked, and may
+    refuse."""
     several = len(house.database.regions) > 1
     async with autocommit(house.database, Reason.SIGN_IN) as conn:
         found = list(await ask(conn, email_hash, limit=limit))
         regions = await people.list_regions_of_address(conn, email_hash) if several else []
+    silent = []
     for region in regions:
-        async with autocommit(house.database, Reason.SIGN_IN, region=region) as conn:
-            found += await people.list_candidates(conn, email_hash, limit=limit)
+        try:
+            async with autocommit(house.database, Reason.SIGN_IN, region=region) as conn:
+                found += await people.list_candidates(conn, email_hash, limit=limit)
+        except UNREACHABLE as error:
+            silent.append(_warn(region, error))
     if several and not regions:
-        await pretend(house.database, email_hash)
-    return sorted(found, key=lambda candidate: candidate.user.id)[:limit]
+        silent = await pretend(house.database, email_hash)
+    return Looked(sorted(found, key=lambda candidate: candidate.user.id)[:limit], silent)
 
 
-async def list_of_account(house: House, account_id: UUID, *, limit: int) -> Sequence[Candidate]:
-    """The users of one person in every tenant, oldest first."""
+async def list_of_account(house: House, account_id: UUID, *, limit: int) -> Looked:
+    """The users of one person in every tenant."""
     several = len(house.database.regions) > 1
     async with across_tenants(house.database, Reason.SWITCH_TENANT) as conn:
         found = list(await people.list_of_account(conn, account_id, limit=limit))
         regions = await people.list_regions_of_account(conn, account_id) if several else []
+    silent = []
     for region in regions:
-        async with across_tenants(house.database, Reason.SWITCH_TENANT, region=region) as conn:
-            found += await people.list_of_account(conn, account_id, limit=limit)
-    return sorted(found, key=lambda candidate: candidate.user.id)[:limit]
+        try:
+            async with across_tenants(house.database, Reason.SWITCH_TENANT, region=region) as conn:
+                found += await people.list_of_account(conn, account_id, limit=limit)
+        except UNREACHABLE as error:
+            silent.append(_warn(region, error))
+    return Looked(sorted(found, key=lambda candidate: candidate.user.id)[:limit], silent)
+
+
+def _warn(region: str, error: Exception) -> str:
+    logger("identity").warning("region unreachable", region=region, error=type(error).__name__)
+    return region
 
 
 async def find_owned_account(scope: Scope, email_hash: bytes, *, but: User) -> UUID | None:
@@ -115,20 +151,16 @@ async def join_account(scope: Scope, user: User, account_id: UUID, email_hash: b
     await note_user(scope, replace(user, account_id=account_id), email_hash)
 
 
-async def pretend(database: Database, email_hash: bytes) -> None:
-    """Do what following an address to another region costs, for one that leads to none.
-
-    A region that does not answer is no reason to turn strangers away.
-    """
+async def pretend(database: Database, email_hash: bytes) -> list[str]:
+    """Do what following an address to another region costs, for one that leads to none. Returns
+    the region, where it does not answer."""
     others = database.regions[1:]
     if not others:
-        return
+        return []
     region = others[email_hash[0] % len(others)]
     try:
-        async with (
-            asyncio.timeout(PRETENCE_S),
-            autocommit(database, Reason.SIGN_IN, region=region) as conn,
-        ):
+        async with autocommit(database, Reason.SIGN_IN, region=region) as conn:
             await people.list_candidates(conn, email_hash, limit=1)
-    except Exception as error:
-        logger("identity").warning("region unreachable", region=region, error=type(error).__name__)
+    except UNREACHABLE as error:
+        return [_warn(region, error)]
+    return []

@@ -24,7 +24,8 @@ def moved_from(user_id: UUID | None) -> str:
 async def end_moved(scope: Scope, user: User, *, reason: str) -> int:
     """End the sessions in other tenants that began with this user's password; how many."""
     ended = 0
-    for other in await lookup.list_of_account(scope.house, user.account_id, limit=MAX_TENANTS):
+    known = await lookup.list_of_account(scope.house, user.account_id, limit=MAX_TENANTS)
+    for other in known.require_whole():
         tenant_id = other.user.tenant_id
         if tenant_id == scope.tenant_id:
             continue

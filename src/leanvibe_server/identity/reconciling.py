@@ -9,10 +9,10 @@ from datetime import timedelta
 
 from leanvibe_server.identity.repository import remote
 from leanvibe_server.identity.repository.remote import FIRST, Entry, Key
-from leanvibe_server.kernel.db import UNREACHABLE
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.log import logger, speak_of_home
 from leanvibe_server.kernel.platform import Reason, across_tenants
+from leanvibe_server.kernel.pulse import UNREACHABLE
 
 ON_THE_WAY = timedelta(hours=1)
 AT_ONCE = 2_000

@@ -55,7 +55,7 @@ async def sign_up(visit: Visit, new: NewUser) -> User:
     passwords.check_policy(new.password, personal=(email, new.username or ""))
     password_hash = await desk_of(visit.house).hash(new.password)
     digest = addresses.directory_hash(visit.house.vault, email)
-    existing = await lookup.list_candidates(visit.house, digest, limit=1)
+    existing = (await lookup.list_candidates(visit.house, digest, limit=1)).found
     # Counted for every address, so that the work tells nobody which ones are known.
     heard = await guesses.within(
         visit.house, "sign-up", email, most=SIGN_UPS_HEARD, window=HEARD_WITHIN

@@ -7,7 +7,7 @@ from leanvibe_server.identity import login, lookup
 from leanvibe_server.identity.arrival import arrive
 from leanvibe_server.identity.events import TenantSwitched
 from leanvibe_server.identity.login import SignedIn
-from leanvibe_server.identity.models import Candidate, Proof, User
+from leanvibe_server.identity.models import Proof, User
 from leanvibe_server.identity.moving import MAX_TENANTS, moved_from
 from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.repository.sessions import find_session
@@ -54,11 +54,12 @@ async def move_session(scope: Scope, tenant_id: UUID, *, kind: str) -> SignedIn:
     return moved
 
 
-async def list_own_tenants(scope: Scope) -> list[Candidate]:
+async def list_own_tenants(scope: Scope) -> lookup.Looked:
     """The tenants the caller may move between, this one included."""
     user = await _require_user(scope)
-    found = await lookup.list_of_account(scope.house, user.account_id, limit=MAX_TENANTS)
-    return [candidate for candidate in found if candidate.user.may_sign_in(scope.now)]
+    looked = await lookup.list_of_account(scope.house, user.account_id, limit=MAX_TENANTS)
+    open_ones = [one for one in looked.found if one.user.may_sign_in(scope.now)]
+    return lookup.Looked(open_ones, looked.silent)
 
 
 async def _require_user(scope: Scope) -> User:

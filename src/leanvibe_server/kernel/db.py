@@ -1,10 +1,11 @@
 """The database: pools for the logins of the house, and transactions with a tenant bound."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from leanvibe_server.kernel.config import ConfigError, Settings
 from leanvibe_server.kernel.crypto import Vault
 from leanvibe_server.kernel.errors import ServiceUnavailable
 from leanvibe_server.kernel.log import logger, speak_of_elsewhere
+from leanvibe_server.kernel.pulse import ANSWERS_WITHIN_S, UNREACHABLE, Pulse
 from leanvibe_server.kernel.regions import Whereabouts
 
 if TYPE_CHECKING:
@@ -59,9 +61,6 @@ def login_dsn(admin_dsn: str, login: Login, vault: Vault) -> str:
     return urlunsplit(parts._replace(netloc=netloc))
 
 
-# What comes of asking a database that is down, starting, or cut off.
-UNREACHABLE: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
-
 # What the current login is or may become by SET ROLE, as far as it could bypass a policy.
 PRIVILEGES = """
 SELECT current_user AS login,
@@ -83,6 +82,8 @@ async def prepare_connection(connection: Any) -> None:
         )
 
 
+CLOSES_WITHIN_S = 10.0
+
 # NULL stands for the very database the directory is in: the home region.
 REGION_OF = "SELECT coalesce(region, $2) FROM tenant_directory WHERE tenant_id = $1"
 
@@ -95,10 +96,45 @@ class RegionPools:
     platform: Pool
     # Behind a pooler, which lends a server's connection for one transaction.
     pooled: bool = False
+    # None at home, without which there is nothing to do meanwhile.
+    pulse: Pulse | None = None
+
+    async def begin(self, pool: Pool, statement: str) -> "Transaction":
+        """Start a transaction. Raises: RegionUnreachable: another region does not answer."""
+        if self.pulse is None:
+            return await begin(pool, statement)
+        with self.pulse.felt(lambda: is_busy(pool)):
+            return await begin(pool, statement, timeout_s=ANSWERS_WITHIN_S)
+
+    @asynccontextmanager
+    async def lend(self, pool: Pool) -> AsyncIterator[Connection]:
+        """A connection on which each statement is a transaction of its own; one of another region
+        for a few seconds.
+
+        Raises: RegionUnreachable: another region does not answer.
+        """
+        if self.pulse is None:
+            async with pool.acquire(timeout=10) as conn:
+                yield conn
+            return
+        with self.pulse.felt(lambda: is_busy(pool)):
+            async with asyncio.timeout(ANSWERS_WITHIN_S):
+                conn = await pool.acquire()
+                try:
+                    yield conn
+                except BaseException:
+                    # Whether it would ever answer is not worth waiting for.
+                    conn.terminate()
+                    raise
+                finally:
+                    await give_back(pool, conn)
 
     async def close(self) -> None:
-        await self.app.close()
-        await self.platform.close()
+        """Take leave of the server; of one that does not answer, without."""
+        for pool in (self.app, self.platform):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOSES_WITHIN_S):
+                    await pool.close()
 
 
 class Database:
@@ -175,7 +211,9 @@ class Database:
     async def begin_tenant(self, tenant_id: UUID) -> "Transaction":
         """Start a transaction in which exactly this tenant's rows exist, in its region."""
         pools = self._at_home if self._whereabouts is None else await self._pools_of(tenant_id)
-        return await begin(pools.app, f"BEGIN; SET LOCAL app.tenant_id = '{UUID(str(tenant_id))}'")
+        return await pools.begin(
+            pools.app, f"BEGIN; SET LOCAL app.tenant_id = '{UUID(str(tenant_id))}'"
+        )
 
     async def begin_platform(self, tenant_id: UUID, region: str | None = None) -> "Transaction":
         """Start a transaction of the platform login in the tenant's region, or in the one named.
@@ -183,7 +221,7 @@ class Database:
         Called by `kernel.platform` only, which asks for a reason.
         """
         pools = await self._pools_of(tenant_id) if region is None else self.pools_in(region)
-        return await begin(
+        return await pools.begin(
             pools.platform, f"BEGIN; SET LOCAL app.tenant_id = '{UUID(str(tenant_id))}'"
         )
 
@@ -251,7 +289,7 @@ async def _open_region(settings: Settings, region: str, vault: Vault) -> RegionP
         login_dsn(url, "platform", vault), max(2, size // 2), pooled=pooled, eager=at_home,
         init=prepare_connection,
     )  # fmt: skip
-    return RegionPools(app, platform, pooled)
+    return RegionPools(app, platform, pooled, None if at_home else Pulse())
 
 
 async def _open_pool(
@@ -327,11 +365,23 @@ class Transaction:
             await self.rollback()
 
 
-async def begin(pool: Pool, statement: str) -> Transaction:
-    """Take a connection and run `statement` (BEGIN and its SET LOCALs) in one message."""
-    conn = await pool.acquire(timeout=10)
+def is_busy(pool: Pool) -> bool:
+    """Whether every connection is lent out."""
+    return pool.get_idle_size() == 0 and pool.get_size() == pool.get_max_size()
+
+
+async def begin(pool: Pool, statement: str, *, timeout_s: float | None = None) -> Transaction:
+    """Take a connection and run `statement` (BEGIN and its SET LOCALs) in one message.
+
+    `timeout_s` bounds each of the two; a connection that is silent for so long is given up.
+    """
+    conn = await pool.acquire(timeout=timeout_s or 10)
     try:
-        await conn.execute(statement)
+        await conn.execute(statement, timeout=timeout_s)
+    except TimeoutError:
+        conn.terminate()
+        await give_back(pool, conn)
+        raise
     except BaseException:
         await give_back_unsure(pool, conn)
         raise

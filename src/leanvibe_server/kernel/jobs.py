@@ -25,6 +25,7 @@ from pgqueuer.queries import Queries
 from leanvibe_server.kernel.db import Connection, login_dsn
 from leanvibe_server.kernel.events import find_event, mark_handled
 from leanvibe_server.kernel.log import logger, speak_of_home
+from leanvibe_server.kernel.pulse import UNREACHABLE
 
 if TYPE_CHECKING:
     from leanvibe_server.kernel.house import House
@@ -200,7 +201,7 @@ async def _keep_lane(house: "House", jobs: Jobs, lane: RegionLane, stop: asyncio
         try:
             await _run_lane(house, jobs, lane, stop)
             return
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except UNREACHABLE as error:
             if lane.region == house.settings.home_region:
                 raise
             logger("jobs").warning(

@@ -1,15 +1,17 @@
 """The only path across tenants. Every crossing names its reason, and the reason is logged."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import TypeVar
 from uuid import UUID
 
-from leanvibe_server.kernel.db import UNREACHABLE, Connection, Database, Transaction
+from leanvibe_server.kernel.db import Connection, Database, Transaction
 from leanvibe_server.kernel.errors import Forbidden
 from leanvibe_server.kernel.event_privacy import printable
-from leanvibe_server.kernel.log import logger
+from leanvibe_server.kernel.log import logger, speak_of_elsewhere
+from leanvibe_server.kernel.pulse import UNREACHABLE
 from leanvibe_server.kernel.regions import PLATFORM_TENANT
 
 __all__ = [
@@ -106,7 +108,7 @@ async def autocommit(
             yield conn
         return
     logger("platform").debug("crossing", reason=reason.name, autocommit=True)
-    async with pools.platform.acquire(timeout=10) as conn:
+    async with pools.lend(pools.platform) as conn:
         yield conn
 
 
@@ -134,19 +136,31 @@ async def ask_reachable(
 async def _ask_each(
     database: Database, reason: Reason, ask: Callable[[Connection], Awaitable[Answer]]
 ) -> tuple[list[Answer], dict[str, Exception]]:
-    """The answers, and for the other regions why there is none. The home region must answer."""
-    answers: list[Answer] = []
-    unreachable: dict[str, Exception] = {}
-    for region in database.regions:
+    """The answers of the regions, asked side by side, and for the other regions why there is none.
+    The home region must answer."""
+
+    async def ask_one(region: str) -> Answer | Exception:
         try:
             async with across_tenants(database, reason, region=region) as conn:
-                answers.append(await ask(conn))
+                return await ask(conn)
         except UNREACHABLE as error:
             if region == database.home:
                 raise
-            unreachable[region] = error
             failure = type(error).__name__
             logger("platform").warning("region not asked", region=region, error_type=failure)
+            return error
+
+    regions = database.regions
+    if len(regions) > 1:
+        speak_of_elsewhere()
+    asked = await asyncio.gather(*map(ask_one, regions))
+    answers: list[Answer] = []
+    unreachable: dict[str, Exception] = {}
+    for region, answer in zip(regions, asked, strict=True):
+        if isinstance(answer, Exception):
+            unreachable[region] = answer
+        else:
+            answers.append(answer)
     return answers, unreachable
 
 

@@ -9,7 +9,7 @@ from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.jobs import MAX_ATTEMPTS, Work
 from leanvibe_server.kernel.log import logger
 from leanvibe_server.kernel.mail import Mail, MailRefused, MailSender
-from leanvibe_server.kernel.platform import Reason, ask_regions
+from leanvibe_server.kernel.platform import Reason, ask_reachable
 from leanvibe_server.kernel.sealing import unseal
 from leanvibe_server.kernel.sms import BODY_PLACE, RECIPIENT_PLACE, Sms, SmsRefused, SmsSender
 from leanvibe_server.notifications import repository
@@ -111,7 +111,7 @@ async def list_outbox(house: House) -> list[SentMail]:
     """
     if house.settings.production or house.settings.mail_backend != "outbox":
         raise NotFound("There is nothing at this path.")
-    by_region = await ask_regions(
+    by_region, _ = await ask_reachable(
         house.database, Reason.OUTBOX, partial(repository.list_latest, limit=SHOWN)
     )
     latest = sorted(chain(*by_region), key=lambda mail: mail.id, reverse=True)[:SHOWN]

@@ -127,7 +127,8 @@ class Hub:
             self._wake_all()
             await lost.wait()
         finally:
-            await connection.close(timeout=2)
+            with suppress(TimeoutError):
+                await connection.close(timeout=2)
 
     def _hear(self, _connection: object, _pid: int, _channel: str, told: object) -> None:
         key = str(told)

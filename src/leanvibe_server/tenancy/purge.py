@@ -14,12 +14,12 @@ from uuid import UUID
 from leanvibe_server.kernel.certificates import sign
 from leanvibe_server.kernel.clock import rfc3339
 from leanvibe_server.kernel.crypto import write_private
-from leanvibe_server.kernel.db import UNREACHABLE
 from leanvibe_server.kernel.errors import Conflict
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.log import logger, speak_of_home
 from leanvibe_server.kernel.owner import delete_as_owner
 from leanvibe_server.kernel.platform import PLATFORM_TENANT, Reason, across_tenants
+from leanvibe_server.kernel.pulse import UNREACHABLE
 from leanvibe_server.kernel.regions import TENANT_FOLDERS
 from leanvibe_server.kernel.scope import SYSTEM, Scope
 from leanvibe_server.tenancy import repository

@@ -23,7 +23,8 @@ class Memberships:
         known = self._several.get(scope.actor.id)
         if known is not None and known[1] > scope.now:
             return known[0]
-        several = len(await switching.list_own_tenants(scope)) > 1
+        looked = await switching.list_own_tenants(scope)
+        several = len(looked.found) > 1 or bool(looked.silent)
         if len(self._several) >= MAX_PEOPLE:
             self._several.clear()
         self._several[scope.actor.id] = (several, scope.now + REMEMBERED)

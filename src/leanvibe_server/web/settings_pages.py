@@ -111,7 +111,7 @@ async def restore_tenant(opened: Annotated[ScopedPage, RESTORE]) -> Response:
 @router.get("/tenants")
 async def list_tenants(opened: Annotated[ScopedPage, SELF]) -> Response:
     """The organisations this person may move between."""
-    candidates = await switching.list_own_tenants(opened.scope)
+    looked = await switching.list_own_tenants(opened.scope)
     memberships = [
         Membership(
             tenant_id=candidate.user.tenant_id,
@@ -119,9 +119,11 @@ async def list_tenants(opened: Annotated[ScopedPage, SELF]) -> Response:
             role=candidate.user.role,
             current=candidate.user.tenant_id == opened.scope.tenant_id,
         )
-        for candidate in candidates
+        for candidate in looked.found
     ]
-    return opened.show("settings/tenants.html", memberships=memberships)
+    return opened.show(
+        "settings/tenants.html", memberships=memberships, unreachable=list(looked.silent)
+    )
 
 
 @router.post("/tenants")

@@ -146,11 +146,11 @@ async def _have_links_sent(visit: Visit, request: Forgotten) -> None:
     async with across_tenants(house.database, Reason.SIGN_IN) as conn:
         await throttle.spend(conn, attempt, now=house.clock.now())
     digest = addresses.directory_hash(house.vault, email)
-    found = await lookup.list_candidates(house, digest, limit=MAX_MAILED)
+    looked = await lookup.list_candidates(house, digest, limit=MAX_MAILED)
     named = None if request.tenant_id is None else request.tenant_id.strip().lower()
     chosen = [
         (one.user.tenant_id, one.user.id)
-        for one in found
+        for one in looked.found
         if named in (None, one.tenant_slug, str(one.user.tenant_id))
     ]
     # Nobody gets a job too, which finds nobody.

@@ -26,7 +26,7 @@ from leanvibe_server.kernel.platform import (
     PLATFORM_TENANT,
     Reason,
     across_tenants,
-    ask_regions,
+    ask_reachable,
 )
 from leanvibe_server.kernel.request import Visit
 from leanvibe_server.kernel.scope import SYSTEM, Scope
@@ -223,12 +223,10 @@ async def _only_tenant_with(house: House, provider: str) -> UUID:
     async def ask(conn: Connection) -> list[UUID]:
         return await rows.list_tenants_with(conn, provider)
 
-    found = [
-        tenant_id
-        for answer in await ask_regions(house.database, Reason.SIGN_IN, ask)
-        for tenant_id in answer
-    ]
-    if len(found) != 1:
+    answers, unreachable = await ask_reachable(house.database, Reason.SIGN_IN, ask)
+    found = [tenant_id for answer in answers for tenant_id in answer]
+    # A region that does not answer may have another.
+    if len(found) != 1 or unreachable:
         why = "send X-Tenant-Slug, or `tenant`, `email` or `domain_hint` as a parameter"
         page = f"{house.settings.base_url}{ASKS_ADDRESS}"
         raise OrganisationNeeded(
