@@ -138,6 +138,7 @@ SEALED_COLUMNS = (
     SealedColumn("outgoing_sms", "recipient_sealed"),
     SealedColumn("outgoing_sms", "body_sealed"),
     SealedColumn("saml_keys", "private_key_sealed"),
+    SealedColumn("oidc_client_keys", "private_key_sealed"),
     SealedColumn("privacy_exports", "file_key_sealed"),
 )
 

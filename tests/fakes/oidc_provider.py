@@ -14,8 +14,9 @@ from typing import Any
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
 import httpx
-from joserfc import jws
-from joserfc.jwk import ECKey, OctKey, RSAKey
+from joserfc import jws, jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, KeySet, OctKey, RSAKey
 
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.outbound import OutboundClient
@@ -23,6 +24,7 @@ from leanvibe_server.kernel.outbound import OutboundClient
 Bend = Callable[[dict[str, Any]], None]
 CLIENT_ID = "leanvibe"
 CLIENT_SECRET = "the secret: of a client/with all+kinds of signs"
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 
 
@@ -57,6 +59,9 @@ class FakeProvider:
     grants: dict[str, Grant] = field(default_factory=dict)
     by_access_token: dict[str, Person] = field(default_factory=dict)
     requests: list[httpx.Request] = field(default_factory=list)
+    client_keys: list[Any] = field(default_factory=list)
+    assertions: list[str] = field(default_factory=list)
+    headers: list[dict[str, Any]] = field(default_factory=list)
     checks_pkce: bool = True
     promises_iss: bool = False
     bend_metadata: Bend | None = None
@@ -159,7 +164,35 @@ class FakeProvider:
         if scheme == "Basic":
             name, _, secret = base64.b64decode(value).decode().partition(":")
             return (unquote(name), unquote(secret)) == (CLIENT_ID, CLIENT_SECRET)
+        if "client_assertion" in sent:
+            return "client_secret" not in sent and self._is_signed_by_client(sent)
         return (sent.get("client_id"), sent.get("client_secret")) == (CLIENT_ID, CLIENT_SECRET)
+
+    def _is_signed_by_client(self, sent: dict[str, str]) -> bool:
+        """Whether one of the client's keys signed the assertion, for this endpoint and once.
+
+        Source: RFC 7523, section 3.
+        """
+        assert sent["client_assertion_type"] == ASSERTION_TYPE
+        try:
+            token = jwt.decode(
+                sent["client_assertion"],
+                KeySet.import_key_set({"keys": self.client_keys}),
+                algorithms=["RS256", "PS256"],
+            )
+        except (JoseError, ValueError):
+            return False
+        claims, now_s = token.claims, self.house.clock.now().timestamp()
+        fresh = claims["jti"] not in self.assertions
+        self.assertions.append(claims["jti"])
+        self.headers.append(token.header)
+        named = (claims["iss"], claims["sub"], sent.get("client_id", CLIENT_ID))
+        return (
+            fresh
+            and named == (CLIENT_ID,) * 3
+            and claims["aud"] == f"{self.issuer.rstrip('/')}/token"
+            and claims["iat"] <= now_s < claims["exp"] <= now_s + 300
+        )
 
     def _userinfo(self, request: httpx.Request) -> httpx.Response:
         person = self.by_access_token.get(request.headers.get("authorization", "")[7:])

@@ -6,11 +6,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+import msgspec
 import pytest
 from fastapi.routing import APIRoute
 
 from leanvibe_server.identity import service as identity
 from leanvibe_server.identity.federation.models import SsoProvider
+from leanvibe_server.identity.oidc import client_keys
 from leanvibe_server.identity.saml.keys import ensure_keys
 from leanvibe_server.identity.saml.metadata import read_metadata
 from leanvibe_server.identity.saml.providers import stored
@@ -135,11 +137,21 @@ async def _things_of(client: httpx.AsyncClient, owner: Organisation) -> dict[str
         "user_id": str(owner.people["owner"].id),
         "tenant_id": str(owner.id),
         "provider_id": str(provider.id),
+        "client_key_id": str(await _add_client_key(owner, provider)),
         "saml_provider_id": str((await _add_saml_provider(owner)).id),
         "domain_id": str(await verify_domain(owner.house, owner, f"{owner.tenant.slug}.example")),
         "identity_id": str(await link_identity(owner.house, provider, owner.people["owner"].id)),
         "saml_key_id": str((await ensure_keys(owner.house, owner.id))[0].id),
     }
+
+
+async def _add_client_key(owner: Organisation, provider: SsoProvider) -> UUID:
+    async with owner.house.database.tenant(owner.id) as conn:
+        scope = Scope(conn, owner.id, SYSTEM, owner.house.clock, owner.house)
+        keyed = {"settings": {"token_endpoint_auth_method": client_keys.METHOD}}
+        await client_keys.ensure(scope, msgspec.structs.replace(provider, configuration=keyed))
+        (key,) = (await client_keys.describe(scope, provider.id)).data
+    return key.id
 
 
 async def _add_saml_provider(owner: Organisation) -> SsoProvider:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit
 
 import asyncpg
 import httpx
@@ -310,3 +310,16 @@ async def log_out_at(peer: Peer) -> None:
         f"{peer.issuer}/session/end/confirm", data={"xsrf": secret[1], "logout": "yes"}
     )
     assert done.status_code in (302, 303), done.text
+
+
+async def test_we_prove_ourselves_by_our_key(peer: Peer) -> None:
+    slug, provider_id = await add_peer(peer, token_endpoint_auth_method="private_key_jwt")
+    path = f"/v1/auth/sso/providers/{provider_id}/keys"
+    told = await peer.product.get(path, headers=await peer.organisation.headers(peer.product))
+    keys = (await peer.product.get(told.json()["jwks_uri"])).json()
+    assert (await peer.sign_in(slug)).status_code == 400
+    known = await peer.browser.get(f"{peer.issuer}/control/keys?{quote(json.dumps(keys))}")
+    assert known.text == "known by keys"
+    for _ in range(2):
+        signed_in = await peer.sign_in(slug)
+        assert signed_in.status_code == 200, signed_in.text

@@ -10,8 +10,8 @@ import httpx
 import pyotp
 import pytest
 
+from leanvibe_server.identity.key_pairs import VALID_FOR
 from leanvibe_server.identity.saml import refreshing
-from leanvibe_server.identity.saml.keys import VALID_FOR
 from tests.conftest import FakeClock
 from tests.given import Organisation
 from tests.identity.given_mail import work_off

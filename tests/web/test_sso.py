@@ -378,3 +378,38 @@ async def test_sec_oauth_oidc_rp_05_an_answer_is_refused_where_another_provider_
     mixed.redirect_uri = back.redirect_uri
     assert (await come_back(victim, mixed)).status_code == 400
     assert attacker.calls_to("/token") == 0
+
+
+async def test_an_admin_has_a_provider_know_us_by_a_key(enter_as: EnterAs, world: World) -> None:
+    world.idp.bend_metadata = lambda document: document.update(
+        token_endpoint_auth_methods_supported=["private_key_jwt"]
+    )
+    owner = await enter_as(world.organisation, "owner")
+    await owner.open("/settings/sso/new?type=oidc")
+    fields = {
+        "provider_type": "oidc",
+        "provider_name": "By key",
+        "client_id": "leanvibe",
+        "issuer": world.idp.issuer,
+        "default_role": "viewer",
+        "token_endpoint_auth_method": "client_secret_post",
+    }
+    refused = await owner.send("/settings/sso/new", fields | {"client_secret": "a secret"})
+    assert (refused.status_code, "does not offer client_secret_post" in owner.text) == (400, True)
+    by_key = fields | {"token_endpoint_auth_method": "private_key_jwt"}
+    added = await owner.send("/settings/sso/new", by_key)
+    assert added.status_code == 303, owner.text
+    path = added.headers["location"]
+    await owner.open(path)
+    assert "/v1/auth/sso/client-keys/" in owner.page
+    (certificate,) = re.findall(rf'href="({path}/keys/[^"]+/certificate)"', owner.page)
+    file = await owner.open(certificate)
+    assert "attachment" in file.headers["content-disposition"]
+    assert file.text.startswith("-----BEGIN CERTIFICATE-----")
+    assert (await owner.send(f"{path}/keys")).status_code == 303
+    await owner.open(path)
+    (activate,) = re.findall(rf'action="({path}/keys/[^"]+/activate)"', owner.page)
+    assert (await owner.send(activate)).status_code == 303
+    await owner.open(path)
+    assert "Prepare the next key" in owner.text
+    assert certificate not in owner.page

@@ -128,6 +128,19 @@ def shown_prefix(key: str) -> str:
     return key[: key.rindex("_") + 1 + TENANT_LENGTH + SHOWN_OF_KEY]
 
 
+def place_of(tenant_id: UUID, thing_id: UUID) -> str:
+    """The public part of an address that names a thing of a tenant to outsiders."""
+    return encode(tenant_id.int, TENANT_LENGTH) + encode(thing_id.int, TENANT_LENGTH)
+
+
+def ids_of_place(text: str) -> tuple[UUID, UUID] | None:
+    """Tenant and thing that such a part names; None when it names none."""
+    if len(text) != 2 * TENANT_LENGTH:
+        return None
+    tenant, thing = id_of(text[:TENANT_LENGTH]), id_of(text[TENANT_LENGTH:])
+    return None if tenant is None or thing is None else (tenant, thing)
+
+
 def id_of(text: str) -> UUID | None:
     """The id behind digits in base 62; None for other text."""
     return _tenant(text) if text and all(digit in _VALUES for digit in text) else None

@@ -122,6 +122,9 @@ TABLES = (
     TableData("saml_readings", SIGN_IN),
     TableData("saml_reminders", SIGN_IN, exported=False),
     TableData("saml_keys", SIGN_IN, withheld=_secret("private_key_sealed", "certificate")),
+    TableData(
+        "oidc_client_keys", SIGN_IN, withheld=_secret("private_key_sealed", "certificate")
+    ),
     TableData("sso_providers", SIGN_IN, withheld=_secret("client_secret_sealed")),
     TableData("domains", SIGN_IN, withheld=_secret("challenge")),
     TableData(

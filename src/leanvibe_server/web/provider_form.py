@@ -27,8 +27,16 @@ LABELS = {
     "role_mapping": "Groups and roles",
     "default_role": "Role of new people",
     "newcomers": "Who gets an account",
+    "token_endpoint_auth_method": "How we prove ourselves there",
 }
-OIDC_TEXTS = ("tenant", "domain", "hosted_domain", "groups_claim", "newcomers")
+OIDC_TEXTS = (
+    "tenant",
+    "domain",
+    "hosted_domain",
+    "groups_claim",
+    "newcomers",
+    "token_endpoint_auth_method",
+)
 SAML_TEXTS = (
     "metadata_url",
     "metadata_certificate",
@@ -65,12 +73,20 @@ NAME_FORMATS = (
     ("email", "E-mail address"),
     ("unspecified", "Unspecified"),
 )
+CLIENT_METHODS = (
+    ("", "By the secret, as the provider offers"),
+    ("client_secret_basic", "Secret in a header (client_secret_basic)"),
+    ("client_secret_post", "Secret in the form (client_secret_post)"),
+    ("private_key_jwt", "A key of our own, without a secret (private_key_jwt)"),
+    ("none", "Not at all: a public client (none)"),
+)
 FRAME = {
     "labels": LABELS,
     "attributes": ATTRIBUTES,
     "switches": SWITCHES,
     "name_formats": NAME_FORMATS,
     "newcomers": NEWCOMERS,
+    "client_methods": CLIENT_METHODS,
 }
 
 

@@ -14,6 +14,7 @@ class Preset:
 
 
 _CLIENT = ("client_id", "client_secret")
+_METHOD = ("token_endpoint_auth_method",)
 PRESETS = (
     Preset(
         "google",
@@ -29,7 +30,7 @@ PRESETS = (
     Preset(
         "microsoft",
         "Microsoft Entra ID",
-        ("tenant", *_CLIENT, "issuer"),
+        ("tenant", *_CLIENT, *_METHOD, "issuer"),
         (
             "In the Entra admin centre open App registrations → New registration, for accounts "
             "in this organisational directory only.",
@@ -42,7 +43,7 @@ PRESETS = (
     Preset(
         "okta",
         "Okta",
-        ("domain", *_CLIENT, "issuer"),
+        ("domain", *_CLIENT, *_METHOD, "issuer"),
         (
             "In the Okta admin console open Applications → Create App Integration: OIDC, Web "
             "Application.",
@@ -53,7 +54,7 @@ PRESETS = (
     Preset(
         "oidc",
         "OpenID Connect",
-        ("issuer", *_CLIENT, "groups_claim"),
+        ("issuer", *_CLIENT, *_METHOD, "groups_claim"),
         (
             "Register this application at your provider as a confidential web client with the "
             "authorization code flow.",

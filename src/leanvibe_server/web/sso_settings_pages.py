@@ -10,6 +10,7 @@ from leanvibe_server.identity.domains.schemas import DomainView, NewDomain
 from leanvibe_server.identity.federation import linking, service
 from leanvibe_server.identity.federation.models import OIDC, SAML
 from leanvibe_server.identity.federation.schemas import NewProvider, ProviderChange, ProviderView
+from leanvibe_server.identity.oidc import client_keys
 from leanvibe_server.identity.oidc.leaving import signed_out_uri
 from leanvibe_server.identity.oidc.logout import logout_uri
 from leanvibe_server.identity.oidc.protocol import callback_of
@@ -204,6 +205,7 @@ def _frame(kind: str) -> dict[str, Any]:
         "kind": preset.type,
         "certificates": [],
         "metadata": None,
+        "keys": None,
         "ending": [],
         "ours": None,
         "logout_uri": "",
@@ -230,6 +232,7 @@ async def _provider(scope: Scope, provider_id: PathId) -> dict[str, Any]:
     view = service.view(scope.house, provider)
     ours = await _ours(scope, provider.type)
     # Google and Entra ID do not tell of a logout from behind.
+    spoken_oidc = provider.protocol == OIDC
     spoken = provider.type in ("okta", OIDC)
     return _frame(provider.type) | {
         "provider": view,
@@ -237,6 +240,7 @@ async def _provider(scope: Scope, provider_id: PathId) -> dict[str, Any]:
         "certificates": certificate_lines(provider, scope.now),
         "metadata": await refreshing.describe(scope, provider.id) if ours else None,
         "ending": ending_of(provider, scope.now),
+        "keys": await client_keys.describe(scope, provider.id) if spoken_oidc else None,
         "values": provider_form.shown(view),
         "roles": await provider_form.role_choices(scope, view.default_role),
         "redirect_uri": view.redirect_uri,

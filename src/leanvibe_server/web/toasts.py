@@ -11,6 +11,8 @@ TOASTS = {
     "session-ended": "The device is signed out.",
     "sessions-ended": "Every other device is signed out.",
     "security-saved": "The security policy is saved, and holds from now on.",
+    "sso-key-prepared": "The next key is shown to the provider.",
+    "sso-key-activated": "The new key is in use.",
     "saml-key-prepared": "The next certificate is in the metadata.",
     "saml-key-activated": "The new certificate is in use.",
     "saml-key-withdrawn": "The next certificate is withdrawn.",

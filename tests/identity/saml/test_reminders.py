@@ -6,8 +6,8 @@ import asyncpg
 import httpx
 import pytest
 
+from leanvibe_server.identity.key_pairs import VALID_FOR
 from leanvibe_server.identity.saml import reminders
-from leanvibe_server.identity.saml.keys import VALID_FOR
 from tests.conftest import FakeClock
 from tests.given import Organisation
 from tests.identity.given_mail import letters_to

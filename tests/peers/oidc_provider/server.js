@@ -14,19 +14,23 @@ const newKey = (kid) => ({
   kid, alg: 'ES256', use: 'sig',
 });
 const keys = [newKey('first')];
+// Until the product is known by a key of its own.
+let client = {
+  client_secret: 'a secret that only the two of us know',
+  token_endpoint_auth_method: 'client_secret_basic',
+};
 let handle = build();
 
 function build() {
   const provider = new Provider(`http://localhost:${port}`, {
     clients: [{
       client_id: 'leanvibe',
-      client_secret: 'a secret that only the two of us know',
+      ...client,
       redirect_uris: [redirectUri],
       post_logout_redirect_uris: [new URL('/signed-out', redirectUri).href],
       grant_types: ['authorization_code'],
       response_types: ['code'],
       id_token_signed_response_alg: 'ES256',
-      token_endpoint_auth_method: 'client_secret_basic',
       backchannel_logout_uri: logoutUri,
       backchannel_logout_session_required: true,
     }],
@@ -73,6 +77,13 @@ createServer((request, response) => {
     keys.unshift(newKey(`key-${keys.length}`));
     handle = build();
     response.end('rotated');
+    return;
+  }
+  if (request.url.startsWith('/control/keys?')) {
+    const jwks = JSON.parse(decodeURIComponent(request.url.split('?')[1]));
+    client = { jwks, token_endpoint_auth_method: 'private_key_jwt' };
+    handle = build();
+    response.end('known by keys');
     return;
   }
   handle(request, response);

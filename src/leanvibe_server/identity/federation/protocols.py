@@ -12,6 +12,7 @@ from leanvibe_server.kernel.access import Errand
 from leanvibe_server.kernel.errors import InvalidRequest
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.request import Visit
+from leanvibe_server.kernel.scope import Scope
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +82,10 @@ class SsoProtocol(Protocol):
         a secret of None then stays.
         Raises: InvalidRequest: naming the field.
         """
+        ...
+
+    async def complete(self, scope: Scope, provider: SsoProvider) -> None:
+        """Make what a provider that was added or changed needs beside its row."""
         ...
 
     async def test(self, errand: Errand, provider: SsoProvider) -> list[CheckView]:

@@ -70,7 +70,7 @@ async def create(errand: Errand, new: NewProvider) -> SsoProvider:
         rules = await mapping.kept_rules(scope, new.role_mapping)
     protocol = errand.house.part(Protocols).named(_protocol_of(new.provider_type))
     setup = await protocol.set_up(errand, new, None)
-    await fetch_keys(errand.house, errand.tenant_id, to_seal=setup.secret is not None)
+    await fetch_keys(errand.house, errand.tenant_id, to_seal=True)
     async with errand.scope() as scope:
         provider = await _row(scope, new, setup, rules)
         await rows.insert(scope.conn, provider)
@@ -82,6 +82,7 @@ async def create(errand: Errand, new: NewProvider) -> SsoProvider:
                 issuer=provider.issuer,
             )
         )
+        await protocol.complete(scope, provider)
     return provider
 
 
@@ -111,7 +112,7 @@ async def change(errand: Errand, provider_id: UUID, wanted: ProviderChange) -> S
     if wanted.client_id or wanted.client_secret or wanted.settings is not None:
         protocol = errand.house.part(Protocols).speak(before)
         setup = await protocol.set_up(errand, _merged(before, wanted), before)
-        await fetch_keys(errand.house, errand.tenant_id, to_seal=setup.secret is not None)
+        await fetch_keys(errand.house, errand.tenant_id, to_seal=True)
     async with errand.scope() as scope:
         current = _found(await rows.lock(scope.conn, scope.tenant_id, provider_id))
         after = await _changed(scope, current, wanted, choice, setup)
@@ -127,6 +128,7 @@ async def change(errand: Errand, provider_id: UUID, wanted: ProviderChange) -> S
             await scope.emit(ProviderUpdated(provider_id=provider_id, changed=changed))
         if setup is not None:
             await cut_links_above(scope, updated)
+            await errand.house.part(Protocols).speak(updated).complete(scope, updated)
         if wanted.enabled is not None:
             updated = await (enable if wanted.enabled else disable)(scope, provider_id)
     return updated

@@ -4,12 +4,12 @@ from typing import Annotated, Any
 
 from fastapi import Request, Response
 
-from leanvibe_server.identity.federation.api import GUEST, SSO
+from leanvibe_server.identity.federation.api import GUEST, MANAGE, SSO
 from leanvibe_server.identity.federation.schemas import Begin, LinkedIdentities, Redirect
-from leanvibe_server.identity.oidc import logout, programs
-from leanvibe_server.identity.oidc.schemas import LinkFinish, SsoLogin
+from leanvibe_server.identity.oidc import client_keys, logout, programs
+from leanvibe_server.identity.oidc.schemas import ClientKeys, ClientKeyView, LinkFinish, SsoLogin
 from leanvibe_server.identity.schemas import TokenAnswer
-from leanvibe_server.kernel.access import Errand, Permission, may_go_out
+from leanvibe_server.kernel.access import Errand, Permission, may, may_go_out
 from leanvibe_server.kernel.errors import (
     Conflict,
     Forbidden,
@@ -17,8 +17,9 @@ from leanvibe_server.kernel.errors import (
     NotFound,
     ServiceUnavailable,
 )
-from leanvibe_server.kernel.http import Router, bears_secret, refuses
+from leanvibe_server.kernel.http import PathId, Router, bears_secret, refuses
 from leanvibe_server.kernel.request import Visit, visit_of
+from leanvibe_server.kernel.scope import Scope
 
 router = Router()
 
@@ -101,3 +102,43 @@ async def log_out_by_back_channel(
     """
     response.headers["Cache-Control"] = "no-store"
     await logout.log_out(visit, place)
+
+
+@router.get("/auth/sso/client-keys/{place}", tags=SSO, responses=refuses(NotFound))
+async def get_client_keys(place: str, visit: Annotated[Visit, GUEST]) -> dict[str, Any]:
+    """For identity providers: the public keys that our client assertions for one of them are signed
+    with, as a JSON Web Key Set. The address stands with the provider in the dashboard."""
+    return await client_keys.publish(visit, place)
+
+
+@router.get("/auth/sso/providers/{provider_id}/keys", tags=SSO, responses=refuses(NotFound))
+async def list_client_keys(
+    provider_id: PathId, scope: Annotated[Scope, may(Permission.SECURITY_READ)]
+) -> ClientKeys:
+    """The keys by which a provider knows us, where `settings.token_endpoint_auth_method` is
+    private_key_jwt: their address, and their certificates with their ends."""
+    return await client_keys.describe(scope, provider_id)
+
+
+@router.post(
+    "/auth/sso/providers/{provider_id}/keys",
+    status_code=201,
+    tags=SSO,
+    responses=refuses(NotFound, Conflict),
+)
+async def prepare_client_key(provider_id: PathId, scope: Annotated[Scope, MANAGE]) -> ClientKeyView:
+    """Prepare the next key. It is shown beside the one in use and signs nothing yet."""
+    return await client_keys.prepare_next(scope, provider_id)
+
+
+@router.post(
+    "/auth/sso/providers/{provider_id}/keys/{client_key_id}/activate",
+    tags=SSO,
+    responses=refuses(NotFound, Conflict),
+)
+async def activate_client_key(
+    provider_id: PathId, client_key_id: PathId, scope: Annotated[Scope, MANAGE]
+) -> ClientKeyView:
+    """Prove ourselves by the next key from now on; the one before is forgotten. Do it once the
+    provider has read the keys anew, or has the new certificate."""
+    return await client_keys.activate(scope, provider_id, client_key_id)

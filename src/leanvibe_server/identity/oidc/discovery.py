@@ -37,6 +37,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     response_types_supported: list[str] = []
     id_token_signing_alg_values_supported: list[str] = []
     token_endpoint_auth_methods_supported: list[str] | None = None
+    token_endpoint_auth_signing_alg_values_supported: list[str] | None = None
     code_challenge_methods_supported: list[str] | None = None
     authorization_response_iss_parameter_supported: bool = False
     backchannel_logout_supported: bool = False

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from leanvibe_server.identity.oidc.client_keys import ASSERTION_TYPE
 from leanvibe_server.identity.oidc.discovery import MAX_DOCUMENT_BYTES, Metadata
 from leanvibe_server.identity.oidc.errors import BadToken
 from leanvibe_server.kernel.house import House
@@ -28,11 +29,13 @@ class TokenResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Client:
-    """This installation as the provider knows it."""
+    """This installation as the provider knows it. `assertion` is its signed word, by
+    private_key_jwt."""
 
     client_id: str
     secret: str | None
     method: str
+    assertion: str | None = None
 
 
 def method_of(metadata: Metadata, *, chosen: str | None, secret: str | None) -> str:
@@ -42,6 +45,7 @@ def method_of(metadata: Metadata, *, chosen: str | None, secret: str | None) -> 
         return chosen
     if secret is None:
         return "none"
+    # Keys are made once they are chosen, so they are never chosen by themselves.
     offered = metadata.token_endpoint_auth_methods_supported or ["client_secret_basic"]
     return "client_secret_basic" if "client_secret_basic" in offered else "client_secret_post"
 
@@ -69,6 +73,8 @@ async def trade_code(
         fields["client_id"] = client.client_id
     if client.method == "client_secret_post":
         fields["client_secret"] = client.secret or ""
+    if client.assertion is not None:
+        fields |= {"client_assertion_type": ASSERTION_TYPE, "client_assertion": client.assertion}
     answer = await house.part(OutboundClient).request(
         "POST",
         metadata.token_endpoint,

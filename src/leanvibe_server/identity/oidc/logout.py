@@ -5,7 +5,6 @@ Source: OpenID Connect Back-Channel Logout 1.0.
 
 from datetime import timedelta
 from urllib.parse import parse_qs
-from uuid import UUID
 
 from leanvibe_server.identity import opaque
 from leanvibe_server.identity.federation import repository as provider_rows
@@ -31,9 +30,7 @@ REMEMBER = timedelta(hours=1)
 
 def logout_uri(house: House, provider: SsoProvider) -> str:
     """The address to register at the provider for its word that a session has ended."""
-    tenant = opaque.encode(provider.tenant_id.int, opaque.TENANT_LENGTH)
-    place = tenant + opaque.encode(provider.id.int, opaque.TENANT_LENGTH)
-    return f"{house.settings.base_url}{PATH}/{place}"
+    return f"{house.settings.base_url}{PATH}/{opaque.place_of(provider.tenant_id, provider.id)}"
 
 
 async def log_out(visit: Visit, place: str) -> None:
@@ -41,7 +38,7 @@ async def log_out(visit: Visit, place: str) -> None:
 
     Raises: InvalidRequest: the token does not hold; it is not said why.
     """
-    ids, token = _ids_of(place), _token_in(visit.body)
+    ids, token = opaque.ids_of_place(place), _token_in(visit.body)
     if ids is None or token is None:
         raise _refused()
     tenant_id, provider_id = ids
@@ -85,14 +82,6 @@ async def _end_sessions(
         user_id=user_id,
         remote_session=session,
     )
-
-
-def _ids_of(place: str) -> tuple[UUID, UUID] | None:
-    length = opaque.TENANT_LENGTH
-    if len(place) != 2 * length:
-        return None
-    first, second = opaque.id_of(place[:length]), opaque.id_of(place[length:])
-    return None if first is None or second is None else (first, second)
 
 
 def _token_in(body: bytes) -> str | None:

@@ -29,3 +29,19 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
     purpose: Purpose
     ticket: str | None
+
+
+class ClientKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key pair by which a provider knows us; the next one until it is activated."""
+
+    tenant_id: UUID
+    id: UUID
+    provider_id: UUID
+    private_key_sealed: bytes
+    certificate: bytes
+    created_at: datetime
+    activated_at: datetime | None
+
+    @property
+    def status(self) -> str:
+        return "next" if self.activated_at is None else "current"

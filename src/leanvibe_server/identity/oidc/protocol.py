@@ -8,10 +8,11 @@ from leanvibe_server.identity.federation.models import OIDC, SsoProvider
 from leanvibe_server.identity.federation.people import require_enabled
 from leanvibe_server.identity.federation.protocols import Departure, Setup, Wish
 from leanvibe_server.identity.federation.schemas import CheckView, NewProvider
-from leanvibe_server.identity.oidc import flows
+from leanvibe_server.identity.oidc import client_keys, flows
 from leanvibe_server.identity.oidc import repository as rows
 from leanvibe_server.identity.oidc.discovery import Metadata, discovery_url_of, read_metadata
 from leanvibe_server.identity.oidc.errors import silent
+from leanvibe_server.identity.oidc.exchange import method_of
 from leanvibe_server.identity.oidc.id_tokens import ALGORITHMS
 from leanvibe_server.identity.oidc.jwks import fetch_keys
 from leanvibe_server.identity.oidc.known import GOOGLE
@@ -23,6 +24,7 @@ from leanvibe_server.kernel.errors import AppError, InvalidRequest
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.outbound import Unreachable
 from leanvibe_server.kernel.request import Visit
+from leanvibe_server.kernel.scope import Scope
 
 CALLBACK_PATH = "/auth/sso/callback"
 
@@ -44,7 +46,7 @@ class OidcProtocol:
         else:
             # Its people are known by the issuer's names for them: it is for good.
             target = Target(current.issuer, well_known=True)
-        await _look_at(house, target)
+        await _look_at(house, target, settings)
         return Setup(
             issuer=target.issuer,
             client_id=wanted.client_id,
@@ -54,6 +56,10 @@ class OidcProtocol:
                 "discovery_url": discovery_url_of(target.issuer),
             },
         )
+
+    async def complete(self, scope: Scope, provider: SsoProvider) -> None:
+        """A key of ours, where the provider is to know us by one."""
+        await client_keys.ensure(scope, provider)
 
     async def test(self, errand: Errand, provider: SsoProvider) -> list[CheckView]:
         """Look at the discovery document and the keys, as a sign-in would."""
@@ -68,6 +74,7 @@ class OidcProtocol:
             _check("discovery", True, f"The issuer is {metadata.issuer}."),
             await _check_keys(house, metadata),
             _check_algorithms(metadata),
+            _check_client(metadata, provider),
             _check_pkce(metadata),
         ]
 
@@ -128,9 +135,9 @@ def callback_of(house: House, tenant_id: UUID, slug: str) -> str:
 
 
 def _require_client(wanted: NewProvider, settings: OidcSettings) -> None:
-    public = wanted.provider_type == "oidc" and settings.token_endpoint_auth_method in (
-        None,
-        "none",
+    method = settings.token_endpoint_auth_method
+    public = method == client_keys.METHOD or (
+        wanted.provider_type == "oidc" and method in (None, "none")
     )
     for field in ("client_id", "client_secret"):
         if getattr(wanted, field) is None and not (field == "client_secret" and public):
@@ -140,11 +147,14 @@ def _require_client(wanted: NewProvider, settings: OidcSettings) -> None:
             )
 
 
-async def _look_at(house: House, target: Target) -> None:
+async def _look_at(house: House, target: Target, settings: OidcSettings) -> None:
     """Read the discovery document. The presets' issuers are known to be right, so that a silent
-    network does not keep an admin from entering them."""
+    network does not keep an admin from entering them.
+
+    Raises: InvalidRequest: it is not there, or offers no such way for us to prove ourselves.
+    """
     try:
-        await read_metadata(house, target.issuer, anew=True)
+        metadata = await read_metadata(house, target.issuer, anew=True)
     except Unreachable:
         if target.well_known:
             return
@@ -156,6 +166,19 @@ async def _look_at(house: House, target: Target) -> None:
             f"The provider cannot be read: {why}.",
             details={"field": "issuer", "validation_errors": [f"issuer: {why}"]},
         ) from None
+
+    chosen = settings.token_endpoint_auth_method
+    offered = metadata.token_endpoint_auth_methods_supported
+    if chosen in (None, "none") or offered is None or chosen in offered:
+        return
+    why = f"the provider does not offer {chosen}, but {', '.join(offered)[:200]}"
+    raise InvalidRequest(
+        f"Choose another way to prove ourselves: {why}.",
+        details={
+            "field": "settings.token_endpoint_auth_method",
+            "validation_errors": [f"settings.token_endpoint_auth_method: {why}"],
+        },
+    )
 
 
 def _redirect_uri(house: House, provider: SsoProvider, settings: OidcSettings, wish: Wish) -> str:
@@ -222,6 +245,19 @@ def _check_algorithms(metadata: Metadata) -> CheckView:
     if offered and not usable:
         return _check("algorithms", False, "It signs by no algorithm that is safe for ID tokens.")
     return _check("algorithms", True, f"ID tokens are signed by {', '.join(usable) or 'RS256'}.")
+
+
+def _check_client(metadata: Metadata, provider: SsoProvider) -> CheckView:
+    """Whether we can prove ourselves at its token endpoint as we are set up to."""
+    chosen = settings_of(provider).token_endpoint_auth_method
+    kept = None if provider.client_secret_sealed is None else "kept"
+    method = method_of(metadata, chosen=chosen, secret=kept)
+    offered = metadata.token_endpoint_auth_methods_supported
+    if method != "none" and offered is not None and method not in offered:
+        return _check("client", False, f"It does not offer {method} at its token endpoint.")
+    if method == client_keys.METHOD and client_keys.algorithm_of(metadata, provider.type) is None:
+        return _check("client", False, "It takes client assertions by neither RS256 nor PS256.")
+    return _check("client", True, f"We prove ourselves there by {method}.")
 
 
 def _check_pkce(metadata: Metadata) -> CheckView:

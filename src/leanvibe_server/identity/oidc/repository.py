@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from leanvibe_server.identity.oidc.models import Flow
+from leanvibe_server.identity.oidc.models import ClientKey, Flow
 from leanvibe_server.kernel.db import Connection
 
 COLUMNS = """tenant_id, id, provider_id, state_hash, browser_hash, redirect_uri, next_path,
@@ -17,6 +17,18 @@ USE_LOGOUT = """
 INSERT INTO oidc_logouts (tenant_id, provider_id, token_id, expires_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT DO NOTHING RETURNING token_id
 """
+KEY_COLUMNS = """tenant_id, id, provider_id, private_key_sealed, certificate, created_at,
+    activated_at"""
+LIST_KEYS = f"""
+SELECT {KEY_COLUMNS} FROM oidc_client_keys WHERE tenant_id = $1 AND provider_id = $2
+ORDER BY activated_at DESC NULLS FIRST
+"""
+INSERT_KEY = f"INSERT INTO oidc_client_keys ({KEY_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7)"
+FORGET_CURRENT_KEY = """
+DELETE FROM oidc_client_keys
+WHERE tenant_id = $1 AND provider_id = $2 AND activated_at IS NOT NULL
+"""
+ACTIVATE_KEY = "UPDATE oidc_client_keys SET activated_at = $3 WHERE tenant_id = $1 AND id = $2"
 # Only of the platform login: of every tenant.
 SWEEP_FLOWS = "DELETE FROM oidc_flows WHERE expires_at < $1"
 SWEEP_LOGOUTS = "DELETE FROM oidc_logouts WHERE expires_at < $1"
@@ -63,3 +75,27 @@ async def sweep(conn: Connection, *, now: datetime) -> None:
     """Forget sign-ins that were never finished, and logout tokens too old to come again."""
     await conn.execute(SWEEP_FLOWS, now)
     await conn.execute(SWEEP_LOGOUTS, now)
+
+
+async def list_client_keys(conn: Connection, tenant_id: UUID, provider_id: UUID) -> list[ClientKey]:
+    """The keys a provider knows us by: the next one first, then the one in use."""
+    return [ClientKey(**row) for row in await conn.fetch(LIST_KEYS, tenant_id, provider_id)]
+
+
+async def insert_client_key(conn: Connection, key: ClientKey) -> None:
+    await conn.execute(
+        INSERT_KEY,
+        key.tenant_id,
+        key.id,
+        key.provider_id,
+        key.private_key_sealed,
+        key.certificate,
+        key.created_at,
+        key.activated_at,
+    )
+
+
+async def replace_client_key(conn: Connection, key: ClientKey, *, now: datetime) -> None:
+    """Put the next key to use and forget the one before."""
+    await conn.execute(FORGET_CURRENT_KEY, key.tenant_id, key.provider_id)
+    await conn.execute(ACTIVATE_KEY, key.tenant_id, key.id, now)

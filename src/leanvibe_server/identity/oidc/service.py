@@ -17,9 +17,10 @@ from leanvibe_server.identity.federation.models import SsoProvider
 from leanvibe_server.identity.federation.people import Assertion
 from leanvibe_server.identity.federation.protocols import Purpose
 from leanvibe_server.identity.login import SignedIn
-from leanvibe_server.identity.oidc import errors, flows
+from leanvibe_server.identity.oidc import client_keys, errors, flows
 from leanvibe_server.identity.oidc import repository as rows
 from leanvibe_server.identity.oidc.claims import assertion_of
+from leanvibe_server.identity.oidc.client_keys import Signer
 from leanvibe_server.identity.oidc.discovery import Metadata, read_metadata
 from leanvibe_server.identity.oidc.errors import BadToken
 from leanvibe_server.identity.oidc.exchange import Client, ask_userinfo, method_of, trade_code
@@ -31,6 +32,7 @@ from leanvibe_server.identity.visits import scope_in
 from leanvibe_server.kernel.crypto import hash_token
 from leanvibe_server.kernel.db import Connection
 from leanvibe_server.kernel.errors import AppError, InvalidRequest
+from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.idempotency import begin_idempotent
 from leanvibe_server.kernel.outbound import Unreachable
 from leanvibe_server.kernel.request import Visit
@@ -85,6 +87,7 @@ class _Journey:
     flow: Flow
     provider: SsoProvider
     secret: str | None
+    signer: Signer | None
     alone: bool
 
 
@@ -153,6 +156,7 @@ async def _use_up(scope: Scope, answer: Answer) -> _Journey:
         flow=flow,
         provider=provider,
         secret=await providers.open_secret(scope, provider),
+        signer=await client_keys.open_signer(scope, provider),
         alone=not others,
     )
 
@@ -194,11 +198,10 @@ async def _ask_provider(visit: Visit, journey: _Journey, answer: Answer) -> Asse
     if not answer.code or len(answer.code) > MAX_CODE:
         raise BadToken("no code came back")
     settings, client_id = settings_of(provider), provider.client_id or ""
-    method = method_of(metadata, chosen=settings.token_endpoint_auth_method, secret=journey.secret)
     tokens = await trade_code(
         house,
         metadata,
-        Client(client_id=client_id, secret=journey.secret, method=method),
+        _client(house, metadata, journey),
         code=answer.code,
         verifier=flows.verifier_of(house, answer.state),
         redirect_uri=journey.flow.redirect_uri,
@@ -223,6 +226,28 @@ async def _ask_provider(visit: Visit, journey: _Journey, answer: Answer) -> Asse
     if journey.flow.purpose == "step_up":
         stepping.check_anew(journey.flow.created_at, proved_at)
     return assertion_of(provider, settings, signed, told, authenticated_at=proved_at)
+
+
+def _client(house: House, metadata: Metadata, journey: _Journey) -> Client:
+    """Ourselves, with what proves it. Raises: BadToken: there is nothing to prove it by."""
+    provider, chosen = journey.provider, settings_of(journey.provider).token_endpoint_auth_method
+    client = Client(
+        client_id=provider.client_id or "",
+        secret=journey.secret,
+        method=method_of(metadata, chosen=chosen, secret=journey.secret),
+    )
+    if client.method != client_keys.METHOD:
+        return client
+    if journey.signer is None:
+        raise BadToken("there is no key for private_key_jwt: save the provider again")
+    signed = client_keys.assertion(
+        journey.signer,
+        metadata,
+        provider=provider,
+        client_id=client.client_id,
+        now=house.clock.now(),
+    )
+    return replace(client, assertion=signed)
 
 
 def _check_issuer(metadata: Metadata, answer: Answer, *, alone: bool) -> None:

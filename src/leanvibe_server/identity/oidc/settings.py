@@ -46,7 +46,7 @@ class OidcSettings(BaseModel):
     groups_claim: Name = "groups"
     redirect_uris: list[Annotated[str, Field(max_length=2048)]] = Field([], max_length=20)
     token_endpoint_auth_method: (
-        Literal["client_secret_basic", "client_secret_post", "none"] | None
+        Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "none"] | None
     ) = None
     newcomers: Newcomers | None = Field(
         None, description="Who without an account gets one: anyone, verified_domains or nobody"

@@ -5,17 +5,16 @@ their own pace: prepare the next key, let the providers read it, then put it to 
 encrypted for the key before can be opened for a while.
 """
 
-import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from leanvibe_server.entitlements.service import require_feature
+from leanvibe_server.identity.key_pairs import KeyPair, der_of, new_pair, pair_of
 from leanvibe_server.identity.saml import repository as rows
 from leanvibe_server.identity.saml.events import (
     SamlKeyActivated,
@@ -28,17 +27,8 @@ from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.scope import SYSTEM, Scope
 from leanvibe_server.kernel.sealing import fetch_keys, seal, unseal
 
-VALID_FOR = timedelta(days=3 * 365)
+NAME = "LeanVibe service provider"
 OVERLAP = timedelta(days=7)
-RSA_BITS = 2048
-
-
-@dataclass(frozen=True)
-class KeyPair:
-    """A private key with the certificate that shows its public half."""
-
-    private: rsa.RSAPrivateKey
-    certificate: x509.Certificate
 
 
 @dataclass(frozen=True)
@@ -67,7 +57,7 @@ async def ensure_keys(house: House, tenant_id: UUID) -> list[SpKey]:
         found = await rows.list_keys(conn, tenant_id, now=now)
     if any(key.status == "current" for key in found):
         return found
-    made = await _generate(now)
+    made = await new_pair(now, name=NAME)
     async with house.database.tenant(tenant_id) as conn:
         await rows.lock_keys(conn, tenant_id)
         found = await rows.list_keys(conn, tenant_id, now=now)
@@ -101,7 +91,7 @@ async def prepare_next(scope: Scope) -> SpKey:
     Raises: Forbidden: not in the plan. Conflict: there is a next one already.
     """
     require_feature(scope.plan, "saml")
-    made = await _generate(scope.now)
+    made = await new_pair(scope.now, name=NAME)
     await rows.lock_keys(scope.conn, scope.tenant_id)
     if any(key.status == "next" for key in await list_keys(scope)):
         raise Conflict("The next certificate is prepared already. Activate it or withdraw it.")
@@ -149,16 +139,11 @@ async def _require_next(scope: Scope, key_id: UUID) -> SpKey:
 
 async def _insert(scope: Scope, pair: KeyPair, *, activated_at: datetime | None) -> SpKey:
     key_id = scope.new_id()
-    plain = pair.private.private_bytes(
-        serialization.Encoding.DER,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
     key = SpKey(
         tenant_id=scope.tenant_id,
         id=key_id,
-        private_key_sealed=await seal(scope, plain, place=_place(key_id)),
-        certificate=pair.certificate.public_bytes(serialization.Encoding.DER),
+        private_key_sealed=await seal(scope, der_of(pair.private), place=_place(key_id)),
+        certificate=pair.certificate.public_bytes(Encoding.DER),
         created_at=scope.now,
         activated_at=activated_at,
         retires_at=None,
@@ -169,31 +154,8 @@ async def _insert(scope: Scope, pair: KeyPair, *, activated_at: datetime | None)
 
 async def _open(scope: Scope, key: SpKey) -> KeyPair:
     plain = await unseal(scope, key.private_key_sealed, place=_place(key.id))
-    private = serialization.load_der_private_key(plain, password=None)
-    if not isinstance(private, rsa.RSAPrivateKey):
-        raise TypeError("a SAML key is not RSA")
-    return KeyPair(private, certificate_of(key))
+    return pair_of(plain, key.certificate)
 
 
 def _place(key_id: UUID) -> tuple[str, str, UUID]:
     return ("saml_keys", "private_key_sealed", key_id)
-
-
-async def _generate(now: datetime) -> KeyPair:
-    return await asyncio.to_thread(_make_pair, now)
-
-
-def _make_pair(now: datetime) -> KeyPair:
-    private = rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "LeanVibe service provider")])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(private.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + VALID_FOR)
-        .sign(private, hashes.SHA256())
-    )
-    return KeyPair(private, certificate)

@@ -13,6 +13,7 @@ from uuid import UUID
 from leanvibe_server.identity import opaque
 from leanvibe_server.identity.federation import repository as providers
 from leanvibe_server.identity.federation.models import SsoProvider
+from leanvibe_server.identity.key_pairs import KeyPair
 from leanvibe_server.identity.saml import bindings, logout_messages, messages
 from leanvibe_server.identity.saml import repository as rows
 from leanvibe_server.identity.saml.addresses import SpAddresses, addresses_of
@@ -20,7 +21,7 @@ from leanvibe_server.identity.saml.assertions import NameId
 from leanvibe_server.identity.saml.bindings import InAddress
 from leanvibe_server.identity.saml.events import SamlLogoutReceived
 from leanvibe_server.identity.saml.forms import Parcel
-from leanvibe_server.identity.saml.keys import KeyPair, open_keys
+from leanvibe_server.identity.saml.keys import open_keys
 from leanvibe_server.identity.saml.logout_messages import LogoutWish
 from leanvibe_server.identity.saml.models import SamlRequest, SamlSession
 from leanvibe_server.identity.saml.names import REDIRECT, REQUESTER, SAMLP, UNKNOWN_PRINCIPAL

@@ -86,6 +86,9 @@ class SamlProtocol:
         read_at = errand.house.clock.now().isoformat()
         return _setup(metadata.entity_id, kept | {METADATA: stored(metadata), READ_AT: read_at})
 
+    async def complete(self, scope: Scope, provider: SsoProvider) -> None:
+        """Nothing is missing: our keys are the tenant's."""
+
     async def test(self, errand: Errand, provider: SsoProvider) -> list[CheckView]:
         """Look at the certificates, and whether the metadata still says what was imported."""
         now, metadata = errand.house.clock.now(), metadata_of(provider)

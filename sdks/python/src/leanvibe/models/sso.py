@@ -89,6 +89,24 @@ class LinkedIdentities(Record):
     data: list[LinkedIdentity]
 
 
+class SsoClientKey(Record):
+    """A key by which a provider knows us: next or current."""
+
+    id: str
+    status: str
+    fingerprint: str
+    certificate: str
+    created_at: datetime
+    valid_until: datetime
+
+
+class SsoClientKeys(Record):
+    """The keys by which a provider knows us, and the address of their public halves."""
+
+    jwks_uri: str
+    data: list[SsoClientKey]
+
+
 class SamlKey(Record):
     """A certificate of the tenant's service provider: next, current or previous."""
 

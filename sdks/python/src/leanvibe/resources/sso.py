@@ -11,6 +11,8 @@ from leanvibe._operations import Call, Operation, given, path_of, reads, reads_n
 from leanvibe.models import (
     LinkedIdentities,
     Login,
+    SsoClientKey,
+    SsoClientKeys,
     SsoDomain,
     SsoProvider,
     SsoProviderTest,
@@ -139,6 +141,27 @@ class Sso(Resource[Runner]):
         """Remove a provider; the sessions it opened end."""
         path = provider_path(provider_id)
         return Call(method="DELETE", path=path, read=reads_nothing)
+
+    @endpoint
+    def client_keys(self, provider_id: str | UUID) -> Call[SsoClientKeys]:
+        """The keys by which a provider knows us, set up with
+        `token_endpoint_auth_method="private_key_jwt"`: their address and certificates."""
+        path = provider_path(provider_id, "keys")
+        return Call(method="GET", path=path, read=reads(SsoClientKeys))
+
+    @endpoint
+    def prepare_client_key(self, provider_id: str | UUID) -> Call[SsoClientKey]:
+        """Prepare the next key: it is shown to the provider and signs nothing yet."""
+        path = provider_path(provider_id, "keys")
+        return Call(method="POST", path=path, read=reads(SsoClientKey))
+
+    @endpoint
+    def activate_client_key(
+        self, provider_id: str | UUID, key_id: str | UUID
+    ) -> Call[SsoClientKey]:
+        """Sign with the next key from now on."""
+        path = provider_path(provider_id, "keys", str(key_id), "activate")
+        return Call(method="POST", path=path, read=reads(SsoClientKey))
 
     @endpoint
     def add_domain(self, domain: str) -> Call[SsoDomain]:
