@@ -6,7 +6,7 @@ Every sign-in ends here, whatever it began with, so that no way in goes around a
 from leanvibe_server.identity.events import LoginRefused
 from leanvibe_server.identity.mfa.demand import require_second_factor
 from leanvibe_server.identity.models import Proof, User
-from leanvibe_server.identity.policy import check_address, policy_from
+from leanvibe_server.identity.policy import SecurityPolicy, check_address, policy_from
 from leanvibe_server.identity.refusals import invalid_credentials
 from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.sessions import OpenedSession, open_session
@@ -27,15 +27,26 @@ async def arrive(scope: Scope, user: User, proof: Proof, *, kind: str) -> Opened
         raise invalid_credentials()
     terms = await people.require_terms(scope.conn, scope.tenant_id, user.id)
     policy = policy_from(terms.security)
+    await check_door(scope, policy, user, proof)
+    if terms.has_factors or policy.mfa_required:
+        try:
+            await require_second_factor(scope, policy, user, proof, kind=kind)
+        except Forbidden as refusal:
+            raise await _note_refusal(scope, user, proof, refusal) from None
+    await note_bypass(scope, policy, user, proof)
+    return await open_session(scope, user, proof, kind=kind, policy=policy)
+
+
+async def check_door(scope: Scope, policy: SecurityPolicy, user: User, proof: Proof) -> None:
+    """Refuse whom the policy keeps out, whatever else they could prove.
+
+    Raises: Forbidden: as `arrive`.
+    """
     try:
         check_address(policy, scope.actor.address)
         check_method(policy, user, proof)
-        if terms.has_factors or policy.mfa_required:
-            await require_second_factor(scope, policy, user, proof, kind=kind)
     except Forbidden as refusal:
         raise await _note_refusal(scope, user, proof, refusal) from None
-    await note_bypass(scope, policy, user, proof)
-    return await open_session(scope, user, proof, kind=kind, policy=policy)
 
 
 async def _note_refusal(scope: Scope, user: User, proof: Proof, refusal: AppError) -> AppError:

@@ -11,7 +11,7 @@ import msgspec
 
 from leanvibe_server.entitlements.plans import plan_of
 from leanvibe_server.identity import opaque
-from leanvibe_server.identity.arrival import arrive
+from leanvibe_server.identity.arrival import arrive, check_door
 from leanvibe_server.identity.mfa import repository as rows
 from leanvibe_server.identity.mfa import sending, webauthn
 from leanvibe_server.identity.mfa.demand import account_mark
@@ -24,6 +24,7 @@ from leanvibe_server.identity.mfa.service import (
     verify_second_factor,
 )
 from leanvibe_server.identity.models import Proof, User
+from leanvibe_server.identity.policy import policy_from
 from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.sessions import OpenedSession
 from leanvibe_server.identity.visits import actor_of, scope_in
@@ -79,8 +80,13 @@ async def _find(scope: Scope, visit: Visit, token: str, kind: str) -> Waiting:
     user = await people.find_user(scope.conn, scope.tenant_id, found.user_id)
     if user is None or not still_stands(scope, found, user):
         raise no_longer()
-    plan = (await tenancy.require_tenant(scope)).plan
-    acting = replace(scope, actor=actor_of(visit, user), plan=plan)
+    tenant = await tenancy.require_tenant(scope)
+    acting = replace(scope, actor=actor_of(visit, user), plan=tenant.plan)
+    first = msgspec.convert(found.proof, Proof)
+    if first.provider_id is not None and not await _is_enabled(acting, first):
+        raise no_longer()
+    # Asked at each step: who is kept out now gets no code sent and sets up no factor.
+    await check_door(acting, policy_from(tenant.security), user, first)
     return Waiting(Errand(acting), found, user, token)
 
 

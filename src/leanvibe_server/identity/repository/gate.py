@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from leanvibe_server.identity.repository.sessions import ENDED_AT
 from leanvibe_server.kernel.db import Connection
 
 
@@ -73,14 +74,10 @@ _GRANTS = """
 _ROLE = """
 LEFT JOIN roles r ON r.tenant_id = u.tenant_id AND r.name = u.role
 """
-# A session that a provider opened is over with the provider, whatever was going on meanwhile.
 _SESSION = (
     _PERSON
-    + """
-    s.id, s.kind, s.last_seen_at, s.expires_at,
-    CASE WHEN s.provider_id IS NULL OR EXISTS (SELECT 1 FROM sso_providers
-        WHERE tenant_id = s.tenant_id AND id = s.provider_id AND enabled)
-    THEN s.ended_at ELSE coalesce(s.ended_at, s.created_at) END, NULL::text[], NULL::text,
+    + f"""
+    s.id, s.kind, s.last_seen_at, s.expires_at, {ENDED_AT}, NULL::text[], NULL::text,
     s.authenticated_at, t.security, s.created_at,
 """
     + _GRANTS

@@ -29,7 +29,12 @@ SELECT EXISTS (
     WHERE tenant_id = $1 AND user_id = $3 AND ended_at IS NULL AND expires_at > $8
     OFFSET $18 - 1)
 """
-FIND_SESSION = f"SELECT {SESSION_COLUMNS} FROM sessions WHERE tenant_id = $1 AND id = $2"
+# A session that a provider opened is over with the provider, whatever was going on meanwhile.
+ENDED_AT = """CASE WHEN s.provider_id IS NULL OR EXISTS (SELECT 1 FROM sso_providers
+        WHERE tenant_id = s.tenant_id AND id = s.provider_id AND enabled)
+    THEN s.ended_at ELSE coalesce(s.ended_at, s.created_at) END"""
+_FOUND = SESSION_COLUMNS.replace("ended_at,", f"{ENDED_AT} AS ended_at,", 1)
+FIND_SESSION = f"SELECT {_FOUND} FROM sessions s WHERE s.tenant_id = $1 AND s.id = $2"
 END_SESSION = """
 UPDATE sessions SET ended_at = $3, ended_reason = $4
 WHERE tenant_id = $1 AND id = $2 AND ended_at IS NULL RETURNING id
