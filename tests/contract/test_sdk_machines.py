@@ -52,8 +52,7 @@ async def test_a_program_signs_in_by_client_credentials(
     async with LeanVibeClient(access_token=token, base_url=base_url, transport=transport) as sdk:
         account = await sdk.service_accounts.create(name="Robot", role="developer")
         made = await sdk.service_accounts.create_client(account.id, name="CI")
-        listed = [one.id async for one in sdk.service_accounts.iterate_clients(account.id)]
-        assert listed == [made.id]
+        assert [one.id for one in await sdk.service_accounts.clients(account.id)] == [made.id]
         assert (await sdk.service_accounts.get(account.id)).name == "Robot"
     shown = {"client_id": made.client_id, "client_secret": str(made.client_secret)}
     async with LeanVibeClient(base_url=base_url, transport=transport) as program:

@@ -96,6 +96,18 @@ async def test_an_admin_changes_name_and_branding_and_keeps_the_rest(
     assert refused.status_code == 403
 
 
+async def test_a_colour_that_is_none_is_named_in_plain_words(
+    client: httpx.AsyncClient, acme: Organisation
+) -> None:
+    wanted = {"configuration": {"branding": {"primary_color": "red;}"}}}
+    headers = await acme.headers(client)
+    refused = await client.put("/v1/tenants/me/info", json=wanted, headers=headers)
+    assert refused.status_code == 400
+    assert refused.json()["details"]["validation_errors"] == [
+        "configuration: branding.primary_color must be like #1f2937"
+    ]
+
+
 async def test_a_suspended_tenant_reads_but_does_not_write_until_it_is_reactivated(
     client: httpx.AsyncClient, acme: Organisation, platform_headers: dict[str, str]
 ) -> None:

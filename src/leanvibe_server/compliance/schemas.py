@@ -11,6 +11,7 @@ from leanvibe_server.compliance.processing import Activity, Record
 from leanvibe_server.compliance.retention import Period
 from leanvibe_server.kernel.certificates import is_genuine
 from leanvibe_server.kernel.house import House
+from leanvibe_server.kernel.pagination import Whole
 from leanvibe_server.kernel.schemas import OneLine, RowView, Timestamp
 from leanvibe_server.kernel.scope import Scope
 
@@ -138,10 +139,8 @@ class PeriodView(BaseModel):
         )
 
 
-class Periods(BaseModel):
+class Periods(Whole[PeriodView]):
     """Every table whose rows are removed with age."""
-
-    data: list[PeriodView]
 
     @classmethod
     def of(cls, periods: list[Period]) -> "Periods":

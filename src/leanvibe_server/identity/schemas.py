@@ -9,6 +9,7 @@ from leanvibe_server.identity import passwords
 from leanvibe_server.identity.addresses import MAX_LENGTH as MAX_EMAIL
 from leanvibe_server.identity.devices import device_name
 from leanvibe_server.identity.models import ApiKey, Session, User
+from leanvibe_server.kernel.pagination import Whole
 from leanvibe_server.kernel.schemas import OneLine, RowView, Timestamp
 from leanvibe_server.tenancy.models import Tenant
 from leanvibe_server.tenancy.schemas import TenantView
@@ -141,10 +142,8 @@ class SessionView(RowView):
         return cls.from_row(session, device=device, current=session.id == current)
 
 
-class SessionList(BaseModel):
+class SessionList(Whole[SessionView]):
     """The live sessions of the caller."""
-
-    data: list[SessionView]
 
 
 class Identity(RowView):

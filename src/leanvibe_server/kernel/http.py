@@ -242,7 +242,7 @@ def validation_error(error: RequestValidationError) -> InvalidRequest:
     findings = []
     for item in error.errors():
         path = ".".join(str(part) for part in item["loc"] if part not in ("body", "query"))
-        findings.append(f"{path or 'body'}: {item['msg']}")
+        findings.append(f"{path or 'body'}: {item['msg'].removeprefix('Value error, ')}")
     details: dict[str, Any] = {"validation_errors": findings}
     if findings:
         details["field"] = findings[0].partition(":")[0]

@@ -7,7 +7,7 @@ from typing import Annotated, Generic, TypeVar
 from uuid import UUID
 
 from fastapi import Depends, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, computed_field
 
 from leanvibe_server.kernel.errors import InvalidRequest
 
@@ -28,6 +28,23 @@ class Page(BaseModel, Generic[T]):
     data: list[T]
     has_more: bool
     next_cursor: str | None
+
+
+class Whole(BaseModel, Generic[T]):
+    """A list that is short by its nature: always whole, and read like a page."""
+
+    data: list[T]
+
+    @computed_field  # type: ignore[prop-decorator]  # as pydantic documents it
+    @property
+    def has_more(self) -> bool:
+        """Nothing follows."""
+        return False
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def next_cursor(self) -> None:
+        """Nothing follows."""
 
 
 def encode_cursor(last_id: UUID) -> str:

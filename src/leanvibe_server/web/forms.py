@@ -74,7 +74,7 @@ class Faults:
 
 
 def _sentence(text: str) -> str:
-    plain = text.removeprefix("Value error, ").strip()
+    plain = text.strip()
     return f"{plain[:1].upper()}{plain[1:]}".rstrip(".") + "."
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from leanvibe_server.identity.federation.models import FederatedIdentity, RoleRule, SsoProvider
+from leanvibe_server.kernel.pagination import Whole
 from leanvibe_server.kernel.schemas import OneLine, Timestamp
 
 ProviderType = Literal["google", "microsoft", "okta", "oidc", "saml"]
@@ -164,10 +165,8 @@ class LinkedIdentity(BaseModel):
         )
 
 
-class LinkedIdentities(BaseModel):
+class LinkedIdentities(Whole[LinkedIdentity]):
     """The accounts by which you may sign in."""
-
-    data: list[LinkedIdentity]
 
 
 class PersonIdentity(LinkedIdentity):
@@ -180,10 +179,8 @@ class PersonIdentity(LinkedIdentity):
         return cls(**LinkedIdentity.of(identity, provider).model_dump(), subject=identity.subject)
 
 
-class PersonIdentities(BaseModel):
+class PersonIdentities(Whole[PersonIdentity]):
     """The accounts by which somebody may sign in."""
-
-    data: list[PersonIdentity]
 
 
 class Redirect(BaseModel):

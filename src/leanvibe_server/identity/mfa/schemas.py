@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from leanvibe_server.identity.mfa.models import Factor
 from leanvibe_server.identity.policy import SecurityPolicy
 from leanvibe_server.identity.schemas import TokenAnswer
+from leanvibe_server.kernel.pagination import Whole
 from leanvibe_server.kernel.schemas import OneLine, RowView, Timestamp
 
 Method = Literal["totp", "sms", "email", "webauthn"]
@@ -129,10 +130,9 @@ class FactorView(RowView):
         return cls.from_row(factor, name=factor.label, synced=factor.backed_up)
 
 
-class FactorList(BaseModel):
+class FactorList(Whole[FactorView]):
     """One's own second factors."""
 
-    data: list[FactorView]
     backup_codes_left: int
     allowed_methods: list[str] = Field(description="What the organisation lets count")
     required: bool = Field(description="Whether it asks everybody for one")

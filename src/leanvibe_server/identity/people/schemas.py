@@ -9,6 +9,7 @@ from leanvibe_server.identity.groups.schemas import GroupView
 from leanvibe_server.identity.mfa.schemas import FactorView
 from leanvibe_server.identity.models import User
 from leanvibe_server.identity.schemas import Email, Username, UserView
+from leanvibe_server.kernel.pagination import Whole
 from leanvibe_server.kernel.schemas import RowView, Timestamp
 
 MOST_AT_ONCE = 100
@@ -64,17 +65,14 @@ class PersonView(UserView):
         )
 
 
-class PersonFactors(BaseModel):
+class PersonFactors(Whole[FactorView]):
     """The second factors of a person."""
 
-    data: list[FactorView]
     backup_codes_left: int
 
 
-class PersonGroups(BaseModel):
+class PersonGroups(Whole[GroupView]):
     """The groups a person is in."""
-
-    data: list[GroupView]
 
 
 class InvitationQuery(BaseModel):

@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, StringConstraints
 
 from leanvibe_server.identity.roles.models import MadeRole
+from leanvibe_server.kernel.pagination import Whole
 from leanvibe_server.kernel.schemas import OneLine, Timestamp
 
 MAX_NAME = 40
@@ -72,7 +73,5 @@ class RoleView(BaseModel):
         )
 
 
-class RoleList(BaseModel):
+class RoleList(Whole[RoleView]):
     """Every role one can have here: those of the product first, then the tenant's own by name."""
-
-    data: list[RoleView]

@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from leanvibe_server.identity import opaque
 from leanvibe_server.identity.service_accounts.models import OAuthClient
+from leanvibe_server.kernel.pagination import Whole
 from leanvibe_server.kernel.schemas import OneLine, RowView, Timestamp
 
 Name = Annotated[str, Field(min_length=1, max_length=100), OneLine]
@@ -96,7 +97,5 @@ class CreatedOAuthClient(OAuthClientView):
     client_secret: str
 
 
-class OAuthClientList(BaseModel):
+class OAuthClientList(Whole[OAuthClientView]):
     """The clients of one account."""
-
-    data: list[OAuthClientView]

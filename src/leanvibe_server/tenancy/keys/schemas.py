@@ -3,6 +3,7 @@
 from pydantic import BaseModel, Field
 
 from leanvibe_server.kernel.data_keys import WrappedKey
+from leanvibe_server.kernel.pagination import Whole
 from leanvibe_server.kernel.schemas import Timestamp
 
 
@@ -28,10 +29,8 @@ class DataKeyView(BaseModel):
         )
 
 
-class DataKeys(BaseModel):
+class DataKeys(Whole[DataKeyView]):
     """Every version, newest first."""
-
-    data: list[DataKeyView]
 
     @classmethod
     def of(cls, keys: list[WrappedKey]) -> "DataKeys":

@@ -69,16 +69,11 @@ class ServiceAccounts(Resource[Runner]):
             body=given(name=name, scopes=scopes),
         )
 
-    def _clients(
-        self, account_id: str | UUID, *, limit: int | None = None, cursor: str | None = None
-    ) -> Call[Page[OAuthClient]]:
+    @endpoint
+    def clients(self, account_id: str | UUID) -> Call[Page[OAuthClient]]:
         """The OAuth clients of an account, without their secrets."""
-        query = given(limit=limit, cursor=cursor)
         path = path_of("service-accounts", account_id, "clients")
-        return Call(method="GET", path=path, read=reads_page(OAuthClient), query=query)
-
-    clients = endpoint(_clients)
-    iterate_clients = pages(_clients)
+        return Call(method="GET", path=path, read=reads_page(OAuthClient))
 
     @endpoint
     def rotate_client(
