@@ -197,7 +197,7 @@ def test_the_reference_follows_references_and_nests_fields() -> None:
         "paths": {
             "/v1/tasks": {
                 "post": {
-                    "tags": ["tasks"],
+                    "tags": ["Tasks"],
                     "description": "Queue a task.\n\nMore\nof it.",
                     "security": [{"bearer": []}],
                     "requestBody": {
