@@ -46,30 +46,30 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     extra: dict[str, Any]
     status: str
     progress_percentage: int
-    current_step: str | None
+    current_step: str | None = None
     run: int
-    recipe: str | None
-    plan: dict[str, Any] | None
+    recipe: str | None = None
+    plan: dict[str, Any] | None = None
     assigned_agent: str
-    base_branch: str | None
-    base_commit: str | None
-    branch: str | None
-    commit_sha: str | None
-    delivery: str | None
-    delivery_reason: str | None
-    branch_deleted_at: datetime | None
-    deliverables: dict[str, Any] | None
-    quality_score: Decimal | None
-    quality: dict[str, Any] | None
-    error: dict[str, Any] | None
+    base_branch: str | None = None
+    base_commit: str | None = None
+    branch: str | None = None
+    commit_sha: str | None = None
+    delivery: str | None = None
+    delivery_reason: str | None = None
+    branch_deleted_at: datetime | None = None
+    deliverables: dict[str, Any] | None = None
+    quality_score: Decimal | None = None
+    quality: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
     parent_task_id: UUID | None
     created_by: UUID | None
-    cancel_requested_at: datetime | None
+    cancel_requested_at: datetime | None = None
     reserved_at: datetime | None
     created_at: datetime
     updated_at: datetime
-    started_at: datetime | None
-    completed_at: datetime | None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
 
     @property
     def finished(self) -> bool:
