@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from leanvibe_server.web.reference import read_reference
 from leanvibe_server.wiring import Doors
 
 FRESH = "a proof of identity of the last ten minutes"
@@ -46,3 +47,15 @@ def test_each_operation_has_a_name_of_its_own_and_a_known_subject(doors: Doors) 
     assert titles["create_api_key"] == "Create API key"
     known = {tag["name"] for tag in doors.api.openapi()["tags"]}
     assert {tag for operation in told for tag in operation["tags"]} <= known
+
+
+def test_the_examples_of_the_reference_say_enough_to_be_answered(doors: Doors) -> None:
+    shown = {
+        f"{operation.method} {operation.path}": operation.example
+        for section in read_reference(doors.api.openapi(), "https://leanvibe.example.com")
+        for operation in section.operations
+    }
+    assert '"password"' in shown["post /v1/auth/login"]
+    assert '"client_id"' in shown["post /v1/auth/sso/providers"]
+    assert '"billing_email"' not in shown["post /v1/tenants"], "deprecated"
+    assert [name for name, example in shown.items() if ": []" in example] == []

@@ -15,13 +15,14 @@ from leanvibe_server.tenancy.models import Tenant
 from leanvibe_server.tenancy.schemas import TenantView
 
 Email = Annotated[str, Field(min_length=1, max_length=MAX_EMAIL, examples=["admin@enterprise.com"])]
+SAMPLE_PHRASE = "SecurePassword123!"
 Password = Annotated[
     str,
     Field(
         min_length=1,
         max_length=passwords.MAX_LENGTH,
         description=f"At least {passwords.MIN_LENGTH} characters; any characters will do",
-        examples=["SecurePassword123!"],
+        examples=[SAMPLE_PHRASE],
     ),
 ]
 Username = Annotated[str, Field(min_length=1, max_length=64, examples=["developer"]), OneLine]
@@ -42,7 +43,10 @@ class LoginRequest(BaseModel):
 
     email: Email
     password: str | None = Field(
-        None, max_length=passwords.MAX_LENGTH, description="For the provider local"
+        None,
+        max_length=passwords.MAX_LENGTH,
+        description="For the provider local",
+        examples=[SAMPLE_PHRASE],
     )
     provider: str = Field(
         "local", max_length=50, description="local, or the slug or type of an identity provider"
@@ -183,7 +187,7 @@ class UserChange(BaseModel):
     """What to change of a user; what is not named stays."""
 
     username: Username | None = None
-    role: str | None = Field(None, max_length=40)
+    role: str | None = Field(None, max_length=40, examples=["manager"])
     status: str | None = Field(None, description="active or disabled")
     expires_at: AwareDatetime | None = Field(
         None, description="When access ends; null for no end, which a guest must have"

@@ -164,7 +164,9 @@ class TenantUpdate(BaseModel):
     """What an administrator may change of the own tenant."""
 
     display_name: Annotated[str, Field(min_length=1, max_length=200), OneLine] | None = Field(
-        None, description="What the dashboard and mails call the organisation"
+        None,
+        description="What the dashboard and mails call the organisation",
+        examples=["Enterprise Corp"],
     )
     configuration: Configuration | None = Field(
         None,

@@ -232,8 +232,11 @@ def _example(document: Mapping[str, Any], schema: Mapping[str, Any], depth: int 
         return {
             name: _example(document, inner, depth + 1)
             for name, inner in resolved["properties"].items()
-            if name in required or _resolve(document, inner).get("examples")
+            if name in required
+            or (_resolve(document, inner).get("examples") and not inner.get("deprecated"))
         }
+    if resolved.get("items"):
+        return [_example(document, resolved["items"], depth + 1)]
     return _PLAIN.get(str(resolved.get("format") or resolved.get("type")), "…")
 
 

@@ -5,14 +5,16 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from leanvibe_server.identity import passwords
-from leanvibe_server.identity.schemas import Email, LinkToken, Password
+from leanvibe_server.identity.schemas import SAMPLE_PHRASE, Email, LinkToken, Password
 
 
 class PasswordChange(BaseModel):
     """The password one has, and the one to have from now on."""
 
     current_password: str = Field(
-        max_length=passwords.MAX_LENGTH, description="The one you have now"
+        max_length=passwords.MAX_LENGTH,
+        description="The one you have now",
+        examples=["correct horse battery staple"],
     )
     new_password: Password
 
@@ -43,6 +45,7 @@ class StepUpRequest(BaseModel):
         None,
         max_length=passwords.MAX_LENGTH,
         description="For people without a second factor",
+        examples=[SAMPLE_PHRASE],
     )
     mfa_code: str | None = Field(
         None, max_length=20, description="Of an app, a message or a backup code"

@@ -35,12 +35,22 @@ class NewProvider(BaseModel):
         examples=["Google SSO"], description="What people read on the sign-in button"
     )
     client_id: str | None = Field(
-        None, min_length=1, max_length=500, description="What the provider calls this product"
+        None,
+        min_length=1,
+        max_length=500,
+        description="What the provider calls this product",
+        examples=["1234.apps.googleusercontent.com"],
     )
     client_secret: str | None = Field(
-        None, min_length=1, max_length=4096, description="Kept encrypted and never shown again"
+        None,
+        min_length=1,
+        max_length=4096,
+        description="Kept encrypted and never shown again",
+        examples=["…"],
     )
-    issuer: Url | None = Field(None, examples=["https://idp.example.com"])
+    issuer: Url | None = Field(
+        None, description="For oidc: as its discovery document names it, https://idp.example.com"
+    )
     discovery_url: Url | None = Field(
         None, description="`<issuer>/.well-known/openid-configuration`, instead of `issuer`"
     )
@@ -72,7 +82,9 @@ class ProviderChange(BaseModel):
     client_id: str | None = Field(None, min_length=1, max_length=500)
     client_secret: str | None = Field(None, min_length=1, max_length=4096)
     settings: dict[str, Any] | None = Field(None, description="Single settings; null removes one")
-    default_role: str | None = Field(None, max_length=100, description="Role of new people")
+    default_role: str | None = Field(
+        None, max_length=100, description="Role of new people", examples=["viewer"]
+    )
     role_mapping: list[RoleRuleView] | None = Field(
         None, max_length=MAX_RULES, description="In place of all rules there are"
     )

@@ -23,11 +23,10 @@ Credential = Field(
 class SetupRequest(BaseModel):
     """Which second factor to set up."""
 
-    method: Method = "totp"
+    method: Method = Field(default="totp", examples=["totp"])
     phone: str | None = Field(
-        None, max_length=40, description="For sms: the number with its country code",
-        examples=["+14155550123"],
-    )  # fmt: skip
+        None, max_length=40, description="For sms: the number with its country code, +14155550123"
+    )
     name: str | None = Field(None, max_length=60, description="What to call the factor")
     mfa_token: str | None = Token
 

@@ -19,7 +19,9 @@ class SsoLogin(BaseModel):
     tenant_id: str | None = Field(None, max_length=100, description="Id or slug of the tenant")
     authorization_code: str = Field(max_length=4096, description="The `code` of the callback")
     redirect_uri: RedirectUri = None
-    state: str | None = Field(None, max_length=4096, description="As GET /auth/sso/… gave it")
+    state: str | None = Field(
+        None, max_length=4096, description="As GET /auth/sso/… gave it", examples=["…"]
+    )
     iss: Issuer = None
 
 

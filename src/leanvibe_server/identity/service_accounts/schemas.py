@@ -29,7 +29,11 @@ class ServiceAccountChange(BaseModel):
     name: Name | None = None
     description: str | None = Field(default=None, max_length=500)
     role: str | None = Field(default=None, max_length=60)
-    status: Literal["active", "disabled"] | None = None
+    status: Literal["active", "disabled"] | None = Field(
+        default=None,
+        description="disabled refuses its keys and tokens from the next request on",
+        examples=["disabled"],
+    )
 
 
 class ServiceAccountView(RowView):
@@ -54,6 +58,7 @@ class NewOAuthClient(BaseModel):
         default=None,
         max_length=50,
         description="Permissions; without them all of the account's but managing users and keys",
+        examples=[["task:create", "task:read"]],
     )
     expires_at: AwareDatetime | None = Field(
         None, description="When they end; without it they do not"
