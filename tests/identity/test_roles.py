@@ -288,3 +288,13 @@ async def test_what_happens_to_roles_is_told(
         [],
         ["project:create", "project:read", "task:create"],
     )
+
+
+async def test_a_name_that_is_no_role_s_is_told_in_words(
+    client: httpx.AsyncClient, acme: Organisation
+) -> None:
+    refused = await make_role(client, await acme.headers(client), "Prüfer", ["audit:read"])
+    assert refused.status_code == 400
+    assert refused.json()["details"]["validation_errors"] == [
+        "name: takes a-z, 0-9, - and _ only, such as release-manager"
+    ]

@@ -73,7 +73,7 @@ MENU = (
     ),
     Group(
         "Platform",
-        (Entry("Organisations", "/platform/tenants", "organisation", Permission.TENANT_ADMIN),),
+        (Entry("All organisations", "/platform/tenants", "organisation", Permission.TENANT_ADMIN),),
     ),
 )
 

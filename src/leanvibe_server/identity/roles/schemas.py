@@ -1,18 +1,30 @@
 """Wire shapes of roles."""
 
+import re
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from leanvibe_server.identity.roles.models import MadeRole
 from leanvibe_server.kernel.pagination import Whole
 from leanvibe_server.kernel.schemas import OneLine, Timestamp
 
 MAX_NAME = 40
+_NAME = r"^[a-z][a-z0-9]*([-_][a-z0-9]+)*$"
+
+
+def _check_name(name: str) -> str:
+    if not re.fullmatch(_NAME, name):
+        raise ValueError("takes a-z, 0-9, - and _ only, such as release-manager")
+    return name
+
+
 RoleName = Annotated[
     str,
-    StringConstraints(pattern=r"^[a-z][a-z0-9]*([-_][a-z0-9]+)*$", min_length=2, max_length=40),
+    StringConstraints(min_length=2, max_length=MAX_NAME),
+    AfterValidator(_check_name),
+    Field(json_schema_extra={"pattern": _NAME}),
 ]
 Description = Annotated[str, StringConstraints(max_length=200), OneLine]
 Permissions = Annotated[
