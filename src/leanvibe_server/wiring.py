@@ -139,6 +139,7 @@ SEALED_COLUMNS = (
     SealedColumn("outgoing_sms", "body_sealed"),
     SealedColumn("saml_keys", "private_key_sealed"),
     SealedColumn("oidc_client_keys", "private_key_sealed"),
+    SealedColumn("oidc_id_tokens", "id_token_sealed"),
     SealedColumn("privacy_exports", "file_key_sealed"),
 )
 

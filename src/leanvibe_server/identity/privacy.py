@@ -117,6 +117,10 @@ TABLES = (
         "saml_requests", SIGN_IN, ("sign-in under way",), person="link_user_id = {person}",
         withheld=_secret("handle_hash", "browser_hash"), erasure="delete", exported=False,
     ),
+    TableData(
+        "oidc_id_tokens", SIGN_IN, ("what the identity provider said, sealed",), person=_USER,
+        withheld=_secret("id_token_sealed"), erasure="delete", exported=False,
+    ),
     TableData("oidc_logouts", SIGN_IN, exported=False),
     TableData("saml_messages", SIGN_IN, exported=False),
     TableData("saml_readings", SIGN_IN),

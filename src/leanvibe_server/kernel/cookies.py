@@ -12,7 +12,15 @@ from http.cookies import CookieError, SimpleCookie
 PREFIX = "__Host-"
 # Of the others one is written by scripts, and those of sign-ins under way are for one path.
 TIED = frozenset(
-    {"lv_session", "lv_acting", "lv_visitor", "lv_device", "lv_second_factor", "lv_toast"}
+    {
+        "lv_session",
+        "lv_acting",
+        "lv_visitor",
+        "lv_device",
+        "lv_second_factor",
+        "lv_toast",
+        "lv_leaving",
+    }
 )
 
 

@@ -31,6 +31,8 @@ from leanvibe_server.web.routes import PageRouter
 
 router = PageRouter()
 
+LEAVING_COOKIE = "lv_leaving"
+
 ANYONE = open_page()
 SELF = page(Permission.SELF)
 PASSWORD_HINT = f"At least {MIN_LENGTH} characters. A sentence is easy to keep in mind."
@@ -194,24 +196,29 @@ async def sign_out(opened: Annotated[ScopedPage, SELF]) -> Response:
     """End the session, and the one at the identity provider it came from, where that can be."""
     session_id = opened.scope.actor.session_id
     parcel = None if session_id is None else await saml_logout.begin(opened.scope, session_id)
-    where = await _signed_out(opened.scope)
+    where, ticket = await _signed_out(opened.scope)
     await sessions.log_out(opened.scope)
     response: Response = opened.go(where, toast="signed-out")
+    if ticket is not None:
+        within_s = int(leaving.LEAVE_WITHIN.total_seconds())
+        opened.give_cookie(response, LEAVING_COOKIE, ticket, max_age_s=within_s)
     if parcel is not None:
         response = saml.onward(parcel)
     opened.end_session(response)
     return response
 
 
-async def _signed_out(scope: Scope) -> str:
-    """The page that follows: one that tells of the session at the provider, if there is one."""
+async def _signed_out(scope: Scope) -> tuple[str, str | None]:
+    """The page that follows: one that tells of the session at the provider, if there is one, and
+    the ticket to end that."""
     session_id = scope.actor.session_id
-    provider = None if session_id is None else await leaving.find_provider_of(scope, session_id)
-    if provider is None:
-        return "/login"
+    found = None if session_id is None else await leaving.find_provider_of(scope, session_id)
+    if found is None:
+        return "/login", None
+    provider, ticket = found
     tenant = await require_tenant(scope)
     query = urlencode({"tenant": tenant.slug, "provider": provider.slug})
-    return f"{leaving.SIGNED_OUT}?{query}"
+    return f"{leaving.SIGNED_OUT}?{query}", ticket
 
 
 @router.post("/theme")

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import Response
+from fastapi.responses import RedirectResponse
 
 from leanvibe_server.identity.domains.schemas import Discovery, ProviderHint, WaysIn
 from leanvibe_server.identity.federation import discovery, entry, stepping
@@ -15,7 +16,7 @@ from leanvibe_server.identity.oidc.service import Answer, Arrival
 from leanvibe_server.kernel.access import Permission
 from leanvibe_server.kernel.errors import AppError
 from leanvibe_server.kernel.paths import local_path
-from leanvibe_server.web.auth_pages import SESSION_S
+from leanvibe_server.web.auth_pages import LEAVING_COOKIE, SESSION_S
 from leanvibe_server.web.forms import fill
 from leanvibe_server.web.page import Answered, ErrandPage, Page, errand_page, open_page
 from leanvibe_server.web.routes import PageRouter
@@ -96,7 +97,30 @@ async def show_signed_out(opened: Annotated[Page, ANYONE]) -> Response:
     elsewhere = await leaving.find_elsewhere(
         opened.visit, tenant=query.get("tenant"), name=query.get("provider")
     )
-    return opened.show("auth/signed_out.html", elsewhere=elsewhere)
+    return opened.show(
+        "auth/signed_out.html",
+        elsewhere=elsewhere,
+        onward=f"{leaving.SIGNED_OUT}/onward?{urlencode(query)}",
+    )
+
+
+@router.get("/signed-out/onward")
+async def sign_out_elsewhere(opened: Annotated[Page, ANYONE]) -> Response:
+    """Off to the provider, which is shown the ID token it gave. That is good once, so that it
+    stands on no page of ours."""
+    query = opened.request.query_params
+    elsewhere = await leaving.find_elsewhere(
+        opened.visit,
+        tenant=query.get("tenant"),
+        name=query.get("provider"),
+        ticket=opened.visit.cookies.get(LEAVING_COOKIE),
+    )
+    if elsewhere is None:
+        return opened.go(leaving.SIGNED_OUT)
+    headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+    response = RedirectResponse(elsewhere.url, status_code=303, headers=headers)
+    response.delete_cookie(LEAVING_COOKIE)
+    return response
 
 
 @router.get("/auth/sso/callback/{organisation}/{provider}")

@@ -45,3 +45,16 @@ class ClientKey(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def status(self) -> str:
         return "next" if self.activated_at is None else "current"
+
+
+class KeptToken(msgspec.Struct, frozen=True, kw_only=True):
+    """An ID token for the sign-out at its provider. `remote_session` is empty where the provider
+    does not name its sessions."""
+
+    tenant_id: UUID
+    id: UUID
+    user_id: UUID
+    provider_id: UUID
+    remote_session: str
+    id_token_sealed: bytes
+    created_at: datetime

@@ -1,11 +1,13 @@
 """Statements about sign-ins under way and logout tokens that were used."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from leanvibe_server.identity.oidc.models import ClientKey, Flow
+from leanvibe_server.identity.oidc.models import ClientKey, Flow, KeptToken
 from leanvibe_server.kernel.db import Connection
 
+# Who leaves, or is asked for a second factor, has no session for so long at most.
+KEEP_FOR = timedelta(minutes=15)
 COLUMNS = """tenant_id, id, provider_id, state_hash, browser_hash, redirect_uri, next_path,
     link_user_id, link_session_id, created_at, expires_at, purpose, ticket"""
 INSERT = f"""
@@ -29,7 +31,30 @@ DELETE FROM oidc_client_keys
 WHERE tenant_id = $1 AND provider_id = $2 AND activated_at IS NOT NULL
 """
 ACTIVATE_KEY = "UPDATE oidc_client_keys SET activated_at = $3 WHERE tenant_id = $1 AND id = $2"
+KEPT_COLUMNS = """tenant_id, id, user_id, provider_id, remote_session, id_token_sealed,
+    created_at"""
+# Sealed under its own id, so the one before is no row to write into.
+FORGET_KEPT = """
+DELETE FROM oidc_id_tokens
+WHERE tenant_id = $1 AND user_id = $2 AND provider_id = $3 AND remote_session = $4
+"""
+# Of two sign-ins of one person at once either token will do.
+KEEP = f"""
+INSERT INTO oidc_id_tokens ({KEPT_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT DO NOTHING
+"""
+FIND_KEPT = f"SELECT {KEPT_COLUMNS} FROM oidc_id_tokens WHERE tenant_id = $1 AND id = $2"
+FIND_KEPT_OF = """
+SELECT id FROM oidc_id_tokens
+WHERE tenant_id = $1 AND user_id = $2 AND provider_id = $3 AND remote_session = $4
+"""
 # Only of the platform login: of every tenant.
+SWEEP_KEPT = """
+DELETE FROM oidc_id_tokens t WHERE created_at < $1 AND NOT EXISTS (
+    SELECT 1 FROM sessions s WHERE s.tenant_id = t.tenant_id AND s.user_id = t.user_id
+        AND s.provider_id = t.provider_id AND s.expires_at > $1
+        AND (s.ended_at IS NULL OR s.ended_at > $1))
+"""
 SWEEP_FLOWS = "DELETE FROM oidc_flows WHERE expires_at < $1"
 SWEEP_LOGOUTS = "DELETE FROM oidc_logouts WHERE expires_at < $1"
 
@@ -72,9 +97,11 @@ async def use_logout_token(
 
 
 async def sweep(conn: Connection, *, now: datetime) -> None:
-    """Forget sign-ins that were never finished, and logout tokens too old to come again."""
+    """Forget sign-ins that were never finished, logout tokens too old to come again, and ID tokens
+    of those who left."""
     await conn.execute(SWEEP_FLOWS, now)
     await conn.execute(SWEEP_LOGOUTS, now)
+    await conn.execute(SWEEP_KEPT, now - KEEP_FOR)
 
 
 async def list_client_keys(conn: Connection, tenant_id: UUID, provider_id: UUID) -> list[ClientKey]:
@@ -99,3 +126,35 @@ async def replace_client_key(conn: Connection, key: ClientKey, *, now: datetime)
     """Put the next key to use and forget the one before."""
     await conn.execute(FORGET_CURRENT_KEY, key.tenant_id, key.provider_id)
     await conn.execute(ACTIVATE_KEY, key.tenant_id, key.id, now)
+
+
+async def replace_id_token(conn: Connection, kept: KeptToken) -> None:
+    """Keep an ID token instead of the one before of the same session at the provider."""
+    await conn.execute(
+        FORGET_KEPT, kept.tenant_id, kept.user_id, kept.provider_id, kept.remote_session
+    )
+    await conn.execute(
+        KEEP,
+        kept.tenant_id,
+        kept.id,
+        kept.user_id,
+        kept.provider_id,
+        kept.remote_session,
+        kept.id_token_sealed,
+        kept.created_at,
+    )
+
+
+async def find_id_token(conn: Connection, tenant_id: UUID, token_id: UUID) -> KeptToken | None:
+    row = await conn.fetchrow(FIND_KEPT, tenant_id, token_id)
+    return None if row is None else KeptToken(**row)
+
+
+async def find_id_token_of(
+    conn: Connection, tenant_id: UUID, user_id: UUID, provider_id: UUID, remote_session: str
+) -> UUID | None:
+    """The ID token kept of a person's session at a provider."""
+    found: UUID | None = await conn.fetchval(
+        FIND_KEPT_OF, tenant_id, user_id, provider_id, remote_session
+    )
+    return found

@@ -17,7 +17,7 @@ from leanvibe_server.identity.federation.models import SsoProvider
 from leanvibe_server.identity.federation.people import Assertion
 from leanvibe_server.identity.federation.protocols import Purpose
 from leanvibe_server.identity.login import SignedIn
-from leanvibe_server.identity.oidc import client_keys, errors, flows
+from leanvibe_server.identity.oidc import client_keys, errors, flows, leaving
 from leanvibe_server.identity.oidc import repository as rows
 from leanvibe_server.identity.oidc.claims import assertion_of
 from leanvibe_server.identity.oidc.client_keys import Signer
@@ -31,7 +31,7 @@ from leanvibe_server.identity.sessions import TOKEN, WEB
 from leanvibe_server.identity.visits import scope_in
 from leanvibe_server.kernel.crypto import hash_token
 from leanvibe_server.kernel.db import Connection
-from leanvibe_server.kernel.errors import AppError, InvalidRequest
+from leanvibe_server.kernel.errors import AppError, InvalidRequest, MfaRequired
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.idempotency import begin_idempotent
 from leanvibe_server.kernel.outbound import Unreachable
@@ -101,11 +101,11 @@ async def finish(visit: Visit, answer: Answer) -> Arrival:
     tenant_id = opaque.tenant_of_token(answer.state)
     if tenant_id is None:
         raise errors.stale()
-    await fetch_keys(visit.house, tenant_id)
+    await fetch_keys(visit.house, tenant_id, to_seal=answer.web)
     async with visit.house.database.tenant(tenant_id) as conn:
         journey = await _use_up(_begin(visit, conn, tenant_id), answer)
     try:
-        assertion = await _ask_provider(visit, journey, answer)
+        assertion, id_token = await _ask_provider(visit, journey, answer)
     except BadToken as error:
         raise await _note(visit, journey, str(error), errors.not_believed()) from None
     except Unreachable:
@@ -116,7 +116,9 @@ async def finish(visit: Visit, answer: Answer) -> Arrival:
         scope = _begin(visit, conn, tenant_id)
         # As it is now: the plan may have changed while the provider was asked.
         scope = replace(scope, plan=(await require_tenant(scope)).plan)
-        return await _let_in(visit, scope, journey.flow, assertion, web=answer.web)
+        return await _let_in(
+            visit, scope, journey.flow, assertion, id_token if answer.web else None
+        )
 
 
 async def find_flow(visit: Visit, state: str) -> Flow | None:
@@ -185,8 +187,8 @@ def _says_the_same(answer: Answer, flow: Flow, provider: SsoProvider, *, slug: s
     return answer.redirect_uri in (None, flow.redirect_uri)
 
 
-async def _ask_provider(visit: Visit, journey: _Journey, answer: Answer) -> Assertion:
-    """Trade the code and check every word of the answer.
+async def _ask_provider(visit: Visit, journey: _Journey, answer: Answer) -> tuple[Assertion, str]:
+    """Trade the code and check every word of the answer; what it says, and the ID token itself.
 
     Raises: BadToken, Unreachable. InvalidRequest: the provider says no, or is not the one asked.
     """
@@ -225,7 +227,8 @@ async def _ask_provider(visit: Visit, journey: _Journey, answer: Answer) -> Asse
     proved_at = authenticated_at(signed, house.clock.now())
     if journey.flow.purpose == "step_up":
         stepping.check_anew(journey.flow.created_at, proved_at)
-    return assertion_of(provider, settings, signed, told, authenticated_at=proved_at)
+    said = assertion_of(provider, settings, signed, told, authenticated_at=proved_at)
+    return said, tokens.id_token
 
 
 def _client(house: House, metadata: Metadata, journey: _Journey) -> Client:
@@ -275,8 +278,9 @@ async def _note(visit: Visit, journey: _Journey, reason: str, refusal: AppError)
 
 
 async def _let_in(
-    visit: Visit, scope: Scope, flow: Flow, assertion: Assertion, *, web: bool
+    visit: Visit, scope: Scope, flow: Flow, assertion: Assertion, id_token: str | None
 ) -> Arrival:
+    """`id_token` is kept for the sign-out of a browser; None for a program."""
     if await people.require_enabled(scope, assertion.provider) != assertion.provider:
         # Checked against what no longer holds: another client, other rules, another secret.
         raise errors.stale()
@@ -285,13 +289,23 @@ async def _let_in(
         proved = None
         if flow.purpose == "step_up":
             proved = await stepping.go_on(scope, assertion, user_id=user_id, session_id=session_id)
+            if id_token is not None:
+                await leaving.keep(scope, assertion, id_token)
         else:
             await link_own(scope, assertion, user_id=user_id, session_id=session_id)
         return Arrival(
             next_path=flow.next_path, purpose=flow.purpose, signed_in=proved, ticket=flow.ticket
         )
     await begin_idempotent(visit, scope, visit.body)
-    signed_in = await people.sign_in(
-        scope, assertion, kind=WEB if web else TOKEN, next_path=flow.next_path
-    )
+    try:
+        signed_in = await people.sign_in(
+            scope, assertion, kind=TOKEN if id_token is None else WEB, next_path=flow.next_path
+        )
+    except MfaRequired:
+        # There is no session yet, but it will be one of this sign-in.
+        if id_token is not None:
+            await leaving.keep(scope, assertion, id_token)
+        raise
+    if id_token is not None:
+        await leaving.keep(scope, assertion, id_token)
     return Arrival(next_path=flow.next_path, purpose=flow.purpose, signed_in=signed_in)
