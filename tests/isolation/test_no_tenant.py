@@ -18,19 +18,23 @@ from tests.kernel.test_database import statements
 
 @pytest.fixture
 def forgetful(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """From the moment it is called, transactions begin without a tenant."""
+    """From the moment it is called, transactions begin without a tenant; counts them."""
+    begun = []
 
     async def begin_tenant(self: Database, tenant_id: UUID) -> Transaction:
-        return await begin(self._app, "BEGIN")
+        transaction = await begin(self.pools_in(self.home).app, "BEGIN")
+        begun.append(tenant_id)
+        return transaction
 
     @asynccontextmanager
     async def tenant(self: Database, tenant_id: UUID) -> Any:
         async with await begin_tenant(self, tenant_id) as transaction:
             yield transaction.conn
 
-    def forget() -> None:
+    def forget() -> list[UUID]:
         monkeypatch.setattr(Database, "begin_tenant", begin_tenant)
         monkeypatch.setattr(Database, "tenant", tenant)
+        return begun
 
     return forget
 
@@ -41,7 +45,7 @@ async def test_every_route_fails_closed_when_no_tenant_is_bound(
     headers = await acme.headers(client)
     me = await client.get("/v1/auth/me", headers=headers)
     assert me.status_code == 200
-    forgetful()
+    begun = forgetful()
     tried = 0
     for path, operations in doors.api.openapi()["paths"].items():
         if not path.startswith("/v1"):
@@ -53,6 +57,8 @@ async def test_every_route_fails_closed_when_no_tenant_is_bound(
             assert acme.people["owner"].email not in answer.text, f"{method} {path}"
             tried += 1
     assert tried > 40
+    # Not for another reason: the database was asked, and it is what refused.
+    assert len(begun) > 40
 
 
 def _of_tenants(answer: httpx.Response) -> bool:
