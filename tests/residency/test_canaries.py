@@ -7,13 +7,16 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
 import pytest
 
 from leanvibe_server import wiring
+from leanvibe_server.audit import chain
+from leanvibe_server.compliance import repeating
 from leanvibe_server.kernel.config import Settings
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.jobs import Jobs, Work, run_worker
@@ -22,8 +25,12 @@ from leanvibe_server.kernel.mail import SEND_MAIL
 from leanvibe_server.kernel.platform import Reason, across_tenants
 from leanvibe_server.notifications import jobs as notification_jobs
 from leanvibe_server.projects import service as projects
+from leanvibe_server.wiring import Doors
+from tests.compliance.given_exports import write
 from tests.conftest import Ground
 from tests.given import PASSWORD, Organisation, organisation
+from tests.identity.given_providers import add_provider
+from tests.identity.given_scim import add, provisioner
 
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
 FAILING = "tests.fail"
@@ -66,6 +73,51 @@ async def _live(caller: httpx.AsyncClient, berlin: Organisation, word: str) -> N
     assert word in entries.text
 
 
+async def _administer(
+    caller: httpx.AsyncClient, doors: Doors, berlin: Organisation, word: str
+) -> None:
+    """Do what administrators do: whoever can be named or described bears the word."""
+    owner = await berlin.headers(caller)
+
+    async def post(path: str, **body: Any) -> Any:
+        answer = await caller.post(f"/v1{path}", json=body, headers=owner)
+        assert answer.is_success, (path, answer.text)
+        return answer.json()
+
+    await post("/groups", name=f"{word} group", description=word)
+    await post("/roles", name=f"{word[:30]}", permissions=["project:read"], description=word)
+    robot = await post("/service-accounts", name=f"{word} robot", description=word)
+    await post(f"/service-accounts/{robot['id']}/clients")
+    await post("/scim/tokens", name=f"{word} token")
+    await post("/auth/sso/domains", domain=f"{word}.example")
+    await add_provider(
+        berlin.house, berlin, name=f"{word} login", client_id=f"{word} client",
+        issuer=f"https://{word}.example", client_secret=f"{word} secret",
+    )  # fmt: skip
+    await post("/privacy/consents", purpose=f"{word}", version="1")
+    await post(
+        "/privacy/holds", user_id=str(berlin.people["manager"].id), reason=f"{word} before court"
+    )
+    await post("/users/bulk-invite", invitations=[{"email": f"{word}.bulk@berlin.example"}])
+    app = await post("/auth/mfa/setup", method="totp", name=f"{word} phone")
+    assert app["qr_code"]
+    async with provisioner(doors, berlin) as idp:
+        await add(idp, userName=f"{word}.scim@berlin.example", displayName=f"{word} Doe")
+    branding = {"branding": {"logo_url": f"https://{word}.example/logo.png"}}
+    info = {"configuration": branding | {"notes": {"text": word}}}
+    answer = await caller.put("/v1/tenants/me/info", json=info, headers=owner)
+    assert answer.status_code == 200, answer.text
+    await post("/auth/password/forgot", email=f"{word}.guest@berlin.example")
+    export = await post("/privacy/exports")
+    await write(berlin.house, berlin, export["id"])
+    ready = (await caller.get(f"/v1/privacy/exports/{export['id']}", headers=owner)).json()
+    fetched = await caller.get(ready["download_url"], headers={"User-Agent": f"{word} fetcher"})
+    assert fetched.content.startswith(b"PK")
+    gone = await post("/privacy/erasures", user_id=str(berlin.people["guest"].id))
+    await repeating.note_erasure(Work(berlin.house, berlin.id, 0), erasure_id=gone["id"])
+    await chain.seal_tenant(berlin.house, berlin.id)
+
+
 async def _work_off(world: House) -> None:
     """Send the mail, and let a job fail with a word in its message."""
 
@@ -96,6 +148,22 @@ async def _dump(dsn: str) -> str:
     return text + "\n".join(found.decode("latin-1") for found in bytes_kept)
 
 
+async def _tables_with(dsn: str, tenant_id: UUID) -> list[str]:
+    """The tables with a row in which the id stands, as such or inside of bytes."""
+    connection = await asyncpg.connect(dsn)
+    found = []
+    for table in await connection.fetch(f"{TABLES} ORDER BY tablename"):
+        rows = await connection.fetchval(
+            f'SELECT count(*) FROM "{table["tablename"]}" t WHERE strpos(t::text, $1) > 0'
+            " OR strpos(t::text, encode(convert_to($1, 'UTF8'), 'hex')) > 0",
+            str(tenant_id),
+        )
+        if rows:
+            found.append(table["tablename"])
+    await connection.close()
+    return found
+
+
 def _read_files(folder: Path, but: Path) -> str:
     files = [path for path in folder.rglob("*") if path.is_file() and not path.is_relative_to(but)]
     names = "\n".join(str(path) for path in files)
@@ -103,23 +171,34 @@ def _read_files(folder: Path, but: Path) -> str:
 
 
 async def test_sec_crypto_residency_gdpr_04_nothing_of_a_tenant_leaves_its_region(
-    world: House, caller: httpx.AsyncClient, atlas: Settings, logs: io.StringIO
+    world: House,
+    world_doors: Doors,
+    caller: httpx.AsyncClient,
+    atlas: Settings,
+    logs: io.StringIO,
 ) -> None:
     word = f"kanarie{uuid4().hex[:10]}"
     berlin = await organisation(world, plan="enterprise", name="Berlin", region="eu")
     await _live(caller, berlin, word)
+    await _administer(caller, world_doors, berlin, word)
     async with Work(world, berlin.id, 0).scope() as scope:
         await scope.enqueue(FAILING, word=word)
     await _work_off(world)
 
-    words = {word, *(person.email for person in berlin.people.values())}
+    # Whoever was erased is nowhere any more.
+    words = {word, *(who.email for role, who in berlin.people.items() if role != "guest")}
     kept_there = await _dump(atlas.database_of("eu"))
     assert all(one in kept_there for one in words)
     for region in ("us", "au"):
         elsewhere = await _dump(atlas.database_of(region))
         assert [one for one in words if one in elsewhere] == [], region
+    # Of the organisation itself the home region knows where it lives, and keyed hashes.
+    assert await _tables_with(atlas.database_of("us"), berlin.id) == [
+        "remote_directory", "tenant_directory",
+    ]  # fmt: skip
+    assert await _tables_with(atlas.database_of("au"), berlin.id) == []
     files = _read_files(atlas.home, but=atlas.home_of("eu"))
-    assert [one for one in words if one in files] == []
+    assert [one for one in (*words, str(berlin.id)) if one in files] == []
     said = logs.getvalue()
     assert "job failed" in said
     assert [one for one in words if one in said] == []
