@@ -50,6 +50,10 @@ async def test_people_are_filtered_and_invitations_listed_by_state(
     assert not missing(everybody.data[0])
     done = await sdk.users.invite_many([{"email": f"new@{acme.id}.example"}], role="viewer")
     assert not missing(done)
+    text = f"email,name\nby-file@{acme.id}.example,Ada\nno address,\n"
+    by_file = await sdk.users.invite_csv(text, role="viewer", invitation_days=3)
+    assert [(one.line, one.status) for one in by_file.data] == [(2, "invited"), (3, "refused")]
+    await sdk.users.delete(by_file.data[0].user_id or "")
     waiting = [one async for one in sdk.users.iterate_invitations(state="pending")]
     assert not missing(waiting[0])
     assert (await sdk.users.invitations(state="accepted")).data == []

@@ -200,3 +200,24 @@ async def test_each_pasted_line_is_answered_and_invitations_are_sorted_by_state(
     assert f"a@{domain}" in visitor.text
     await visitor.open("/settings/invitations?state=pending")
     assert f"a@{domain}" not in visitor.text
+
+
+async def test_of_a_file_the_refused_lines_stay_to_be_mended(
+    enter_as: EnterAs, acme: Organisation
+) -> None:
+    visitor = await enter_as(acme, "admin")
+    await visitor.open("/settings/users")
+    assert re.search(r'href="/static/[^"]+/invitations.csv" download', visitor.page)
+    domain = acme.people["owner"].email.partition("@")[2]
+    text = f"email;name;role\nfile@{domain};Ada;viewer\nmend@{domain};;owner\n"
+    answer = await visitor.client.post(
+        "/settings/users/many",
+        data={"form_token": visitor.token, "lines": "", "role": "viewer"},
+        files={"file": ("people.csv", "\ufeff" + text, "text/csv")},
+    )
+    assert "1 invited, 1 not" in answer.text
+    assert f"email;name;role\nmend@{domain};;owner</textarea>" in answer.text
+    nothing = await visitor.client.post(
+        "/settings/users/many", data={"form_token": visitor.token, "lines": "", "role": "viewer"}
+    )
+    assert "there is no line with an e-mail address" in nothing.text

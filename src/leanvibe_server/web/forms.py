@@ -19,7 +19,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Form:
-    """The fields of a form as text."""
+    """The fields of a form as text, and so is a file that was sent with it."""
 
     values: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
@@ -79,7 +79,7 @@ def _sentence(text: str) -> str:
 
 
 async def read_form(request: Request) -> Form:
-    """The fields of a request's form. Files are not read: no form of ours sends one.
+    """The fields of a request's form; of a file, which must be text, what it holds.
 
     Raises: InvalidRequest: the form holds what is no text.
     """
@@ -89,10 +89,10 @@ async def read_form(request: Request) -> Form:
     )
     _check_text(unquote_to_bytes(body) if encoded else body)
     values: dict[str, list[str]] = {}
-    async with request.form(max_files=0, max_fields=MAX_FIELDS) as sent:
+    async with request.form(max_files=1, max_fields=MAX_FIELDS) as sent:
         for name, value in sent.multi_items():
-            if isinstance(value, str):
-                values.setdefault(name, []).append(value.replace("\r\n", "\n"))
+            text = value if isinstance(value, str) else (await value.read()).decode()
+            values.setdefault(name, []).append(text.replace("\r\n", "\n"))
     return Form(values)
 
 
@@ -102,7 +102,7 @@ def _check_text(body: bytes) -> None:
     except UnicodeDecodeError:
         raise InvalidRequest(
             "The form holds bytes that are no UTF-8 text, so nothing was changed. "
-            "Type the text anew and send it again."
+            "Type the text anew, or save the file as UTF-8, and send it again."
         ) from None
     if "\0" in text:
         raise InvalidRequest(

@@ -1,6 +1,5 @@
 """Pages of people and of their keys."""
 
-import csv
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -9,10 +8,12 @@ from uuid import UUID
 from fastapi import Response
 
 from leanvibe_server.identity import api_keys, users
+from leanvibe_server.identity.people import inviting
 from leanvibe_server.identity.people import service as people
+from leanvibe_server.identity.people.csv_lines import read_sheet
 from leanvibe_server.identity.people.schemas import (
-    BulkInvitation,
     BulkResult,
+    CsvInvitation,
     InvitationQuery,
     PendingInvitation,
 )
@@ -134,24 +135,20 @@ async def invite_user(opened: Annotated[ScopedPage, CREATE]) -> Response:
 
 @router.post("/settings/users/many")
 async def invite_many(opened: Annotated[ScopedPage, CREATE]) -> Response:
-    """Invite everybody of some pasted lines, each with an e-mail and, if need be, a role."""
-    text = opened.form.secret("lines")
+    """Invite everybody of a CSV file or of some pasted lines."""
+    text = opened.form.secret("file").strip() or opened.form.secret("lines")
     shown = await _people(opened, lines=text)
     values = NEW_PERSON | {name: opened.form.text(name) for name in ("role", "invitation_days")}
     with opened.refusing("settings/users.html", **shown, values=values):
-        bulk = fill(
-            BulkInvitation,
-            {
-                "invitations": _lines(text),
-                "role": opened.form.optional("role"),
-                "invitation_days": opened.form.optional("invitation_days") or 7,
-            },
-        )
-        result = await people.invite_all(opened.scope, bulk)
+        usual = {name: opened.form.optional(name) for name in ("role", "invitation_days")}
+        given = {name: value for name, value in usual.items() if value}
+        result = await inviting.invite_sheet(opened.scope, text, fill(CsvInvitation, given))
     if not result.refused:
         return opened.go("/settings/users", toast="users-invited")
-    left = [line.email for line in result.data if line.status == "refused"]
-    shown = await _people(opened, lines="\n".join(left), result=result)
+    sheet = read_sheet(text)
+    left = [sheet.lines[line.index].raw for line in result.data if line.error]
+    lines = "\n".join([sheet.header, *left] if sheet.header else left)
+    shown = await _people(opened, lines=lines, result=result)
     return opened.show("settings/users.html", **shown, values=values)
 
 
@@ -190,16 +187,6 @@ async def invite_again(user_id: PathId, opened: Annotated[ScopedPage, CREATE]) -
 def _back(opened: ScopedPage) -> str:
     """The page the form was on."""
     return "/settings/invitations" if opened.form.checked("from_invitations") else "/settings/users"
-
-
-def _lines(text: str) -> list[dict[str, str]]:
-    """What was pasted, line by line: an e-mail, and after a comma, semicolon or tab a role."""
-    found = []
-    for row in csv.reader(text.replace(";", ",").replace("\t", ",").splitlines()):
-        cells = [cell.strip() for cell in row if cell.strip()]
-        if cells:
-            found.append({"email": cells[0], **({"role": cells[1]} if cells[1:] else {})})
-    return found
 
 
 async def _people(

@@ -147,6 +147,8 @@ class Core:
         elif call.form is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
             content = urlencode(call.form).encode()
+        elif call.text is not None:
+            headers["Content-Type"], content = call.text[0], call.text[1].encode()
         if call.method == "POST" and not call.repeatable:
             headers["Idempotency-Key"] = key
         return httpx.Request(

@@ -70,6 +70,8 @@ class Call(Generic[T]):
     body: Mapping[str, Any] | None = None
     form: Mapping[str, str] | None = None
     """Sent form-encoded, where there is no `body`."""
+    text: tuple[str, str] | None = None
+    """Sent as it is, where there is neither: the media type, and the text."""
     accept: str = "application/json"
     anonymous: bool = False
     """Sent without credentials."""

@@ -3,13 +3,15 @@
 from enum import Enum
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import Body, Query
 
 from leanvibe_server.entitlements.errors import QuotaExceeded
-from leanvibe_server.identity.people import profile, service
+from leanvibe_server.identity.people import inviting, profile, service
 from leanvibe_server.identity.people.schemas import (
     BulkInvitation,
     BulkResult,
+    CsvInvitation,
+    CsvText,
     Handover,
     InvitationQuery,
     PendingInvitation,
@@ -77,7 +79,27 @@ async def invite_users(
     The answer says of each line what came of it; a line that is refused, such as for somebody who
     is here already or beyond the plan's places, keeps no other from being done.
     """
-    return await service.invite_all(scope, bulk)
+    return await inviting.invite_all(scope, bulk)
+
+
+@router.post(
+    "/users/bulk-invite/csv",
+    status_code=201,
+    tags=PEOPLE,
+    responses=refuses(QuotaExceeded),
+)
+async def invite_sheet(
+    text: Annotated[CsvText, Body(media_type="text/csv")],
+    usual: Annotated[CsvInvitation, Query()],
+    scope: Annotated[Scope, may(Permission.USER_CREATE)],
+) -> BulkResult:
+    """Invite up to 500 people by a CSV file with the columns `email`, `name`, `role` and
+    `expires_at`, apart by commas, semicolons or tabs.
+
+    The answer says of each line what came of it, by its number in the file; a line that is refused
+    keeps no other from being done.
+    """
+    return await inviting.invite_sheet(scope, text, usual)
 
 
 @router.get("/invitations", tags=PEOPLE)

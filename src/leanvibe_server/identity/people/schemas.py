@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from leanvibe_server.identity.groups.schemas import GroupView
 from leanvibe_server.identity.mfa.schemas import FactorView
@@ -100,6 +100,31 @@ class BulkInvitation(BaseModel):
     invitation_days: Days = 7
 
 
+def _decoded(body: object) -> object:
+    """A file as text. Raises: ValueError: it is not in UTF-8."""
+    if not isinstance(body, bytes):
+        return body
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        raise ValueError("the file is not in UTF-8: save it as CSV UTF-8") from None
+    if "\0" in text:
+        raise ValueError("the file is no text")
+    return text
+
+
+CsvText = Annotated[str, BeforeValidator(_decoded)]
+
+
+class CsvInvitation(BaseModel):
+    """What holds for everybody of a file who says nothing else."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    role: str | None = Field(None, max_length=40, description="developer if missing")
+    invitation_days: Days = 7
+
+
 class LineProblem(BaseModel):
     """Why one line was refused."""
 
@@ -111,6 +136,7 @@ class InvitationResult(BaseModel):
     """What came of one line. `user_id` is there for those who may see people."""
 
     index: int
+    line: int | None = Field(description="Of the file, from 1; null where there was none")
     email: str
     status: str = Field(description="invited or refused")
     user_id: UUID | None

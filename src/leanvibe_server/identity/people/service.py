@@ -18,28 +18,20 @@ from leanvibe_server.identity.people.events import (
 )
 from leanvibe_server.identity.people.models import Pending
 from leanvibe_server.identity.people.schemas import (
-    BulkInvitation,
-    BulkResult,
     Handover,
-    InvitationLine,
     InvitationQuery,
-    InvitationResult,
-    LineProblem,
     PersonView,
     UserQuery,
 )
 from leanvibe_server.identity.permissions import GUEST_DAYS
 from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.roles.service import require_grantable, require_over
-from leanvibe_server.identity.schemas import NewUser
 from leanvibe_server.kernel.access import Permission, Role, lacking
 from leanvibe_server.kernel.errors import (
-    AppError,
     Conflict,
     Forbidden,
     InvalidRequest,
     NotFound,
-    StepUpRequired,
 )
 from leanvibe_server.kernel.pagination import PageRequest
 from leanvibe_server.kernel.scope import Scope
@@ -97,41 +89,6 @@ async def list_invited(scope: Scope, query: InvitationQuery, page: PageRequest) 
         now=scope.now,
         after=page.after,
         limit=page.limit + 1,
-    )
-
-
-async def invite_all(scope: Scope, bulk: BulkInvitation) -> BulkResult:
-    """Invite several people. A line that is refused keeps no other from being done."""
-    results = [
-        await _invite_one(scope, bulk, index, line) for index, line in enumerate(bulk.invitations)
-    ]
-    invited = sum(result.status == "invited" for result in results)
-    return BulkResult(data=results, invited=invited, refused=len(results) - invited)
-
-
-async def _invite_one(
-    scope: Scope, bulk: BulkInvitation, index: int, line: InvitationLine
-) -> InvitationResult:
-    new = NewUser.model_validate(
-        {
-            **line.model_dump(),
-            "role": line.role or bulk.role,
-            "invitation_days": bulk.invitation_days,
-        }
-    )
-    try:
-        # Every refusal comes before the first write, so a refused line leaves nothing behind.
-        user = await users.add_user(scope, new)
-    except StepUpRequired:
-        raise
-    except AppError as error:
-        problem = LineProblem(error=error.code, message=error.message)
-        return InvitationResult(
-            index=index, email=line.email, status="refused", user_id=None, error=problem
-        )
-    shown = user.id if Permission.USER_READ in scope.permissions else None
-    return InvitationResult(
-        index=index, email=user.email, status="invited", user_id=shown, error=None
     )
 
 

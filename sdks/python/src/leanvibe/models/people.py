@@ -107,6 +107,7 @@ class InvitationResult(Record):
     """What came of one line: `status` is invited or refused, `error` says why."""
 
     index: int
+    line: int | None = None
     email: str
     status: str
     user_id: str | None = None

@@ -69,6 +69,26 @@ class Users(Resource[Runner]):
         )
 
     @endpoint
+    def invite_csv(
+        self,
+        text: str,
+        *,
+        role: str | None = None,
+        invitation_days: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> Call[BulkResult]:
+        """Invite up to 500 people by the text of a CSV file with the columns `email`, `name`,
+        `role` and `expires_at`; each line is answered by its number in the file."""
+        return Call(
+            method="POST",
+            path="/users/bulk-invite/csv",
+            read=reads(BulkResult),
+            query=given(role=role, invitation_days=invitation_days),
+            text=("text/csv", text),
+            idempotency_key=idempotency_key,
+        )
+
+    @endpoint
     def get(self, user_id: str | UUID) -> Call[Person]:
         """One person of the tenant."""
         return Call(method="GET", path=path_of("users", user_id), read=reads(Person))
