@@ -1,5 +1,7 @@
 """The SDK's methods for service accounts, groups and provisioning, against the application."""
 
+from datetime import UTC, datetime
+
 import httpx
 import pytest
 
@@ -51,7 +53,9 @@ async def test_a_program_signs_in_by_client_credentials(
     base_url = "http://localhost:8765/v1"
     async with LeanVibeClient(access_token=token, base_url=base_url, transport=transport) as sdk:
         account = await sdk.service_accounts.create(name="Robot", role="developer")
-        made = await sdk.service_accounts.create_client(account.id, name="CI")
+        end = datetime(2030, 1, 1, tzinfo=UTC)
+        made = await sdk.service_accounts.create_client(account.id, name="CI", expires_at=end)
+        assert made.expires_at == end
         assert [one.id for one in await sdk.service_accounts.clients(account.id)] == [made.id]
         assert (await sdk.service_accounts.get(account.id)).name == "Robot"
     shown = {"client_id": made.client_id, "client_secret": str(made.client_secret)}

@@ -17,6 +17,7 @@ OF_OTHERS = (
     r"POST /v1/auth/saml/(sso|\{\}/acs)",
     r"(GET|POST) /v1/auth/saml/\{\}/(metadata|slo|request/\{\})",
     r"POST /v1/auth/sso/backchannel-logout/\{\}",
+    r"GET /v1/auth/sso/client-keys/\{\}",
 )
 # Reached with an argument or by another way: `audit.list(area=…)`, `tenants.delete(id)`; POST
 # begins a sign-in and `auth.login` finishes it; `tasks.stream_updates` follows a stream; a
@@ -33,6 +34,9 @@ BESIDE = (
 )
 
 
+ALIASES = {"data_residency"}  # `region`
+
+
 def _calls(operation: Any) -> Iterator[Call[Any]]:
     if isinstance(operation, Call):
         yield operation
@@ -41,9 +45,10 @@ def _calls(operation: Any) -> Iterator[Call[Any]]:
             yield part
 
 
-def _reached() -> set[str]:
-    """What each method of the SDK would ask for, every id being `{}`."""
-    reached = set()
+def _reached() -> dict[str, set[str] | None]:
+    """What each method of the SDK would ask for, every id being `{}`, with the names of its
+    arguments; None where it sends on whatever is given."""
+    reached: dict[str, set[str] | None] = {}
     with LeanVibeClientSync(api_key="lv_test_none") as client:
         parts = [part for part in vars(client).values() if hasattr(part, "_runner")]
     for part in parts:
@@ -51,8 +56,15 @@ def _reached() -> set[str]:
             if name.startswith("_") or not isinstance(method, endpoint):
                 continue
             for call in _calls(_described(method, part)):
-                reached.add(f"{call.method} /v1{call.path.replace('%7B%7D', '{}')}")
+                route = f"{call.method} /v1{call.path.replace('%7B%7D', '{}')}"
+                reached[route] = _arguments(method)
     return reached
+
+
+def _arguments(method: Any) -> set[str] | None:
+    taken = inspect.signature(method._describe).parameters
+    passes_on = any(one.kind is one.VAR_KEYWORD for one in taken.values())
+    return None if passes_on else set(taken)
 
 
 def _described(method: Any, part: object) -> Any:
@@ -71,16 +83,27 @@ def _given(one: inspect.Parameter) -> object:
     return {} if str(one.annotation).startswith(("Sequence", "Mapping")) else "{}"
 
 
-def _routes(doors: Doors) -> set[str]:
+def _routes(doors: Doors) -> dict[str, set[str]]:
+    """Every route with the names in its query."""
     return {
-        f"{method.upper()} {re.sub(r'{[^}]*}', '{}', path)}"
+        f"{method.upper()} {re.sub(r'{[^}]*}', '{}', path)}": {
+            one["name"] for one in operation.get("parameters", []) if one["in"] == "query"
+        }
         for path, methods in doors.api.openapi()["paths"].items()
-        for method in methods
+        for method, operation in methods.items()
     }
 
 
 def test_every_route_of_the_api_has_a_method(doors: Doors) -> None:
-    routes = _routes(doors)
-    without = routes - _reached() - set(BESIDE)
+    routes = set(_routes(doors))
+    without = routes - set(_reached()) - set(BESIDE)
     assert sorted(one for one in without if not any(re.fullmatch(p, one) for p in OF_OTHERS)) == []
     assert set(BESIDE) <= routes
+
+
+def test_every_filter_of_a_list_is_an_argument(doors: Doors) -> None:
+    routes, lacking = _routes(doors), []
+    for route, arguments in _reached().items():
+        if arguments is not None:
+            lacking += [f"{route}: {one}" for one in routes[route] - arguments - ALIASES]
+    assert lacking == []

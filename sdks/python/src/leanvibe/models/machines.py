@@ -51,6 +51,7 @@ class OAuthClient(Record):
     scopes: list[str]
     service_account_id: str
     created_at: datetime
+    expires_at: datetime | None = None
     revoked_at: datetime | None = None
     created_by: str | None = None
     made_with: str | None = None

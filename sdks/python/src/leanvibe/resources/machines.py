@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -60,13 +61,14 @@ class ServiceAccounts(Resource[Runner]):
         *,
         name: str | None = None,
         scopes: Sequence[str] | None = None,
+        expires_at: datetime | None = None,
     ) -> Call[OAuthClient]:
         """Make OAuth client credentials. `client_secret` is in this answer only."""
         return Call(
             method="POST",
             path=path_of("service-accounts", account_id, "clients"),
             read=reads(OAuthClient),
-            body=given(name=name, scopes=scopes),
+            body=given(name=name, scopes=scopes, expires_at=expires_at),
         )
 
     @endpoint

@@ -79,9 +79,11 @@ class Projects(Resource[Runner]):
         """Remove the project from the product; its repository stays."""
         return Call(method="DELETE", path=path_of("projects", project_id), read=reads_nothing)
 
-    def _list(self, *, limit: int | None = None, cursor: str | None = None) -> Call[Page[Project]]:
-        """The projects of the tenant, newest first."""
-        query = given(limit=limit, cursor=cursor)
+    def _list(
+        self, *, q: str | None = None, limit: int | None = None, cursor: str | None = None
+    ) -> Call[Page[Project]]:
+        """The projects of the tenant, newest first; with `q` those whose name has it."""
+        query = given(q=q, limit=limit, cursor=cursor)
         return Call(method="GET", path="/projects", read=reads_page(Project), query=query)
 
     list = endpoint(_list)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from leanvibe._faces import Resource, Runner, endpoint, pages
@@ -127,13 +128,22 @@ class Tenants(Resource[Runner]):
         return Call(method="GET", path=path_of("tenants", tenant_id), read=reads(TenantDetail))
 
     @endpoint
-    def change_plan(self, tenant_id: str, /, *, plan: str) -> Call[Tenant]:
-        """Put a tenant on another plan. For platform administrators."""
+    def change_plan(
+        self,
+        tenant_id: str,
+        /,
+        *,
+        plan: str | None = None,
+        trial_ends_at: datetime | None = None,
+        end_trial: bool | None = None,
+    ) -> Call[Tenant]:
+        """Put a tenant on another plan, or let its trial end then or now. For platform
+        administrators."""
         return Call(
             method="PATCH",
             path=path_of("tenants", tenant_id),
             read=reads(Tenant),
-            body={"plan": plan},
+            body=given(plan=plan, trial_ends_at=trial_ends_at, end_trial=end_trial),
         )
 
     @endpoint
