@@ -2,21 +2,19 @@
 in again with a second factor."""
 
 import os
-import re
 import subprocess
 from collections.abc import Iterator
 
 import httpx
-import pyotp
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
 from leanvibe_server.identity.oidc.protocol import callback_of
 from tests.identity.given_sessions import set_policy
+from tests.peers import chromium
 from tests.peers import test_oidc_provider as peers
-from tests.peers import test_webauthn_chromium as chromium
-from tests.peers.test_webauthn_chromium import browser, context, shoot, site  # noqa: F401  # fixtures
-from tests.web.test_browser import Site
+from tests.peers.chromium import set_up_an_app, shoot
+from tests.web.browsing import Site
 
 pytestmark = pytest.mark.skipif(
     (not peers.INSTALLED or chromium.PROGRAM is None) and "CI" not in os.environ,
@@ -25,7 +23,7 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def issuer(site: Site) -> Iterator[str]:  # noqa: F811
+def issuer(site: Site) -> Iterator[str]:
     """The provider, known to the organisation of the site."""
     port = peers.free_port()
     found = f"http://localhost:{port}"
@@ -40,12 +38,12 @@ def issuer(site: Site) -> Iterator[str]:  # noqa: F811
             process.stdout.close()
 
 
-async def begin(site: Site, port: int) -> "subprocess.Popen[str]":  # noqa: F811
+async def begin(site: Site, port: int) -> "subprocess.Popen[str]":
     callback = callback_of(site.acme.house, site.acme.id, "oidc")
     return await peers.start(port, f"{site.url}/nowhere", callback=callback)
 
 
-async def join(site: Site, issuer: str) -> None:  # noqa: F811
+async def join(site: Site, issuer: str) -> None:
     async with httpx.AsyncClient(base_url=site.url, timeout=30) as client:
         added = await client.post(
             "/v1/auth/sso/providers",
@@ -62,7 +60,7 @@ async def join(site: Site, issuer: str) -> None:  # noqa: F811
     assert added.status_code == 201, added.text
 
 
-def come(page: Page, site: Site, *, ends_at: str) -> None:  # noqa: F811
+def come(page: Page, site: Site, *, ends_at: str) -> None:
     """From the page that asks for the organisation to the provider and back."""
     page.goto(f"{site.url}/login/sso?next=/tasks")
     page.fill("[name=organisation]", site.acme.tenant.slug)
@@ -72,8 +70,8 @@ def come(page: Page, site: Site, *, ends_at: str) -> None:  # noqa: F811
 
 
 def test_a_refused_sign_in_says_what_to_do(
-    site: Site,  # noqa: F811
-    context: BrowserContext,  # noqa: F811
+    site: Site,
+    context: BrowserContext,
     issuer: str,
 ) -> None:
     page = context.new_page()
@@ -89,8 +87,8 @@ def test_a_refused_sign_in_says_what_to_do(
 
 
 def test_a_browser_comes_in_proves_itself_anew_and_leaves_on_both_sides(
-    site: Site,  # noqa: F811
-    context: BrowserContext,  # noqa: F811
+    site: Site,
+    context: BrowserContext,
     issuer: str,
 ) -> None:
     page = context.new_page()
@@ -110,9 +108,5 @@ def test_a_browser_comes_in_proves_itself_anew_and_leaves_on_both_sides(
     assert page.url == f"{site.url}/login?next=/tasks"
     site.do(set_policy(site.acme.house, site.acme, mfa_required=True))
     come(page, site, ends_at="/login/second-factor")
-    page.click("button:has-text('Authenticator app')")
-    secret = re.search(r"[A-Z2-7]{32}", page.inner_text("main").replace(" ", ""))
-    assert secret is not None
-    page.fill("[name=code]", pyotp.TOTP(secret[0]).now())
-    page.press("[name=code]", "Enter")
+    set_up_an_app(page)
     page.wait_for_url(f"{site.url}/tasks")

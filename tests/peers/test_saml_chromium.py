@@ -2,12 +2,10 @@
 that was stopped, and either side signs out."""
 
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import pyotp
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
@@ -15,10 +13,10 @@ from leanvibe_server.kernel.ids import new_id
 from tests.identity.given_sessions import set_policy
 from tests.identity.saml.documents import new_pair
 from tests.identity.saml.provider import Connected, connect
-from tests.peers import test_webauthn_chromium as chromium
+from tests.peers import chromium
+from tests.peers.chromium import set_up_an_app, shoot, sign_out
 from tests.peers.simplesamlphp import PASSWORD, PROGRAM, USER, SimpleSaml, simplesamlphp
-from tests.peers.test_webauthn_chromium import browser, context, shoot, sign_out, site  # noqa: F401  # fixtures
-from tests.web.test_browser import Site
+from tests.web.browsing import Site
 
 pytestmark = pytest.mark.skipif(
     (PROGRAM is None or chromium.PROGRAM is None) and "CI" not in os.environ,
@@ -28,7 +26,7 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(params=["HTTP-Redirect", "HTTP-POST"])
-def idp(request: pytest.FixtureRequest, tmp_path: Path, site: Site) -> Iterator[SimpleSaml]:  # noqa: F811
+def idp(request: pytest.FixtureRequest, tmp_path: Path, site: Site) -> Iterator[SimpleSaml]:
     """An identity provider at another site than ours that takes messages by one binding only."""
     # Somebody new each time: another provider's word opens no account that is there already.
     email = f"{tmp_path.name}@{site.acme.tenant.slug}.example".lower()
@@ -38,7 +36,7 @@ def idp(request: pytest.FixtureRequest, tmp_path: Path, site: Site) -> Iterator[
         site.do(part(site, corp))
 
 
-async def join(site: Site, idp: SimpleSaml, binding: str) -> Connected:  # noqa: F811
+async def join(site: Site, idp: SimpleSaml, binding: str) -> Connected:
     text = (await idp.metadata()).replace("bindings:HTTP-Redirect", f"bindings:{binding}")
     async with httpx.AsyncClient(base_url=site.url, timeout=30) as client:
         settings = {"name_id_format": "email"}
@@ -48,7 +46,7 @@ async def join(site: Site, idp: SimpleSaml, binding: str) -> Connected:  # noqa:
     return corp
 
 
-async def part(site: Site, corp: Connected) -> None:  # noqa: F811
+async def part(site: Site, corp: Connected) -> None:
     await set_policy(site.acme.house, site.acme, mfa_required=False)
     async with httpx.AsyncClient(base_url=site.url, timeout=30) as client:
         path = f"/v1/auth/sso/providers/{corp.provider_id}"
@@ -56,7 +54,7 @@ async def part(site: Site, corp: Connected) -> None:  # noqa: F811
         assert (await client.delete(path, headers=headers)).status_code == 204
 
 
-def come(page: Page, site: Site, next_path: str, *, ends_at: str) -> None:  # noqa: F811
+def come(page: Page, site: Site, next_path: str, *, ends_at: str) -> None:
     """Sign in at the provider, which asks for the password, and come back."""
     page.goto(f"{site.url}/auth/sso/start/saml?tenant={site.acme.tenant.slug}&next={next_path}")
     give_password(page)
@@ -70,7 +68,7 @@ def give_password(page: Page) -> None:
     page.press("[name=password]", "Enter")
 
 
-async def grow_old(site: Site) -> None:  # noqa: F811
+async def grow_old(site: Site) -> None:
     """Everybody of the organisation proved who they are an hour ago."""
     async with site.acme.house.database.tenant(site.acme.id) as conn:
         await conn.execute(
@@ -81,8 +79,8 @@ async def grow_old(site: Site) -> None:  # noqa: F811
 
 
 def test_a_browser_comes_in_leaves_on_either_side_and_gives_a_second_factor(
-    site: Site,  # noqa: F811
-    context: BrowserContext,  # noqa: F811
+    site: Site,
+    context: BrowserContext,
     idp: SimpleSaml,
 ) -> None:
     page = context.new_page()
@@ -97,18 +95,14 @@ def test_a_browser_comes_in_leaves_on_either_side_and_gives_a_second_factor(
     # sends its form to us.
     site.do(set_policy(site.acme.house, site.acme, mfa_required=True))
     come(page, site, "/tasks", ends_at="/login/second-factor")
-    page.click("button:has-text('Authenticator app')")
-    secret = re.search(r"[A-Z2-7]{32}", page.inner_text("main").replace(" ", ""))
-    assert secret is not None
-    page.fill("[name=code]", pyotp.TOTP(secret[0]).now())
-    page.press("[name=code]", "Enter")
+    set_up_an_app(page)
     page.wait_for_url(f"{site.url}/tasks")
     shoot(page, "after-the-second-factor")
 
 
 def test_a_form_that_was_stopped_goes_on_after_the_provider(
-    site: Site,  # noqa: F811
-    context: BrowserContext,  # noqa: F811
+    site: Site,
+    context: BrowserContext,
     idp: SimpleSaml,
 ) -> None:
     page = context.new_page()

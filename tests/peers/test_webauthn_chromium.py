@@ -1,51 +1,18 @@
 """Keys and passkeys in Chromium, with its virtual authenticator, through the dashboard itself."""
 
 import os
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, sync_playwright
+from playwright.sync_api import BrowserContext, CDPSession, Page
 
-from tests.conftest import Ground
 from tests.given import Person
-from tests.web.browsing import ARGUMENTS, Server, Site, furnish
+from tests.peers.chromium import PROGRAM, shoot, sign_out
+from tests.web.browsing import Site
 
-PROGRAM = next(
-    (path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None
-)
 pytestmark = pytest.mark.skipif(
     PROGRAM is None and "CI" not in os.environ,
     reason="NOT TRIED: install Debian's package chromium",
 )
-SHOTS = os.environ.get("SCREENSHOTS")
-
-
-@pytest.fixture(scope="module")
-def site(ground: Ground) -> Iterator[Site]:
-    server = Server(ground)
-    server.start()
-    try:
-        acme, project_id, task_id = server.do(furnish(server.house))
-        yield Site(f"http://localhost:{server.port}", acme, project_id, task_id, server.do)
-    finally:
-        server.stop()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=PROGRAM, args=ARGUMENTS)
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    made = browser.new_context()
-    yield made
-    made.close()
 
 
 def plug_in(context: BrowserContext, page: Page, *, transport: str) -> tuple[CDPSession, str]:
@@ -86,18 +53,6 @@ def register(page: Page, site: Site, name: str) -> None:
     page.click("[data-webauthn] button")
     page.wait_for_url(f"{site.url}/account/mfa")
     assert name in page.inner_text("main")
-
-
-def sign_out(page: Page) -> None:
-    page.click(".account summary")
-    page.click(".account form[action='/logout'] button")
-    page.wait_for_url("**/login")
-
-
-def shoot(page: Page, name: str) -> None:
-    """A picture of the page, for whoever wants to look at it."""
-    if SHOTS:
-        page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=True)
 
 
 def test_a_passkey_is_registered_confirms_a_sign_in_and_signs_in_alone(
