@@ -143,6 +143,24 @@ async def test_so_does_the_platform_s_audit_log(
     assert (csv.status_code, "user.login" in csv.text) == (200, True)
 
 
+async def test_the_platform_s_log_as_csv_says_in_header_and_last_line_what_is_missing(
+    caller: httpx.AsyncClient, broken: House, boston: Organisation
+) -> None:
+    await boston.headers(caller)
+    why = {"X-Break-Glass-Reason": "Looking into an outage"}
+    headers = await as_platform_admin(caller, broken) | why
+    person = {"user_id": str(boston.people["owner"].id), "format": "csv"}
+    csv = await caller.get("/v1/admin/audit", params=person, headers=headers)
+    assert csv.status_code == 200, csv.text
+    assert csv.headers["X-Unreachable-Regions"] == "au"
+    lines = csv.text.splitlines()
+    assert any("user.login" in line for line in lines)
+    assert lines[-1] == "# unreachable_regions,au"
+    own = await caller.get("/v1/admin/audit?format=csv", headers=await boston.headers(caller))
+    assert "X-Unreachable-Regions" not in own.headers
+    assert "unreachable" not in own.text
+
+
 async def test_the_log_of_an_organisation_that_lives_there_is_not_read(
     caller: httpx.AsyncClient, broken: House, world: House
 ) -> None:

@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from leanvibe_server.audit import service
 from leanvibe_server.audit.export import MEDIA_TYPE
 from leanvibe_server.audit.schemas import AuditEntry, AuditPage, ChainVerdict
-from leanvibe_server.audit.service import AuditQuestion
+from leanvibe_server.audit.service import AuditQuestion, CsvExport
 from leanvibe_server.kernel.access import Errand, Permission, may, may_go_out
 from leanvibe_server.kernel.errors import NotFound
 from leanvibe_server.kernel.http import Router, refuses
@@ -18,6 +18,7 @@ from leanvibe_server.kernel.pagination import PageQuery, PageRequest, page_of
 from leanvibe_server.kernel.scope import Scope
 
 router = Router(tags=["Audit"])
+MISSING_HEADER = "X-Unreachable-Regions"
 
 
 Reasoned = Annotated[
@@ -71,7 +72,8 @@ async def list_audit(scope: Reader, question: Question, page: PageQuery, csv: Cs
     """Everything that happened, newest first. As CSV the whole answer, without pages.
 
     While a region does not answer, the list over all tenants holds the entries of the other
-    regions and names it in `unreachable_regions`; a CSV is whole or fails.
+    regions and names it in `unreachable_regions`; a CSV does so in the header
+    `X-Unreachable-Regions` and in a last line that begins with `# unreachable_regions`.
     """
     return await _answer(scope, question, page, csv=csv)
 
@@ -109,14 +111,16 @@ async def _answer(scope: Scope, question: AuditQuestion, page: PageRequest, *, c
     return AuditPage(**vars(listed), unreachable_regions=found.unreachable)
 
 
-def csv_response(lines: Any) -> Response:
-    """The lines as a download."""
+def csv_response(export: CsvExport) -> Response:
+    """The lines as a download; what is known to be missing stands in a header too."""
+    missing = {MISSING_HEADER: ", ".join(export.unreachable)} if export.unreachable else {}
     return StreamingResponse(
-        lines,
+        export.lines,
         media_type=MEDIA_TYPE,
         headers={
             "Content-Disposition": 'attachment; filename="audit-log.csv"',
             "X-Content-Type-Options": "nosniff",
             "Cache-Control": "no-store",
+            **missing,
         },
     )

@@ -17,20 +17,25 @@ COLUMNS = (
     "timestamp", "event_type", "area", "tenant_id", "actor_kind", "actor_id", "actor_label",
     "ip_address", "user_agent", "request_id", "details", "id",
 )  # fmt: skip
+# The first cell of the line that says what is missing; every other line begins with a time.
+UNREACHABLE = "# unreachable_regions"
 # What a spreadsheet takes for a formula. Source: OWASP, "CSV Injection".
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
-async def csv_lines(fetch: Fetch) -> AsyncIterator[bytes]:
-    """The whole answer of `fetch(before, limit)`, newest first. Source: RFC 4180."""
+async def csv_lines(fetch: Fetch, unreachable: Sequence[str] = ()) -> AsyncIterator[bytes]:
+    """The whole answer of `fetch(before, limit)`, newest first, and a last line that names the
+    regions that are missing from it, if `unreachable` then holds any. Source: RFC 4180."""
     yield _line(COLUMNS)
     before: UUID | None = None
     while True:
         batch = await fetch(before, BATCH)
         yield b"".join(_line(_cells(event)) for event in batch)
         if len(batch) < BATCH:
-            return
+            break
         before = batch[-1].id
+    if unreachable:
+        yield _line((UNREACHABLE, *sorted(set(unreachable))))
 
 
 def _cells(event: StoredEvent) -> Sequence[Any]:

@@ -20,10 +20,10 @@ from leanvibe_server.kernel.events import Event, StoredEvent
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.pagination import PageRequest
 from leanvibe_server.kernel.platform import (
+    PLATFORM_TENANT,
     Reason,
     across_tenants,
     ask_reachable,
-    ask_regions,
     require_reason,
 )
 from leanvibe_server.kernel.scope import Scope
@@ -83,8 +83,17 @@ async def list_entries(scope: Scope, question: AuditQuestion, page: PageRequest)
     return Found(await fetch(page.after, page.limit + 1), unreachable)
 
 
-async def export_csv(scope: Scope, question: AuditQuestion) -> AsyncIterator[bytes]:
-    """The whole answer as lines of CSV, read in transactions of their own as it leaves.
+@dataclass(frozen=True)
+class CsvExport:
+    """The whole answer as lines of CSV, and the regions that were down before it began: their
+    entries are missing. A region that goes down meanwhile is added while the lines are read."""
+
+    lines: AsyncIterator[bytes]
+    unreachable: list[str]
+
+
+async def export_csv(scope: Scope, question: AuditQuestion) -> CsvExport:
+    """The whole answer, read in transactions of their own as it leaves.
 
     Raises: NotFound: the tenant named is not the reader's. Forbidden: no reason was given.
     """
@@ -93,9 +102,15 @@ async def export_csv(scope: Scope, question: AuditQuestion) -> AsyncIterator[byt
     told = AuditExported(of_tenant_id=tenant_id, filters=question.told(), format="csv")
     if tenant_id == scope.tenant_id:
         await scope.emit(told)
-        return csv_lines(partial(_fetch_own, scope.house, scope.tenant_id, wanted))
+        return CsvExport(csv_lines(partial(_fetch_own, scope.house, scope.tenant_id, wanted)), [])
     told = msgspec.structs.replace(told, reason=require_reason(question.reason))
-    return csv_lines(await _beyond(scope, told, wanted))
+    unreachable: list[str] = []
+    if tenant_id is None:
+        ask = partial(repository.is_tenant, tenant_id=PLATFORM_TENANT)
+        _, down = await ask_reachable(scope.house.database, Reason.PLATFORM_AUDIT, ask)
+        unreachable += down
+    fetch = await _beyond(scope, told, wanted, unreachable)
+    return CsvExport(csv_lines(fetch, unreachable), unreachable)
 
 
 async def verify(errand: Errand, tenant_id: UUID | None, reason: str | None = None) -> Verdict:
@@ -138,11 +153,11 @@ async def _beyond(
     scope: Scope,
     event: AuditRead | AuditExported,
     wanted: AuditFilter,
-    unreachable: list[str] | None = None,
+    unreachable: list[str],
 ) -> Fetch:
     """How entries of other tenants are fetched, each tenant told before any of its own is shown.
 
-    Regions that do not answer are added to `unreachable`; without it, one of them fails the whole.
+    Regions that do not answer are added to `unreachable`.
     """
     await scope.emit(event)
     told = {scope.tenant_id}
@@ -183,7 +198,7 @@ async def _fetch_across(
     wanted: AuditFilter,
     before: UUID | None,
     limit: int,
-    unreachable: list[str] | None,
+    unreachable: list[str],
 ) -> list[StoredEvent]:
     """Entries of the region a tenant lives in, else of every region. Ids sort by time, so a page
     of the whole is among the first of each."""
@@ -192,11 +207,8 @@ async def _fetch_across(
     if wanted.tenant_id is not None:
         async with across_tenants(database, why, wanted.tenant_id) as conn:
             return await ask(conn)
-    if unreachable is None:
-        by_region = await ask_regions(database, why, ask)
-    else:
-        by_region, missing = await ask_reachable(database, why, ask)
-        unreachable += missing
+    by_region, missing = await ask_reachable(database, why, ask)
+    unreachable += [region for region in missing if region not in unreachable]
     return sorted(chain(*by_region), key=lambda entry: entry.id, reverse=True)[:limit]
 
 
