@@ -104,6 +104,6 @@ def test_every_route_of_the_api_has_a_method(doors: Doors) -> None:
 def test_every_filter_of_a_list_is_an_argument(doors: Doors) -> None:
     routes, lacking = _routes(doors), []
     for route, arguments in _reached().items():
-        if arguments is not None:
-            lacking += [f"{route}: {one}" for one in routes[route] - arguments - ALIASES]
+        if arguments is not None and route.startswith("GET"):
+            lacking += [f"{route}: {one}" for one in routes.get(route, set()) - arguments - ALIASES]
     assert lacking == []
