@@ -11,7 +11,7 @@ from leanvibe_server.identity.events import RefreshReused, SessionEnded
 from leanvibe_server.identity.login import SignedIn, answer
 from leanvibe_server.identity.models import RefreshToken, Session, User
 from leanvibe_server.identity.policy import check_address, policy_of
-from leanvibe_server.identity.refusals import invalid_token
+from leanvibe_server.identity.refusals import invalid_token, wrong_tenant
 from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.repository import sessions as rows
 from leanvibe_server.identity.schemas import RefreshRequest, TokenAnswer
@@ -39,7 +39,7 @@ async def refresh(visit: Visit, request: RefreshRequest | None) -> TokenAnswer:
     answer may be lost on the way. Anything else that comes twice is taken for theft: the whole
     session ends.
 
-    Raises: Unauthorized.
+    Raises: Unauthorized. Forbidden: X-Tenant-ID names another tenant than that of the token.
     """
     try:
         return await _trade(visit, _token_of(visit, request))
@@ -60,6 +60,8 @@ async def _trade(visit: Visit, secret: str) -> TokenAnswer:
     tenant_id = opaque.tenant_of_token(secret)
     if tenant_id is None:
         raise invalid_token()
+    if visit.headers.get("x-tenant-id", str(tenant_id)).lower() != str(tenant_id):
+        raise wrong_tenant()
     async with house.database.tenant(tenant_id) as conn:
         scope = scope_in(visit, conn, tenant_id)
         token = await rows.lock_refresh_token(conn, tenant_id, hash_token(secret))

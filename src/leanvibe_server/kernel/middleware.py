@@ -34,6 +34,10 @@ _KEY = re.compile(
     r"l(?:v_[a-z]+|r)_[0-9A-Za-z]{40,}|(?:^|&)(?:access_token|api_?key|refresh_token)=[^&]",
     re.IGNORECASE,
 )
+_SAID_ONCE = frozenset(
+    (b"authorization", b"host", b"idempotency-key", b"origin", b"x-break-glass-reason",
+     b"x-tenant-id", b"x-tenant-slug")
+)  # fmt: skip
 _REQUEST_ID = re.compile(r"req_[0-9a-f-]{36}")
 _FIXED_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
@@ -65,8 +69,9 @@ class Doorman:
         speak_of_home()
         visit = self._visit(scope)
         place_visit(scope, visit)  # type: ignore[arg-type]  # an ASGI scope is a dict
-        if carries_key(scope):
-            await self._refuse_key(scope, receive, send, visit)
+        refusal = _key_in_address() if carries_key(scope) else _said_twice(scope)
+        if refusal is not None:
+            await self._refuse(scope, receive, send, visit, refusal)
             return
         if scope["type"] == "websocket":
             await self._app(scope, receive, _Handshake(visit, scope, send))
@@ -108,13 +113,15 @@ class Doorman:
         lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
         return b"HTTP/1.1 400 Bad Request\r\n" + lines + b"\r\n" + body
 
-    async def _refuse_key(self, scope: Scope, receive: Receive, send: Send, visit: Visit) -> None:
+    async def _refuse(
+        self, scope: Scope, receive: Receive, send: Send, visit: Visit, error: AppError
+    ) -> None:
         if _KEY.search(visit.path):
             visit.path = "/"
         answer = _Answer(visit, send)
         if scope["type"] == "websocket":
             answer = _Handshake(visit, scope, send).denial
-        await _send_error(scope, receive, answer, visit, _key_in_address())
+        await _send_error(scope, receive, answer, visit, error)
 
     def _bounded(self, receive: Receive) -> Receive:
         seen = 0
@@ -266,6 +273,19 @@ def carries_key(scope: Scope) -> bool:
     if not query:
         return False
     return _KEY.search(unquote_plus(query.decode("latin-1"))) is not None
+
+
+def _said_twice(scope: Scope) -> InvalidRequest | None:
+    """The refusal of a request that says twice who calls or for whom: a proxy before us may have
+    gone by the other one. Source: RFC 9110, section 5.3."""
+    names = [name for name, _ in scope["headers"] if name in _SAID_ONCE]
+    if len(names) == len(set(names)):
+        return None
+    twice = next(name for name in names if names.count(name) > 1).decode()
+    return InvalidRequest(
+        f"The header {twice} comes twice. Send it once.",
+        details={"field": twice, "reason": "header_twice"},
+    )
 
 
 def _key_in_address() -> InvalidRequest:
