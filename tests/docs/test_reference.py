@@ -5,7 +5,10 @@ import pkgutil
 import re
 from collections.abc import Iterator
 
+import click
+
 import leanvibe_server
+from leanvibe_server.cli import main as server
 from leanvibe_server.entitlements.plans import PLANS
 from leanvibe_server.entitlements.service import QUOTAS
 from leanvibe_server.kernel.access import ROLE_PERMISSIONS, Permission, Role
@@ -71,6 +74,19 @@ def test_every_error_code_is_listed_with_its_status() -> None:
         assert kind.code in listed, kind
         if listed[kind.code].isdigit():
             assert listed[kind.code] == str(kind.status), kind
+
+
+def test_every_command_of_the_server_is_listed() -> None:
+    listed = {
+        name for row in rows_of("reference/cli.md") for name in re.findall(r"`(.+?)`", row[0])
+    }
+    commands = {
+        f"{name} {inner}".strip()
+        for name, command in server.commands.items()
+        for inner in (command.commands if isinstance(command, click.Group) else [""])
+    }
+    assert {"keys rotate", "migrate"} <= commands
+    assert commands - listed == set()
 
 
 def test_every_reason_of_a_refusal_is_listed() -> None:
