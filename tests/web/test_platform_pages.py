@@ -2,6 +2,7 @@
 
 from uuid import uuid4
 
+import asyncpg
 import pytest
 from hypothesis import given as given_any
 from hypothesis import strategies as st
@@ -51,6 +52,25 @@ async def test_an_administrator_finds_makes_suspends_and_deletes_an_organisation
     await administrator.send(f"{path}/plan", {"plan": "team"})
     await administrator.open(path)
     assert "Team" in administrator.text
+
+
+async def test_an_administrator_moves_the_end_of_a_trial_and_ends_it(
+    administrator: Visitor, acme: Organisation, admin: asyncpg.Connection
+) -> None:
+    path = f"/platform/tenants/{acme.id}"
+    for typed in ("2030-06-01", ""):
+        await administrator.open(path)
+        await administrator.send(f"{path}/plan", {"plan": "enterprise", "trial_ends_at": typed})
+        await administrator.open(path)
+        assert ("1 Jun 2030" in administrator.text) == bool(typed)
+    told = await admin.fetch(
+        "SELECT payload ->> 'ends_at' AS end FROM events"
+        " WHERE tenant_id = $1 AND name = 'tenant.trial_changed' ORDER BY id",
+        acme.id,
+    )
+    assert [row["end"] and row["end"][:10] for row in told] == ["2030-06-01", None]
+    refused = await administrator.send(f"{path}/plan", {"plan": "team", "trial_ends_at": "x"})
+    assert refused.status_code == 400
 
 
 async def test_an_administrator_makes_an_organisation(administrator: Visitor) -> None:

@@ -37,6 +37,15 @@ class TenantPlanChanged(Event, frozen=True, kw_only=True):
     after: str
 
 
+class TenantTrialChanged(Event, frozen=True, kw_only=True):
+    """Its trial ends at another time, or, without `ends_at`, is over."""
+
+    name: ClassVar[str] = "tenant.trial_changed"
+    public: ClassVar[bool] = True
+    tenant_id: UUID
+    ends_at: datetime | None
+
+
 class TenantDeletionScheduled(Event, frozen=True, kw_only=True):
     """The tenant is read-only from now on and will be gone at `deletes_at`."""
 

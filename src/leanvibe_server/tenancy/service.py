@@ -24,6 +24,7 @@ from leanvibe_server.tenancy.events import (
     TenantReactivated,
     TenantRestored,
     TenantSuspended,
+    TenantTrialChanged,
     TenantUpdated,
 )
 from leanvibe_server.tenancy.holds import require_no_hold
@@ -397,12 +398,14 @@ async def restore(scope: Scope, tenant: Tenant) -> Tenant:
 async def change_plan(
     scope: Scope, tenant: Tenant, *, plan: str, trial_ends_at: datetime | None
 ) -> Tenant:
-    """Put the scope's tenant on another plan."""
+    """Put the scope's tenant on another plan, or move the end of its trial."""
     updated = await repository.update_plan(
         scope.conn, tenant.id, plan=plan, trial_ends_at=trial_ends_at, now=scope.now
     )
     if plan != tenant.plan:
         await scope.emit(TenantPlanChanged(tenant_id=tenant.id, before=tenant.plan, after=plan))
+    if trial_ends_at != tenant.trial_ends_at:
+        await scope.emit(TenantTrialChanged(tenant_id=tenant.id, ends_at=trial_ends_at))
     return updated or tenant
 
 

@@ -110,6 +110,11 @@ def _check_text(body: bytes) -> None:
         )
 
 
+def day_of(moment: datetime | None) -> str:
+    """The day (UTC) as a form shows it."""
+    return "" if moment is None else f"{moment:%Y-%m-%d}"
+
+
 def end_of_day(text: str, *, field: str) -> datetime | None:
     """The end of a day (UTC) that was picked; None for none.
 

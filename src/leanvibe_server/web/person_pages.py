@@ -24,7 +24,7 @@ from leanvibe_server.kernel.ids import parse_id
 from leanvibe_server.kernel.pagination import PageRequest
 from leanvibe_server.projects import members
 from leanvibe_server.web.formats import role_name
-from leanvibe_server.web.forms import end_of_day, fill
+from leanvibe_server.web.forms import day_of, end_of_day, fill
 from leanvibe_server.web.page import ScopedPage, page
 from leanvibe_server.web.routes import PageRouter
 
@@ -156,7 +156,7 @@ async def _person(opened: ScopedPage, user_id: UUID) -> dict[str, Any]:
             "username": user.username,
             "role": user.own_role,
             "status": "disabled" if user.status == "disabled" else "active",
-            "expires_at": "" if user.expires_at is None else f"{user.expires_at:%Y-%m-%d}",
+            "expires_at": day_of(user.expires_at),
         },
     }
 

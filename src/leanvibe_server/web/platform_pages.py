@@ -17,7 +17,7 @@ from leanvibe_server.kernel.http import PathId
 from leanvibe_server.kernel.pagination import PageRequest
 from leanvibe_server.tenancy import service as tenancy
 from leanvibe_server.tenancy.schemas import Suspension, TenantQuery, TenantView
-from leanvibe_server.web.forms import Faults, fill
+from leanvibe_server.web.forms import Faults, day_of, end_of_day, fill
 from leanvibe_server.web.page import ScopedPage, page
 from leanvibe_server.web.paging import PAGE_SIZE
 from leanvibe_server.web.routes import PageRouter
@@ -112,18 +112,30 @@ async def _tenant(opened: ScopedPage, tenant_id: UUID) -> dict[str, Any]:
         "admin_email": shown.admin_email,
         "suspended_reason": shown.suspended_reason,
         "grace_days": opened.scope.house.settings.tenant_grace_days,
-        "values": {"plan": shown.plan, "reason": "", "confirm": ""},
+        "values": {
+            "plan": shown.plan,
+            "trial_ends_at": day_of(shown.trial_ends_at),
+            "reason": "",
+            "confirm": "",
+        },
         **_choices(opened),
     }
 
 
 @router.post(LIST + "/{tenant_id}/plan")
 async def change_plan(tenant_id: PathId, opened: Annotated[ScopedPage, ADMIN]) -> Response:
-    """Put it on another plan."""
+    """Put it on another plan, or move the end of its trial."""
     shown = await _tenant(opened, tenant_id)
-    with opened.refusing("platform/tenant.html", **shown):
-        change = fill(TenantChange, {"plan": opened.form.text("plan")})
-        await service.change_tenant(opened.scope, tenant_id, change)
+    typed = {name: opened.form.text(name) for name in ("plan", "trial_ends_at")}
+    with opened.refusing("platform/tenant.html", **shown | {"values": shown["values"] | typed}):
+        change: dict[str, Any] = {"plan": typed["plan"]}
+        # A form without the field leaves the end as it is, as does one that shows the same day.
+        before = shown["values"]["trial_ends_at"]
+        if opened.form.values.get("trial_ends_at", before) != before:
+            until = end_of_day(typed["trial_ends_at"], field="trial_ends_at")
+            change |= {"trial_ends_at": until, "end_trial": until is None}
+        wanted = fill(TenantChange, change)
+        await service.change_tenant(opened.scope, tenant_id, wanted)
     return opened.go(f"{LIST}/{tenant_id}", toast="tenant-saved")
 
 
