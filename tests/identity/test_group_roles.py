@@ -1,5 +1,6 @@
 """What a group gives goes with the group."""
 
+import asyncio
 import json
 from datetime import datetime, timedelta
 from typing import Any
@@ -288,3 +289,21 @@ async def test_whom_provisioning_brought_has_what_groups_give_until_an_admin_say
     assert brought in [one["id"] for one in found.json()["Resources"]]
     await client.delete(path, headers=owner)
     assert await role_of(client, owner, brought) == "viewer"
+
+
+async def test_sec_rbac_05_nothing_is_left_of_groups_that_somebody_left_all_at_once(
+    client: httpx.AsyncClient, acme: Organisation
+) -> None:
+    owner, person = await acme.headers(client), str(acme.people["viewer"].id)
+    roles = ("admin", "manager", "developer", "guest")
+    paths = [await group(client, owner, role) for role in roles]
+    for _ in range(3):
+        body = {"user_ids": [person]}
+        await asyncio.gather(
+            *[client.post(f"{path}/members", json=body, headers=owner) for path in paths]
+        )
+        assert await role_of(client, owner, person) == "admin"
+        await asyncio.gather(
+            *[client.delete(f"{path}/members/{person}", headers=owner) for path in paths]
+        )
+        assert await role_of(client, owner, person) == "viewer"

@@ -77,6 +77,11 @@ WHERE u.tenant_id = $1 AND u.id = ANY ($2::uuid[]) AND u.role NOT IN ('owner', '
 # Roles the tenant made stand between a developer and a viewer: which comes first changes no right.
 _RANK = """coalesce(
     array_position(ARRAY['admin', 'manager', 'developer', '', 'viewer', 'guest'], r), 4)"""
+# A statement of its own: the next one then sees what others did to the memberships meanwhile.
+LOCK_PEOPLE = """
+SELECT id FROM users WHERE tenant_id = $1 AND id = ANY ($2::uuid[]) ORDER BY id
+FOR NO KEY UPDATE
+"""
 # Rights add up: of all that somebody has, by themselves and by groups, the highest role stands in
 # front, and what it does not imply counts beside it. A role that nobody chose for them counts only
 # as long as no group gives one; who then leaves the last group that did keeps the less of both:
@@ -90,8 +95,7 @@ WITH wanted AS (
         JOIN groups g ON g.tenant_id = m.tenant_id AND g.id = m.group_id
         WHERE m.tenant_id = $1 AND m.user_id = u.id AND g.role IS NOT NULL) g ON true
     WHERE u.tenant_id = $1 AND u.id = ANY ($2::uuid[]) AND u.kind = 'person'
-        AND u.role NOT IN ('owner', 'platform_admin')
-    FOR NO KEY UPDATE OF u),
+        AND u.role NOT IN ('owner', 'platform_admin')),
 held AS (
     SELECT *, CASE WHEN given IS NOT NULL THEN CASE WHEN usual THEN given ELSE given || own END
         WHEN NOT (usual AND was_given) THEN ARRAY[own]
@@ -232,6 +236,7 @@ async def apply_roles(
     conn: Connection, tenant_id: UUID, ids: Sequence[UUID], *, now: datetime, guests_until: datetime
 ) -> dict[UUID, tuple[str, str]]:
     """Give people the roles of their groups; returns whose changed, with before and after."""
+    await conn.execute(LOCK_PEOPLE, tenant_id, list(ids))
     rows = await conn.fetch(APPLY_ROLES, tenant_id, list(ids), now, guests_until)
     told = [(row["id"], ", ".join(row["before"]), ", ".join(row["after"])) for row in rows]
     return {person: (before, after) for person, before, after in told if before != after}
