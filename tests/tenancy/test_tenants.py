@@ -146,7 +146,9 @@ async def test_only_platform_admins_list_suspend_and_see_every_tenant(
     )
     assert only.json()["data"][0]["slug"] == globex.tenant.slug
     headers = await acme.headers(client)
-    assert (await client.get("/v1/tenants", headers=headers)).status_code == 403
+    refused = await client.get("/v1/tenants", headers=headers)
+    assert refused.status_code == 403
+    assert "Ask an administrator of the platform" in refused.json()["message"]
     assert (await client.get(f"/v1/tenants/{acme.id}", headers=headers)).status_code == 200
     assert (await client.get(f"/v1/tenants/{globex.id}", headers=headers)).status_code == 404
     refused = await client.post(

@@ -152,12 +152,17 @@ class Gate(Protocol):
         ...
 
 
+# What only administrators of the platform may do.
+_PLATFORM = ROLE_PERMISSIONS[Role.PLATFORM_ADMIN] - _OWNER
+
+
 def lacking(permission: Permission | str, actor: Actor) -> Forbidden:
     """The refusal of somebody whose role, or of a key whose scopes, do not hold what is needed."""
     if actor.kind in KEYS:
         lack = "these credentials do not have. Use a key with that scope, or sign in as a person."
     else:
-        lack = f"the role {actor.role} does not have. Ask an owner or admin of your organisation."
+        whom = "the platform" if permission in _PLATFORM else "your organisation"
+        lack = f"the role {actor.role} does not have. Ask an administrator of {whom}."
     return Forbidden(
         f"This needs the permission {permission}, which {lack}",
         details={"required_permission": str(permission)},
