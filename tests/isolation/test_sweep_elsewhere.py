@@ -7,10 +7,12 @@ from uuid import uuid4
 
 import httpx
 
+from leanvibe_server.kernel.house import House
 from leanvibe_server.wiring import Doors
 from tests.given import Organisation
 from tests.isolation.bodies import body_of
 from tests.isolation.test_routes import _fill, _said, _shape, _things_of
+from tests.tenancy.given_trees import below
 
 # What stands in a path for what is no id.
 NAMES = {"slug": "x", "provider": "oidc", "quota_type": "users", "stem": "x"}
@@ -87,6 +89,39 @@ async def test_sec_tenant_isolation_api_03_a_header_that_names_another_tenant_is
         assert foreign[0] == 403, f"{method} {path} with {header}: {foreign}"
         tried += 1
     assert tried > 200
+
+
+async def test_sec_tenant_isolation_api_03_a_subdomain_of_another_tenant_is_refused(
+    client: httpx.AsyncClient, acme: Organisation, globex: Organisation
+) -> None:
+    headers = await acme.headers(client)
+    key = await client.post("/v1/api-keys", json={"name": "k"}, headers=headers)
+    by_key = {"Authorization": f"Bearer {key.json()['key']}"}
+
+    async def ask(who: dict[str, str], slug: str, **more: str) -> httpx.Response:
+        host = {"Host": f"{slug}.localhost:8765"}
+        return await client.get("/v1/projects", headers=who | host | more)
+
+    for who in (headers, by_key):
+        foreign, random = await ask(who, globex.tenant.slug), await ask(who, "nobody-here")
+        assert (foreign.status_code, foreign.json()["message"]) == (403, random.json()["message"])
+        for fine in (acme.tenant.slug, acme.tenant.slug.upper(), "api", "www"):
+            assert (await ask(who, fine)).status_code == 200, fine
+        own = {"X-Tenant-Slug": acme.tenant.slug}
+        assert (await ask(who, globex.tenant.slug, **own)).status_code == 403
+
+
+async def test_who_acts_for_an_organisation_below_does_so_at_its_subdomain_or_their_own(
+    client: httpx.AsyncClient, house: House, acme: Organisation, globex: Organisation
+) -> None:
+    north = await below(house, acme, "North")
+    acting = await acme.headers(client) | {"X-Tenant-ID": str(north.id)}
+    for slug, status in (
+        (acme.tenant.slug, 200), (north.tenant.slug, 200), (globex.tenant.slug, 403),
+    ):  # fmt: skip
+        host = {"Host": f"{slug}.localhost:8765"}
+        answer = await client.get("/v1/projects", headers=acting | host)
+        assert answer.status_code == status, slug
 
 
 async def test_a_cursor_of_another_tenant_leads_to_nothing_of_theirs(

@@ -1,7 +1,7 @@
 """The gate: every credential passes here and becomes an Admission, or a refusal."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -9,6 +9,7 @@ from leanvibe_server.entitlements.plans import plan_of
 from leanvibe_server.identity import break_glass, forgeries, opaque, tokens
 from leanvibe_server.identity.delegation import Delegation
 from leanvibe_server.identity.keys import KeyRing
+from leanvibe_server.identity.login import subdomain
 from leanvibe_server.identity.permissions import permissions_of, project_roles_of
 from leanvibe_server.identity.policy import (
     DEFAULT,
@@ -30,6 +31,7 @@ from leanvibe_server.kernel.ratelimit import Rate
 from leanvibe_server.kernel.request import Caller, Credentials, Visit
 from leanvibe_server.kernel.scope import Actor
 from leanvibe_server.metering.calls import CallMeter
+from leanvibe_server.tenancy.directory import RESERVED_SLUGS
 
 # Noted at most so often, because a write costs more than the whole check.
 NOTE_EVERY = timedelta(minutes=1)
@@ -126,6 +128,7 @@ class HouseGate:
             _check_addresses(standing, visit.address)
             if not credentials.again:
                 self._check_rate(visit, claim.tenant_id, standing, counted_at=rate)
+            credentials = _with_host(credentials, standing)
             if named != claim.tenant_id:
                 admission = await self._enter_other(
                     house, credentials, standing, actor, claim.tenant_id, named, transaction
@@ -226,6 +229,23 @@ def _secret_claim(
         raise invalid_token()
     digest = hash_token(secret)
     return Claim(tenant_id, lambda conn: find(conn, tenant_id, digest))
+
+
+def _with_host(credentials: Credentials, standing: Standing) -> Credentials:
+    """The host's subdomain names an organisation as X-Tenant-Slug does: one's own, or the one a
+    caller acts for. A cookie belongs to its host, at which its holder may move on.
+
+    Raises: Forbidden: header and host name two.
+    """
+    if credentials.bearer is None:
+        return credentials
+    visit = credentials.visit
+    slug = subdomain(visit.house.settings, visit.headers.get("host", ""))
+    if slug is None or slug == standing.tenant_slug or slug in RESERVED_SLUGS:
+        return credentials
+    if credentials.named_slug not in (None, slug):
+        raise wrong_tenant()
+    return replace(credentials, named_slug=slug)
 
 
 def _named_tenant(credentials: Credentials) -> UUID | None:

@@ -32,8 +32,8 @@ def invalid_credentials() -> Unauthorized:
 
 
 def wrong_tenant() -> Forbidden:
-    """A header names a tenant this caller may not act for, or none at all."""
+    """A header or the host names a tenant this caller may not act for, or none at all."""
     return Forbidden(
-        "X-Tenant-ID and X-Tenant-Slug must name the tenant of your credentials. "
+        "X-Tenant-ID, X-Tenant-Slug and the subdomain must name the tenant of your credentials. "
         "Use POST /v1/auth/switch-tenant to move to another of your tenants."
     )
