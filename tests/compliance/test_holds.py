@@ -9,7 +9,10 @@ import pytest
 
 from leanvibe_server.compliance import retention
 from leanvibe_server.kernel.house import House
+from leanvibe_server.kernel.platform import PLATFORM_TENANT, Reason, across_tenants
+from leanvibe_server.kernel.scope import SYSTEM, Scope
 from leanvibe_server.tenancy import purge
+from leanvibe_server.tenancy import service as tenancy
 from tests.conftest import FakeClock
 from tests.given import Organisation
 
@@ -153,3 +156,13 @@ async def test_the_database_itself_keeps_who_is_on_hold(
     await _place(client, await acme.headers(client), kept)
     with pytest.raises(asyncpg.ForeignKeyViolationError):
         await admin.execute("DELETE FROM users WHERE id = $1", kept)
+
+
+async def test_the_demo_is_made_anew_whatever_was_tried_in_it(
+    house: House, client: httpx.AsyncClient, acme: Organisation, admin: asyncpg.Connection
+) -> None:
+    await _place(client, await acme.headers(client), acme.people["viewer"].id)
+    async with across_tenants(house.database, Reason.WORKER) as conn:
+        platform = Scope(conn, PLATFORM_TENANT, SYSTEM, house.clock, house)
+        await tenancy.delete_tenant(platform, acme.id)
+    assert await admin.fetchval("SELECT count(*) FROM tenants WHERE id = $1", acme.id) == 0

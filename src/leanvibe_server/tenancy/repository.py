@@ -77,6 +77,7 @@ FIND_HOLD = """
 SELECT id FROM legal_holds
 WHERE tenant_id = $1 AND ($2::uuid IS NULL OR user_id IS NULL OR user_id = $2) LIMIT 1
 """
+DELETE_HOLDS = "DELETE FROM legal_holds WHERE tenant_id = $1"
 # The tree is seen by the organisation itself; the rows of `tenants` below it are not.
 HAS_CHILDREN = "SELECT EXISTS (SELECT 1 FROM tenant_ancestors WHERE ancestor_id = $1)"
 # What stays of a tenant that is gone: that there was one, where, and until when.
@@ -184,6 +185,10 @@ async def find_hold(conn: Connection, tenant_id: UUID, user_id: UUID | None) -> 
     """A legal hold under which somebody is; with None, any in the tenant."""
     found: UUID | None = await conn.fetchval(FIND_HOLD, tenant_id, user_id)
     return found
+
+
+async def delete_holds(conn: Connection, tenant_id: UUID) -> None:
+    await conn.execute(DELETE_HOLDS, tenant_id)
 
 
 async def has_children(conn: Connection, tenant_id: UUID) -> bool:

@@ -410,7 +410,8 @@ async def change_plan(
 
 
 async def delete_tenant(scope: Scope, tenant_id: UUID) -> None:
-    """Remove a tenant with every row it owns but its event log. Needs a platform scope of the
-    home region, in which the tenant lives."""
+    """Remove a tenant with every row it owns but its event log, legal holds or none. Needs a
+    platform scope of the home region, in which the tenant lives."""
+    await repository.delete_holds(scope.conn, tenant_id)
     await repository.delete(scope.conn, tenant_id)
     await repository.delete_entry(scope.conn, tenant_id)

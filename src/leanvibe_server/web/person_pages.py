@@ -1,5 +1,7 @@
 """The pages of one person: role and access, where they are signed in and how, what they are in."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
@@ -34,13 +36,14 @@ UPDATE = page(Permission.USER_UPDATE)
 UPDATE_FRESH = page(Permission.USER_UPDATE, fresh=True)
 DELETE = page(Permission.USER_DELETE, fresh=True)
 ALL = PageRequest(limit=100)
+TEMPLATE = "settings/user.html"
 STATUS_CHOICES = (("active", "May sign in"), ("disabled", "Disabled"))
 
 
 @router.get("/settings/users/{user_id}")
 async def show_person(user_id: PathId, opened: Annotated[ScopedPage, UPDATE]) -> Response:
     """One person: role and access, sessions, factors, linked accounts, groups and projects."""
-    return opened.show("settings/user.html", **await _person(opened, user_id))
+    return opened.show(TEMPLATE, **await _person(opened, user_id))
 
 
 @router.post("/settings/users/{user_id}")
@@ -52,46 +55,45 @@ async def update_person(user_id: PathId, opened: Annotated[ScopedPage, UPDATE]) 
     unchanged = "expires_at" not in opened.form.values or (
         typed["expires_at"] == shown["values"]["expires_at"]
     )
-    with opened.refusing("settings/user.html", **shown | {"values": typed}):
+    with opened.refusing(TEMPLATE, **shown | {"values": typed}):
         change: dict[str, Any] = {"role": typed["role"], "status": typed["status"]}
         if typed["username"]:
             change["username"] = typed["username"]
         if not unchanged:
             change["expires_at"] = end_of_day(typed["expires_at"], field="expires_at")
         await users.change_user(opened.scope, user_id, fill(UserChange, change))
-    return opened.go(f"/settings/users/{user_id}", toast="user-saved")
+    return _back(opened, user_id, "user-saved")
 
 
 @router.post("/settings/users/{user_id}/extend")
 async def extend_access(user_id: PathId, opened: Annotated[ScopedPage, UPDATE]) -> Response:
     """Let somebody whose access ends stay on for as long as a new guest would."""
-    shown = await _person(opened, user_id)
-    now = opened.scope.now
-    end = max(shown["user"].expires_at or now, now) + timedelta(days=GUEST_DAYS)
-    with opened.refusing("settings/user.html", **shown):
+    async with _refusing(opened, user_id) as shown:
+        now = opened.scope.now
+        end = max(shown["user"].expires_at or now, now) + timedelta(days=GUEST_DAYS)
         change = {"expires_at": end, "status": "active"}
         await users.change_user(opened.scope, user_id, fill(UserChange, change))
-    return opened.go(f"/settings/users/{user_id}", toast="access-extended")
+    return _back(opened, user_id, "access-extended")
 
 
 @router.post("/settings/users/{user_id}/end")
 async def end_access(user_id: PathId, opened: Annotated[ScopedPage, UPDATE]) -> Response:
     """End somebody's access now."""
-    shown = await _person(opened, user_id)
-    with opened.refusing("settings/user.html", **shown):
+    async with _refusing(opened, user_id):
         await users.change_user(opened.scope, user_id, fill(UserChange, {"status": "disabled"}))
-    return opened.go(f"/settings/users/{user_id}", toast="access-ended")
+    return _back(opened, user_id, "access-ended")
 
 
 @router.post("/settings/users/{user_id}/sign-out")
 async def sign_out_person(user_id: PathId, opened: Annotated[ScopedPage, UPDATE]) -> Response:
     """Sign one person out, everywhere or on the device the form names."""
-    wanted = opened.form.text("session_id")
-    if wanted:
-        await others.end_one(opened.scope, user_id, parse_id(wanted, "session"))
-    else:
-        await others.end_every(opened.scope, user_id)
-    return opened.go(f"/settings/users/{user_id}", toast="user-signed-out")
+    async with _refusing(opened, user_id):
+        wanted = opened.form.text("session_id")
+        if wanted:
+            await others.end_one(opened.scope, user_id, parse_id(wanted, "session"))
+        else:
+            await others.end_every(opened.scope, user_id)
+    return _back(opened, user_id, "user-signed-out")
 
 
 @router.post("/settings/users/{user_id}/identities/{identity_id}/unlink")
@@ -99,18 +101,18 @@ async def unlink_identity(
     user_id: PathId, identity_id: PathId, opened: Annotated[ScopedPage, UPDATE_FRESH]
 ) -> Response:
     """Have somebody sign in by an account at a provider no more."""
-    await oversight.unlink(opened.scope, user_id, identity_id)
-    return opened.go(f"/settings/users/{user_id}", toast="identity-unlinked")
+    async with _refusing(opened, user_id):
+        await oversight.unlink(opened.scope, user_id, identity_id)
+    return _back(opened, user_id, "identity-unlinked")
 
 
 @router.post("/settings/users/{user_id}/groups")
 async def join_group(user_id: PathId, opened: Annotated[ScopedPage, UPDATE]) -> Response:
     """Put somebody into a group."""
-    shown = await _person(opened, user_id)
-    with opened.refusing("settings/user.html", **shown):
+    async with _refusing(opened, user_id):
         group_id = parse_id(opened.form.text("group_id"), "group")
         await groups.add_members(opened.scope, group_id, NewMembers(user_ids=[user_id]))
-    return opened.go(f"/settings/users/{user_id}", toast="members-added")
+    return _back(opened, user_id, "members-added")
 
 
 @router.post("/settings/users/{user_id}/groups/{group_id}/leave")
@@ -118,17 +120,29 @@ async def leave_group(
     user_id: PathId, group_id: PathId, opened: Annotated[ScopedPage, UPDATE]
 ) -> Response:
     """Take somebody out of a group."""
-    await groups.remove_member(opened.scope, group_id, user_id)
-    return opened.go(f"/settings/users/{user_id}", toast="member-left")
+    async with _refusing(opened, user_id):
+        await groups.remove_member(opened.scope, group_id, user_id)
+    return _back(opened, user_id, "member-left")
 
 
 @router.post("/settings/users/{user_id}/delete")
 async def delete_person(user_id: PathId, opened: Annotated[ScopedPage, DELETE]) -> Response:
     """Remove somebody."""
-    shown = await _person(opened, user_id)
-    with opened.refusing("settings/user.html", **shown):
+    async with _refusing(opened, user_id):
         await people.delete_user(opened.scope, user_id)
     return opened.go("/settings/users", toast="user-deleted")
+
+
+@asynccontextmanager
+async def _refusing(opened: ScopedPage, user_id: UUID) -> AsyncIterator[dict[str, Any]]:
+    """Show the person's page with the reason where what happens inside is refused."""
+    shown = await _person(opened, user_id)
+    with opened.refusing(TEMPLATE, **shown):
+        yield shown
+
+
+def _back(opened: ScopedPage, user_id: UUID, toast: str) -> Response:
+    return opened.go(f"/settings/users/{user_id}", toast=toast)
 
 
 async def _person(opened: ScopedPage, user_id: UUID) -> dict[str, Any]:
