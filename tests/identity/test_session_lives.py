@@ -4,8 +4,10 @@ import asyncpg
 import httpx
 import pytest
 
+from leanvibe_server.kernel.house import House
+from leanvibe_server.wiring import Doors
 from tests.given import PASSWORD, Organisation
-from tests.identity.given_sessions import bearer, sign_in, status
+from tests.identity.given_sessions import bearer, coming_from, set_policy, sign_in, status
 
 NEW = "another horse battery staple"
 
@@ -28,6 +30,18 @@ async def test_sec_session_refresh_03_a_token_of_one_tenant_is_none_of_another(
     crossed = theirs[: len(theirs) // 2] + token[len(theirs) // 2 :]
     assert (await _refresh(client, crossed)).status_code == 401
     assert (await _refresh(client, token, {"X-Tenant-ID": str(acme.id)})).status_code == 200
+
+
+async def test_sec_session_refresh_01_a_copy_gives_itself_away_from_a_forbidden_network_too(
+    client: httpx.AsyncClient, doors: Doors, house: House, acme: Organisation
+) -> None:
+    held = await sign_in(client, acme, "viewer")
+    fresh = (await _refresh(client, held["refresh_token"])).json()
+    await set_policy(house, acme, allowed_networks=["127.0.0.1"])
+    async with coming_from(doors, "203.0.113.9") as thief:
+        assert (await _refresh(thief, fresh["refresh_token"])).status_code == 403
+        assert (await _refresh(thief, held["refresh_token"])).status_code == 401
+    assert await status(client, fresh) == 401
 
 
 async def test_sec_session_refresh_04_a_fresh_token_has_the_role_of_now(

@@ -10,7 +10,7 @@ from leanvibe_server.identity import opaque
 from leanvibe_server.identity.events import RefreshReused, SessionEnded
 from leanvibe_server.identity.login import SignedIn, answer
 from leanvibe_server.identity.models import RefreshToken, Session, User
-from leanvibe_server.identity.policy import check_address, policy_of
+from leanvibe_server.identity.policy import SecurityPolicy, check_address, policy_of
 from leanvibe_server.identity.refusals import invalid_token, wrong_tenant
 from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.repository import sessions as rows
@@ -67,9 +67,13 @@ async def _trade(visit: Visit, secret: str) -> TokenAnswer:
         token = await rows.lock_refresh_token(conn, tenant_id, hash_token(secret))
         if token is None:
             raise invalid_token()
-        user, session = await _require_open(scope, token)
+        user, session, policy = await _require_open(scope, token)
         successor = successor_of(house.vault, secret)
         inside = scope_in(visit, conn, tenant_id, actor=actor_of(visit, user))
+        if token.used_at is not None and not await _is_retry(inside, conn, token, successor):
+            raise await _end_family(inside, user, session)
+        # Only now: a copy that comes back gives itself away wherever it comes from.
+        check_address(policy, visit.address)
         if token.used_at is None:
             await rows.use_refresh_token(
                 conn,
@@ -79,8 +83,6 @@ async def _trade(visit: Visit, secret: str) -> TokenAnswer:
                 now=inside.now,
             )
             await add_refresh_token(inside, session.id, successor)
-        elif not await _is_retry(inside, conn, token, successor):
-            raise await _end_family(inside, user, session)
         await rows.see_session(conn, tenant_id, session.id, now=inside.now)
         return answer(house, SignedIn(user, OpenedSession(session, refresh_text(successor))))
 
@@ -92,7 +94,7 @@ def successor_of(vault: Vault, secret: str) -> str:
     return tenant_part + opaque.encode_bytes(digest)
 
 
-async def _require_open(scope: Scope, token: RefreshToken) -> tuple[User, Session]:
+async def _require_open(scope: Scope, token: RefreshToken) -> tuple[User, Session, SecurityPolicy]:
     session = await rows.find_session(scope.conn, scope.tenant_id, token.session_id)
     policy = await policy_of(scope)
     if session is None:
@@ -102,8 +104,7 @@ async def _require_open(scope: Scope, token: RefreshToken) -> tuple[User, Sessio
         raise invalid_token()
     if not still_holds(session, policy, scope.now, role=user.role):
         raise invalid_token()
-    check_address(policy, scope.actor.address)
-    return user, session
+    return user, session, policy
 
 
 async def _is_retry(scope: Scope, conn: Connection, token: RefreshToken, successor: str) -> bool:
