@@ -23,7 +23,7 @@ async def test_an_admin_sets_up_openid_connect_and_somebody_signs_in(
     assert not missing(added)
     assert (added.slug, added.has_client_secret) == ("oidc", True)
     tested = await sdk.sso.test_provider(added.id)
-    assert (tested.success, len(tested.checks)) == (True, 4)
+    assert (tested.success, len(tested.checks)) == (True, 5)
     renamed = await sdk.sso.change_provider(added.id, provider_name="New")
     assert renamed.provider_name == "New"
     assert [p.id for p in await sdk.sso.providers()] == [added.id]

@@ -79,7 +79,7 @@ async def test_we_prove_ourselves_by_our_key(world: World) -> None:
 async def test_the_private_key_is_told_to_nobody(world: World, admin: asyncpg.Connection) -> None:
     (key,) = await published(world)
     assert set(key) == {"kty", "n", "e", "use", "kid", "x5c", "x5t#S256"}
-    (kept,) = (await told(world))["data"]
+    (kept,) = (await told(world))["client_keys"]
     certificate = x509.load_pem_x509_certificate(kept["certificate"].encode())
     assert kept["fingerprint"] == certificate.fingerprint(SHA256()).hex(":").upper()
     assert "PRIVATE" not in str(kept)

@@ -150,7 +150,7 @@ async def _add_client_key(owner: Organisation, provider: SsoProvider) -> UUID:
         scope = Scope(conn, owner.id, SYSTEM, owner.house.clock, owner.house)
         keyed = {"settings": {"token_endpoint_auth_method": client_keys.METHOD}}
         await client_keys.ensure(scope, msgspec.structs.replace(provider, configuration=keyed))
-        (key,) = (await client_keys.describe(scope, provider.id)).data
+        (key,) = (await client_keys.describe(scope, provider.id)).client_keys
     return key.id
 
 

@@ -39,7 +39,7 @@ async def download_certificate(
 ) -> Response:
     """The certificate as a file, for providers that take no address."""
     found = await client_keys.describe(opened.scope, provider_id)
-    key = next((key for key in found.data if key.id == client_key_id), None)
+    key = next((key for key in found.client_keys if key.id == client_key_id), None)
     if key is None:
         raise NotFound("No such key.")
     name = f'attachment; filename="leanvibe-{key.fingerprint[:11].replace(":", "")}.pem"'

@@ -193,3 +193,15 @@ def test_no_change_of_a_signed_document_changes_what_is_believed(
     except Refused:
         return
     assert statement == replace(judge(GOOD))
+
+
+@pytest.mark.parametrize(
+    "other", ["<saml:BaseID/>", "<saml:EncryptedID/>", "<saml:NameID>eve</saml:NameID>"]
+)
+def test_a_person_who_is_named_in_two_ways_is_nobody(other: str) -> None:
+    refuse(
+        signed_response(edit=lambda told: told.replace("<saml:NameID", f"{other}<saml:NameID", 1))
+    )
+    refuse(
+        signed_response(edit=lambda told: told.replace("</saml:NameID>", f"</saml:NameID>{other}"))
+    )

@@ -125,7 +125,8 @@ async def describe(scope: Scope, provider_id: UUID) -> ClientKeys:
     provider = await _require(scope, provider_id)
     found = await rows.list_client_keys(scope.conn, scope.tenant_id, provider.id)
     return ClientKeys(
-        jwks_uri=keys_uri(scope.house, provider), data=[ClientKeyView.of(key) for key in found]
+        jwks_uri=keys_uri(scope.house, provider),
+        client_keys=[ClientKeyView.of(key) for key in found],
     )
 
 

@@ -61,4 +61,4 @@ class ClientKeys(BaseModel):
     """The keys by which a provider knows us, where it is set up so."""
 
     jwks_uri: str = Field(description="The address of the public halves, to register there")
-    data: list[ClientKeyView]
+    client_keys: list[ClientKeyView]

@@ -103,8 +103,14 @@ def check_issuer(issuer: Element, wanted: str) -> None:
 
 
 def read_name_id(parent: Element) -> NameId:
-    """The one NameID of a subject or a logout request."""
+    """The one NameID of a subject or a logout request.
+
+    Raises: Malformed. Refused: the person is named in another way beside it.
+    """
     name = only(parent, SAML, "NameID")
+    for other in ("BaseID", "EncryptedID"):
+        if at_most_one(parent, SAML, other) is not None:
+            raise Refused("the person is named in two ways")
     return NameId(
         text_of(name, max_length=MAX_NAME_LENGTH),
         name.get("Format"),

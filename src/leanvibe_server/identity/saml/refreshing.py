@@ -151,9 +151,9 @@ async def _take(scope: Scope, provider: SsoProvider, metadata: IdpMetadata) -> N
     if changed:
         configuration = provider.configuration | {METADATA: said, READ_AT: scope.now.isoformat()}
         after = msgspec.structs.replace(provider, configuration=configuration)
-        # Where the end of the metadata is pushed on day by day, nothing else is news.
+        # Where the end of the metadata is pushed on day by day, nothing else is news. When an
+        # admin changed the provider last, by which people may have got other names, stays.
         if changed != ["valid_until"]:
-            after = msgspec.structs.replace(after, updated_at=scope.now)
             await _tell(scope, provider, after, changed)
         await providers.update(scope.conn, after)
     before = await rows.find_reading(scope.conn, scope.tenant_id, provider.id)

@@ -104,7 +104,7 @@ class SsoClientKeys(Record):
     """The keys by which a provider knows us, and the address of their public halves."""
 
     jwks_uri: str
-    data: list[SsoClientKey]
+    client_keys: list[SsoClientKey]
 
 
 class SamlKey(Record):
