@@ -33,6 +33,7 @@ def test_bad_input_is_told_where_there_is_input_and_as_it_is_answered(doors: Doo
     assert [name for name, operation in told.items() if "422" in operation["responses"]] == []
     assert "400" in told["POST /v1/auth/login"]["responses"]
     assert "400" not in told["GET /v1/users/{user_id}"]["responses"]
+    assert "200" not in told["GET /v1/oauth/authorize"]["responses"]
     token = told["POST /v1/oauth/token"]["responses"]["400"]["description"]
     assert "`invalid_request`" in token
     assert "`invalid_scope`" in token

@@ -79,7 +79,8 @@ async def introspect_token(visit: Caller, response: Response) -> Introspection:
     return await service.introspect(visit)
 
 
-@router.get("/authorize", responses=refuses(UnsupportedResponseType))
+# The status is for the OpenAPI text: there is no answer but the refusal.
+@router.get("/authorize", status_code=400, responses=refuses(UnsupportedResponseType))
 async def refuse_authorization(visit: Caller) -> None:
     """Refuses every request: neither codes nor implicit tokens are offered."""
     service.refuse_authorization(visit)
