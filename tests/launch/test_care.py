@@ -1,6 +1,7 @@
 """What an operator does to keys, logs and locked-out tenants, as an operator does it."""
 
 import asyncio
+import base64
 import os
 import shutil
 import subprocess
@@ -16,11 +17,13 @@ from leanvibe_server.kernel.crypto import Undecipherable
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.scope import SYSTEM, Scope
 from leanvibe_server.kernel.sealing import seal, unseal_for
+from leanvibe_server.wiring import Doors
 from tests.conftest import Ground
 from tests.given import Organisation
 
 Done = subprocess.CompletedProcess[str]
 Run = Callable[..., Awaitable[Done]]
+LISTENING = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'leanvibe live%'"
 PLACE = ("projects", "credentials", UUID(int=7))
 
 
@@ -75,6 +78,24 @@ async def test_keys_are_rotated_wrapped_anew_and_destroyed_from_the_command_line
     assert destroyed.stdout == "Data keys destroyed: 2.\n", destroyed.stderr
     with pytest.raises(Undecipherable):
         await unseal_for(house, acme.id, after, place=PLACE)
+
+
+async def test_keys_are_not_wrapped_by_a_master_key_that_a_running_server_does_not_have(
+    run: Run, house: House, doors: Doors, admin: asyncpg.Connection, acme: Organisation
+) -> None:
+    sealed = await _sealed(house, acme.id)
+    for _ in range(100):
+        if await admin.fetchval(LISTENING):
+            break
+        await asyncio.sleep(0.05)
+    new = base64.b64encode(bytes(range(32))).decode()
+    whose = ("--tenant", str(acme.id))
+    refused = await run("keys", "rewrap", *whose, WRAPPING_KEYS=new)
+    assert refused.returncode == 1
+    assert "does not have the master key of today" in refused.stderr
+    assert await unseal_for(house, acme.id, sealed, place=PLACE) == b"secret"
+    same = await run("keys", "rewrap", *whose)
+    assert same.stdout == "Data keys wrapped anew: 0.\n", same.stderr
 
 
 async def test_a_log_is_verified_from_the_command_line_and_tampering_ends_with_one(

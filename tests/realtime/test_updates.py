@@ -201,7 +201,7 @@ async def test_a_lost_ear_is_grown_again(
         await next_message(socket)
         await admin.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE application_name = 'leanvibe live'"
+            " WHERE application_name LIKE 'leanvibe live%'"
         )
         await teller.progress(15, "code_generation")
         assert (await next_message(socket))["percentage"] == 15

@@ -213,7 +213,8 @@ async def _keep_lane(house: "House", jobs: Jobs, lane: RegionLane, stop: asyncio
 
 async def _run_lane(house: "House", jobs: Jobs, lane: RegionLane, stop: asyncio.Event) -> None:
     dsn = login_dsn(house.settings.direct_database_of(lane.region), "worker", house.vault)
-    connection = await asyncpg.connect(dsn, timeout=10)
+    called = {"application_name": house.data_keys.master.session_name("worker")}
+    connection = await asyncpg.connect(dsn, timeout=10, server_settings=called)
     try:
         queue = PgQueuer.from_asyncpg_connection(connection)
         for name, handler in jobs.handlers.items():

@@ -18,6 +18,16 @@ _NONCE_BYTES = 12
 LOCAL = "local"
 
 
+# Between what a connection is for and the marks; PostgreSQL keeps 63 bytes of its name.
+MARKED = " keys "
+MOST_MARKS = 4
+
+
+def mark_of(name: str) -> str:
+    """A short mark of a master key's name."""
+    return hashlib.sha256(name.encode()).hexdigest()[:8]
+
+
 class MasterKeyUnavailable(ServiceUnavailable):
     """The service that holds the master key does not answer, or refuses us. Try again later."""
 
@@ -70,6 +80,11 @@ class LocalMasterKey:
     def name(self) -> str:
         return f"{LOCAL}:{self._first}"
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of every key held here, the first in use."""
+        return tuple(f"{LOCAL}:{one}" for one in self._keys)
+
     def knows(self, name: str) -> bool:
         return name.startswith(f"{LOCAL}:")
 
@@ -95,6 +110,17 @@ class MasterKeys:
     def __init__(self, current: MasterKey, *earlier: MasterKey) -> None:
         self.current = current
         self._all = (current, *earlier)
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """A short mark of each key this process can unwrap with, that of today first."""
+        held = (one.names if isinstance(one, LocalMasterKey) else (one.name,) for one in self._all)
+        return tuple(mark_of(name) for names in held for name in names)
+
+    def session_name(self, part: str) -> str:
+        """What a lasting connection of a process is called in the database, so that an operator
+        who wraps keys anew sees whether every process could unwrap them."""
+        return f"leanvibe {part}{MARKED}{','.join(self.marks[:MOST_MARKS])}"
 
     @property
     def any_remote(self) -> bool:

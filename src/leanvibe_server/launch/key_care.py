@@ -29,8 +29,13 @@ def rotate_data(settings: Settings, tenant_id: UUID | None) -> int:
 
 
 def rewrap(settings: Settings, tenant_id: UUID | None) -> int:
-    """Wrap every data key by the master key of today. Returns how many were wrapped anew."""
-    return asyncio.run(_for_each(settings, tenant_id, service.rewrap_of))
+    """Wrap every data key by the master key of today. Returns how many were wrapped anew.
+
+    Raises: LaunchError: a process that runs now could not unwrap them.
+    """
+    return asyncio.run(
+        _for_each(settings, tenant_id, service.rewrap_of, first=service.require_known_everywhere)
+    )
 
 
 def destroy(settings: Settings, tenant_id: UUID) -> int:
@@ -44,16 +49,29 @@ def destroy(settings: Settings, tenant_id: UUID) -> int:
 
 
 async def _for_each(
-    settings: Settings, tenant_id: UUID | None, do: Callable[[House, UUID], Awaitable[int]]
+    settings: Settings,
+    tenant_id: UUID | None,
+    do: Callable[[House, UUID], Awaitable[int]],
+    *,
+    first: Callable[[House], Awaitable[None]] | None = None,
 ) -> int:
     house = await wiring.open_house(settings)
     try:
+        if first is not None:
+            await _check(house, first)
         tenants = await service.list_tenants_with_keys(house, tenant_id)
         if tenant_id is not None and not tenants:
             raise LaunchError(f"The tenant {tenant_id} has no data keys.")
         return await _do_all(house, tenants, do)
     finally:
         await house.database.close()
+
+
+async def _check(house: House, check: Callable[[House], Awaitable[None]]) -> None:
+    try:
+        await check(house)
+    except AppError as refusal:
+        raise LaunchError(refusal.message) from None
 
 
 async def _do_all(

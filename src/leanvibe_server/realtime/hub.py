@@ -117,7 +117,7 @@ class Hub:
         connection: Any = await asyncpg.connect(
             login_dsn(url, "app", self._house.vault),
             timeout=10,
-            server_settings={"application_name": "leanvibe live"},
+            server_settings={"application_name": self._house.data_keys.master.session_name("live")},
         )
         lost = asyncio.Event()
         try:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from leanvibe_server.kernel.data_keys import COLUMNS, WrappedKey
 from leanvibe_server.kernel.db import Connection
+from leanvibe_server.kernel.master_keys import MARKED
 from leanvibe_server.kernel.sealing import SealedColumn
 
 LIST = f"SELECT {COLUMNS} FROM data_keys WHERE tenant_id = $1 ORDER BY version DESC"
@@ -22,6 +23,10 @@ WHERE tenant_id = $1 AND version = $2 AND destroyed_at IS NULL RETURNING version
 REWRAP = """
 UPDATE data_keys SET wrapped = $4, wrapped_by = $5
 WHERE tenant_id = $1 AND version = $2 AND wrapped = $3 RETURNING version
+"""
+PROCESSES = """
+SELECT DISTINCT application_name FROM pg_stat_activity
+WHERE datname = current_database() AND application_name LIKE $1
 """
 TENANTS_WITH_KEYS = """
 SELECT DISTINCT tenant_id FROM data_keys WHERE destroyed_at IS NULL
@@ -48,6 +53,11 @@ async def rewrap(conn: Connection, key: WrappedKey, wrapped: bytes, wrapped_by: 
     """Keep a key in its new wrapping, unless it was wrapped or destroyed meanwhile."""
     done = await conn.fetchval(REWRAP, key.tenant_id, key.version, key.wrapped, wrapped, wrapped_by)
     return done is not None
+
+
+async def list_processes(conn: Connection) -> list[str]:
+    """What the lasting connections of servers and workers are called here."""
+    return [row["application_name"] for row in await conn.fetch(PROCESSES, f"%{MARKED}%")]
 
 
 async def list_tenants_with_keys(conn: Connection, tenant_id: UUID | None) -> list[UUID]:

@@ -10,6 +10,7 @@ from leanvibe_server.kernel.data_keys import WrappedKey
 from leanvibe_server.kernel.errors import Conflict
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.jobs import Jobs, Work
+from leanvibe_server.kernel.master_keys import MARKED, mark_of
 from leanvibe_server.kernel.platform import Reason, across_tenants
 from leanvibe_server.kernel.scope import SYSTEM, Scope
 from leanvibe_server.kernel.sealing import (
@@ -164,6 +165,24 @@ async def rewrap_of(house: House, tenant_id: UUID) -> int:
             name = house.data_keys.master.current.name
             await scope.emit(DataKeysRewrapped(versions=done, wrapped_by=name))
     return done
+
+
+async def require_known_everywhere(house: House) -> None:
+    """Refuse to wrap keys by a master key that a running server or worker could not unwrap with.
+
+    Raises: Conflict.
+    """
+    mark = mark_of(house.data_keys.master.current.name)
+    for region in house.database.regions:
+        async with across_tenants(house.database, Reason.DATA_KEYS, region=region) as conn:
+            for process in await repository.list_processes(conn):
+                if mark not in process.partition(MARKED)[2].split(","):
+                    raise Conflict(
+                        "A running server or worker does not have the master key of today, and "
+                        "could open no secret any more. Give every process the same KEY_PROVIDER "
+                        "and WRAPPING_KEYS (the new key first, the old ones behind it), restart "
+                        "them all, and then wrap the keys."
+                    )
 
 
 async def destroy_all(scope: Scope) -> int:
