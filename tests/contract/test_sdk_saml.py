@@ -29,6 +29,9 @@ async def test_an_admin_sets_up_saml(sdk: LeanVibeClient) -> None:  # noqa: F811
     assert (not missing(made), made.status) == (True, "next")
     await sdk.saml.withdraw_key(made.id)
     used = await sdk.saml.activate_key((await sdk.saml.prepare_key()).id)
+    told = await sdk.saml.metadata(added.id)
+    assert not missing(told)
+    assert (told.refreshed, len(told.certificates)) == (False, 1)
     ours = await sdk.saml.service_provider()
     assert not missing(ours)
     assert ours.certificates[0].id == used.id

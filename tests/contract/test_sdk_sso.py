@@ -24,6 +24,16 @@ async def test_an_admin_sets_up_openid_connect_and_somebody_signs_in(
     assert (added.slug, added.has_client_secret) == ("oidc", True)
     tested = await sdk.sso.test_provider(added.id)
     assert (tested.success, len(tested.checks)) == (True, 5)
+    idp.bend_metadata = lambda document: document.update(
+        token_endpoint_auth_methods_supported=["client_secret_basic", "private_key_jwt"]
+    )
+    by_key = {"token_endpoint_auth_method": "private_key_jwt"}
+    await sdk.sso.change_provider(added.id, settings=by_key)
+    following = await sdk.sso.prepare_client_key(added.id)
+    assert (await sdk.sso.activate_client_key(added.id, following.id)).status == "current"
+    ours = await sdk.sso.client_keys(added.id)
+    assert (not missing(ours), [key.id for key in ours.client_keys]) == (True, [following.id])
+    await sdk.sso.change_provider(added.id, settings={"token_endpoint_auth_method": None})
     renamed = await sdk.sso.change_provider(added.id, provider_name="New")
     assert renamed.provider_name == "New"
     assert [p.id for p in await sdk.sso.providers()] == [added.id]

@@ -230,6 +230,7 @@ async def test_a_test_says_what_it_found(client: httpx.AsyncClient, acme: Organi
         "discovery",
         "keys",
         "algorithms",
+        "client",
         "pkce",
     ]
     world.idp.keys = []
