@@ -23,8 +23,7 @@ KEPT_DOWN = """
 UPDATE users SET own_role = role
 WHERE own_role IS NOT NULL AND NOT role_is_usual
     AND array_position(ARRAY['admin', 'manager', 'developer', 'viewer', 'guest'], role)
-        > coalesce(array_position(
-            ARRAY['admin', 'manager', 'developer', 'viewer', 'guest'], own_role), 0)
+        > array_position(ARRAY['admin', 'manager', 'developer', 'viewer', 'guest'], own_role)
 """
 
 
