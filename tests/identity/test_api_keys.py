@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from leanvibe_server.identity import opaque
+from leanvibe_server.kernel.ratelimit import ANONYMOUS
 from tests.conftest import FakeClock
 from tests.given import Organisation
 from tests.identity.timing import difference
@@ -359,6 +360,21 @@ async def test_a_key_works_from_its_addresses_only(
     listed = (await client.get("/v1/api-keys", headers=headers)).json()["data"]
     assert listed[0]["last_used_address"] == "127.0.0.1"
     assert listed[1]["last_used_address"] is None
+
+
+async def test_sec_rate_limit_dos_05_a_stolen_key_used_from_elsewhere_is_slowed_down(
+    client: httpx.AsyncClient, acme: Organisation
+) -> None:
+    headers = await acme.headers(client)
+    made = await make(client, headers, name="far", allowed_addresses=["203.0.113.0/24"])
+    key = by(made.json()["key"])
+    answers = [
+        (await client.get("/v1/projects", headers=key)).status_code
+        for _ in range(ANONYMOUS.burst + 5)
+    ]
+    assert answers[0] == 403
+    assert answers[-1] == 429
+    assert (await client.get("/v1/projects", headers=headers)).status_code == 200
 
 
 async def test_keys_are_listed_by_user_state_and_prefix(

@@ -25,7 +25,7 @@ from leanvibe_server.identity.sessions import WEB, is_live
 from leanvibe_server.kernel.access import Admission, Role
 from leanvibe_server.kernel.crypto import hash_token
 from leanvibe_server.kernel.db import Connection, Transaction
-from leanvibe_server.kernel.errors import Unauthorized
+from leanvibe_server.kernel.errors import Forbidden, Unauthorized
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.ratelimit import Rate
 from leanvibe_server.kernel.request import Caller, Credentials, Visit
@@ -125,7 +125,7 @@ class HouseGate:
             standing = _require_standing(await claim.look(transaction.conn), now)
             actor = _actor(standing, visit)
             visit.caller = Caller(claim.tenant_id, actor)
-            _check_addresses(standing, visit.address)
+            _check_addresses(standing, visit)
             if not credentials.again:
                 self._check_rate(visit, claim.tenant_id, standing, counted_at=rate)
             credentials = _with_host(credentials, standing)
@@ -265,14 +265,19 @@ def _require_standing(standing: Standing | None, now: datetime) -> Standing:
     return standing
 
 
-def _check_addresses(standing: Standing, address: str) -> None:
+def _check_addresses(standing: Standing, visit: Visit) -> None:
     """Raises: Forbidden: the tenant does not allow the address, whatever the credential, or the
-    key is not for it."""
+    key is not for it. RateLimited: this address tried too often; a stolen key is no way to load
+    the database."""
     policy = _policy_for(standing)
-    if policy is not DEFAULT:
-        check_address(policy, address)
-    if standing.networks:
-        check_key_address(standing.networks, address)
+    try:
+        if policy is not DEFAULT:
+            check_address(policy, visit.address)
+        if standing.networks:
+            check_key_address(standing.networks, visit.address)
+    except Forbidden:
+        visit.limit_by_address()
+        raise
 
 
 def _policy_for(standing: Standing) -> SecurityPolicy:
