@@ -11,6 +11,7 @@ NO_PAGES = {
     "/static/brand/{color}/accents.css",
     "/favicon.ico",
     "/audit.csv",
+    "/settings/sso/{provider_id}/keys/{client_key_id}/certificate",
     "/tasks/{task_id}/patch",
     "/auth/sso/start/{provider}",
     "/step-up/resume",
