@@ -202,6 +202,24 @@ async def test_what_a_deleted_service_account_made_ends_with_it(
     assert not await works(client, made["key"])
 
 
+async def test_sec_api_keys_03_what_an_oauth_client_made_ends_when_it_is_revoked(
+    client: httpx.AsyncClient, owner: dict[str, str]
+) -> None:
+    account = await account_of(client, owner)
+    path = f"/v1/service-accounts/{account}"
+    ending = {"scopes": ["api_key:manage", "project:read"], "expires_at": "2026-03-20T00:00:00Z"}
+    maker = await make(client, owner, f"{path}/clients", **ending)
+    form = {"grant_type": "client_credentials"}
+    basic = (maker["client_id"], maker["client_secret"])
+    token = (await client.post("/v1/oauth/token", data=form, auth=basic)).json()["access_token"]
+    made = await make(client, by(token), f"{path}/api-keys", scopes=["project:read"])
+    assert (made["made_with"], made["expires_at"]) == (maker["id"], maker["expires_at"])
+    assert await refusal(client, by(token), f"{path}/api-keys", expires_in_days=90) == "expires_at"
+    gone = await client.delete(f"{path}/clients/{maker['id']}", headers=owner)
+    assert gone.status_code == 204
+    assert not await works(client, made["key"])
+
+
 async def test_sec_api_keys_06_own_keys_end_with_a_person_and_the_rest_is_told_to_the_owners(
     client: httpx.AsyncClient,
     acme: Organisation,
