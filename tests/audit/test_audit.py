@@ -110,6 +110,18 @@ async def test_days_bound_the_log_and_the_last_one_is_included(
     assert await logins(end_date="9999-12-31") == 2
 
 
+@pytest.mark.parametrize("form", ["json", "csv"])
+async def test_days_that_end_before_they_begin_are_refused(
+    client: httpx.AsyncClient, acme: Organisation, form: str
+) -> None:
+    headers = await acme.headers(client, "admin")
+    days = {"start_date": "2026-03-03", "end_date": "2026-03-02", "format": form}
+    refused = await client.get("/v1/admin/audit", params=days, headers=headers)
+    assert (refused.status_code, refused.json()["details"]["field"]) == (400, "end_date")
+    days["end_date"] = days["start_date"]
+    assert (await client.get("/v1/admin/audit", params=days, headers=headers)).status_code == 200
+
+
 async def test_sec_audit_03_what_a_caller_sends_is_printed_harmlessly_and_bounded(
     client: httpx.AsyncClient, acme: Organisation
 ) -> None:

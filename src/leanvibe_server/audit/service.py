@@ -27,6 +27,7 @@ from leanvibe_server.kernel.platform import (
     require_reason,
 )
 from leanvibe_server.kernel.scope import Scope
+from leanvibe_server.tenancy.errors import invalid
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ async def list_entries(scope: Scope, question: AuditQuestion, page: PageRequest)
     each tenant shown.
 
     Raises: NotFound: the tenant named is not the reader's. Forbidden: no reason was given.
+        InvalidRequest: the days end before they begin.
     """
     tenant_id = _whose(scope, question)
     wanted = _filter(question, tenant_id)
@@ -96,6 +98,7 @@ async def export_csv(scope: Scope, question: AuditQuestion) -> CsvExport:
     """The whole answer, read in transactions of their own as it leaves.
 
     Raises: NotFound: the tenant named is not the reader's. Forbidden: no reason was given.
+        InvalidRequest: the days end before they begin.
     """
     tenant_id = _whose(scope, question)
     wanted = _filter(question, tenant_id)
@@ -117,6 +120,7 @@ async def verify(errand: Errand, tenant_id: UUID | None, reason: str | None = No
     """Check the chain of the reader's tenant, or of the one a platform admin names.
 
     Raises: NotFound: the tenant named is not the reader's. Forbidden: no reason was given.
+        InvalidRequest: the days end before they begin.
     """
     wanted = errand.tenant_id if tenant_id is None else tenant_id
     if wanted != errand.tenant_id:
@@ -213,6 +217,9 @@ async def _fetch_across(
 
 
 def _filter(question: AuditQuestion, tenant_id: UUID | None) -> AuditFilter:
+    first, last = question.start_date, question.end_date
+    if first is not None and last is not None and last < first:
+        raise invalid("end_date", "must not be before start_date")
     return AuditFilter(
         tenant_id=tenant_id,
         area=question.area,

@@ -85,7 +85,8 @@ FOR NO KEY UPDATE
 # Rights add up: of all that somebody has, by themselves and by groups, the highest role stands in
 # front, and what it does not imply counts beside it. A role that nobody chose for them counts only
 # as long as no group gives one; who then leaves the last group that did keeps the less of both:
-# leaving takes rights and never gives any. Owners stay owners.
+# leaving takes rights and never gives any. An end of access that somebody set stays through it all.
+# Owners stay owners.
 APPLY_ROLES = f"""
 WITH wanted AS (
     SELECT u.id, u.role AS before, u.further_roles AS beside, coalesce(u.own_role, u.role) AS own,
@@ -117,7 +118,7 @@ UPDATE users u SET role = d.after, further_roles = d.further, updated_at = $3,
     expires_at = CASE WHEN d.given IS NULL AND d.was_given AND d.own = d.after THEN coalesce(
             u.own_expires_at, CASE WHEN d.after = 'guest' THEN coalesce(u.expires_at, $4) END)
         WHEN d.after = 'guest' THEN coalesce(u.expires_at, $4)
-        WHEN d.before = 'guest' THEN NULL ELSE u.expires_at END
+        WHEN d.before = 'guest' AND d.usual THEN NULL ELSE u.expires_at END
 FROM decided d WHERE u.tenant_id = $1 AND u.id = d.id
     AND (d.before <> d.after OR d.beside <> d.further OR (d.given IS NOT NULL) <> d.was_given)
 RETURNING u.id, d.before || d.beside AS before, d.after || d.further AS after
