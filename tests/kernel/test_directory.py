@@ -162,7 +162,7 @@ def _writes_on_its_way_in(acme: Organisation) -> Router:
         )
         return scope
 
-    Inside = Annotated[Scope, Depends(_remember(enter, "a test"))]
+    Inside = Annotated[Scope, Depends(_remember(enter, "a test", ()))]
 
     @router.get("/lasts/{note_id}")
     async def lasts(note_id: PathId, scope: Inside) -> Note:
