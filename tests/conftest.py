@@ -1,6 +1,7 @@
 """The ground every test stands on: a real PostgreSQL, used as the app role under RLS."""
 
 import asyncio
+import gc
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -30,6 +31,14 @@ from tests.isolation.without_tenant import (
 from tests.tenancy.given_trees import below
 
 __all__ = ["bind_no_tenant", "pytest_addoption", "pytest_runtest_makereport"]
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector pass over what stays until the end. Each test builds an application, and
+    looking through everything else meanwhile was a quarter of the time (measured)."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 class FakeClock:
