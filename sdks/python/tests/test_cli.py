@@ -206,6 +206,8 @@ def test_ctrl_c_leaves_the_task_running_and_says_how_to_stop_it(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Whoever runs the tests in the background has it ignore Ctrl-C, and their children too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert watching.stdout is not None
     while "40%" not in watching.stdout.readline():

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Iterator
-from queue import SimpleQueue
-from threading import Thread
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -28,7 +25,7 @@ def watch(app: App, client: LeanVibeClientSync, task_id: str, *, logs: bool) -> 
     """
     try:
         with _view(app) as view:
-            for update in _interruptible(client.tasks.stream_updates(task_id)):
+            for update in client.tasks.stream_updates(task_id):
                 if update.log is None or app.json:
                     view.show(update)
                 elif logs:
@@ -45,27 +42,6 @@ def watch(app: App, client: LeanVibeClientSync, task_id: str, *, logs: bool) -> 
     else:
         show_outcome(app, task)
     return 0 if task.status == "completed" else 1
-
-
-def _interruptible(updates: Iterator[TaskUpdate]) -> Iterator[TaskUpdate]:
-    """The same updates, read in a thread that ends with the program: Ctrl-C meets none of the
-    stream's locks, which it would leave closed for whoever says good-bye to the server."""
-    arrived: SimpleQueue[TaskUpdate | Exception | None] = SimpleQueue()
-
-    def read() -> None:
-        try:
-            for update in updates:
-                arrived.put(update)
-        except Exception as error:
-            arrived.put(error)
-        else:
-            arrived.put(None)
-
-    Thread(target=read, daemon=True).start()
-    while (update := arrived.get()) is not None:
-        if isinstance(update, Exception):
-            raise update
-        yield update
 
 
 def show_outcome(app: App, task: Task) -> None:
