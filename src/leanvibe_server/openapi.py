@@ -28,7 +28,12 @@ TAGS = [
     {"name": "Security", "description": "What a tenant asks of passwords, factors and sessions."},
     {"name": "Users", "description": "The people of a tenant."},
     {"name": "Groups", "description": "People together, and the role they get by it."},
-    {"name": "Provisioning", "description": "Tokens for SCIM 2.0 clients."},
+    {
+        "name": "Provisioning",
+        "description": "Tokens for SCIM 2.0 clients. SCIM itself is at /scim/v2/{tenant-slug}, "
+        "with paths, errors and paging of RFC 7644, and describes itself there at "
+        "/ServiceProviderConfig, /ResourceTypes and /Schemas.",
+    },
     {"name": "Roles", "description": "What people may do: built-in roles, and your own."},
     {"name": "Organisations", "description": "Organisations below yours."},
     {"name": "API keys", "description": "Credentials for programs."},
