@@ -1,8 +1,10 @@
 """The plan of the house on one page: every router, handler, job and backend, by hand."""
 
 from dataclasses import dataclass
+from functools import cache
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from starlette.routing import BaseRoute
 
 import leanvibe_server
 from leanvibe_server import health
@@ -220,6 +222,24 @@ class Doors:
     live: Hub
 
 
+@cache
+def _routes() -> list[BaseRoute]:
+    """Every route, API and pages. The applications of one process share them: to work out what
+    each asks for takes longer than all else there is to build."""
+    # What generated clients call their methods.
+    every = APIRouter(generate_unique_id_function=lambda route: route.name)
+    for router in API_ROUTERS:
+        for prefix in PREFIXES:
+            every.include_router(router, prefix=prefix, include_in_schema=prefix == PREFIXES[0])
+    for router in STREET_ROUTERS:
+        every.include_router(router)
+    every.include_router(oauth_api.router, include_in_schema=False)
+    every.include_router(scim_api.street_router)
+    for pages in web_pages.ROUTERS:
+        every.include_router(pages)
+    return every.routes
+
+
 async def build_app(house: House) -> Doors:
     """The application with every router, behind the doorman."""
     api = FastAPI(
@@ -231,17 +251,9 @@ async def build_app(house: House) -> Doors:
         # A redirect would be built on the Host header, which is the caller's word.
         redirect_slashes=False,
         separate_input_output_schemas=False,
-        # What generated clients call their methods.
-        generate_unique_id_function=lambda route: route.name,
+        routes=_routes(),
     )
     add_error_handlers(api)
-    for router in API_ROUTERS:
-        for prefix in PREFIXES:
-            api.include_router(router, prefix=prefix, include_in_schema=prefix == PREFIXES[0])
-    for router in STREET_ROUTERS:
-        api.include_router(router)
-    api.include_router(oauth_api.router, include_in_schema=False)
-    api.include_router(scim_api.street_router)
     web_pages.register(api)
     calls, refusals, hub = CallMeter(house), Refusals(house), Hub(house)
     for part in (refusals, hub):

@@ -70,8 +70,6 @@ ROUTERS = (
 
 
 def register(app: FastAPI) -> None:
-    """Add the dashboard to an application whose error handlers are in place."""
+    """Add what the pages need to an application whose error handlers are in place."""
     app.state.memberships = Memberships()
-    for router in ROUTERS:
-        app.include_router(router)
     add_error_pages(app)
