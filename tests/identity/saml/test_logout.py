@@ -186,6 +186,17 @@ async def test_a_request_to_others_by_others_or_of_long_ago_is_refused(
     assert await holds(client, token)
 
 
+async def test_sec_saml_sp_35_a_person_named_for_another_service_is_nobody_here(
+    client: httpx.AsyncClient, corp: Connected
+) -> None:
+    token = await sign_in(client, corp, "jane")
+    for qualifier, status in (("https://other.example", 401), (f"{corp.base}/metadata", 303)):
+        named = f'<saml:NameID SPNameQualifier="{qualifier}"'
+        text = wish(corp, "jane", identity=f"_{status}").replace("<saml:NameID", named)
+        assert (await ask(client, corp, in_address(text))).status_code == status
+        assert await holds(client, token) is (status == 401)
+
+
 async def test_another_tenants_provider_ends_nothing_here(
     client: httpx.AsyncClient, corp: Connected
 ) -> None:

@@ -103,6 +103,26 @@ def test_sec_saml_sp_26_an_answer_to_another_request_or_to_none_is_refused() -> 
     refuse(stolen, "none of ours", facts=unsolicited)
 
 
+def test_sec_saml_sp_23_a_bearers_confirmation_begins_at_no_time_of_its_own() -> None:
+    def begun(told: str) -> str:
+        past = '<saml:SubjectConfirmationData NotBefore="2026-03-02T11:00:00Z"'
+        return told.replace("<saml:SubjectConfirmationData", past)
+
+    refuse(signed_response(edit=begun), "NotBefore")
+
+
+def test_sec_saml_sp_22_a_name_for_another_service_provider_is_refused() -> None:
+    def qualified(by: str) -> str:
+        return signed_response(
+            edit=lambda told: told.replace("<saml:NameID", f'<saml:NameID SPNameQualifier="{by}"')
+        )
+
+    refuse(qualified("https://other.example"), "SPNameQualifier")
+    refuse(qualified(f"{FACTS.audience}/"), "SPNameQualifier")
+    assert judge(qualified(FACTS.audience)).name_id.sp_name_qualifier == FACTS.audience
+    assert judge(qualified("")).name_id.value == FACTS.name_id
+
+
 def test_sec_saml_sp_31_a_status_other_than_success_is_refused() -> None:
     for status in ("Responder", "AuthnFailed", "success"):
         facts = FACTS.but(status=f"urn:oasis:names:tc:SAML:2.0:status:{status}")

@@ -1,7 +1,7 @@
 """What a verified assertion says, and whether it is meant for us, now, and for this request.
 
 Only elements that a signature was checked over come in here.
-Source: SAML 2.0 Core, sections 2.3 to 2.7; Profiles, section 4.1.4.3.
+Source: SAML 2.0 Core, sections 2.3 to 2.7; Profiles, sections 4.1.4.2 and 4.1.4.3.
 """
 
 from collections.abc import Collection
@@ -78,7 +78,7 @@ def judge(assertion: Element, expected: Expected) -> Statement:
     authentication = _read_authentication(assertion, expected)
     return Statement(
         id=require_id(assertion),
-        name_id=read_name_id(subject),
+        name_id=read_name_id(subject, ours=expected.audience),
         session_index=authentication.session_index,
         session_ends_at=authentication.ends_at,
         authenticated_at=authentication.proved_at,
@@ -102,15 +102,18 @@ def check_issuer(issuer: Element, wanted: str) -> None:
         raise Refused("the issuer is not this identity provider")
 
 
-def read_name_id(parent: Element) -> NameId:
-    """The one NameID of a subject or a logout request.
+def read_name_id(parent: Element, *, ours: str) -> NameId:
+    """The one NameID of a subject or a logout request. `ours` is our entity ID.
 
-    Raises: Malformed. Refused: the person is named in another way beside it.
+    Raises: Malformed. Refused: the person is named in another way beside it, or by a name that
+        was made for another service provider.
     """
     name = only(parent, SAML, "NameID")
     for other in ("BaseID", "EncryptedID"):
         if at_most_one(parent, SAML, other) is not None:
             raise Refused("the person is named in two ways")
+    if (name.get("SPNameQualifier") or ours) != ours:
+        raise Refused("the person is named for another service provider (SPNameQualifier)")
     return NameId(
         text_of(name, max_length=MAX_NAME_LENGTH),
         name.get("Format"),
@@ -188,6 +191,8 @@ def _confirm(data: Element, expected: Expected) -> None:
             if expected.request_id
             else "the assertion answers a request, but none of ours"
         )
+    if data.get("NotBefore") is not None:
+        raise Refused("the subject's confirmation has a NotBefore, which a bearer's must not have")
     if _check_window(data, expected.now, "the subject's confirmation") is None:
         raise Refused("the subject's confirmation has no end")
 

@@ -197,6 +197,7 @@ async def _answer_request(
     wish = logout_messages.read_request(
         root,
         issuer=channel.provider.issuer,
+        ours=channel.addresses.entity_id,
         destination=channel.addresses.logout,
         now=visit.house.clock.now(),
     )

@@ -44,8 +44,13 @@ class LogoutAnswer:
     success: bool
 
 
-def read_request(request: Element, *, issuer: str, destination: str, now: datetime) -> LogoutWish:
-    """Raises: Malformed, Refused: not from this provider, not to us, or too old."""
+def read_request(
+    request: Element, *, issuer: str, ours: str, destination: str, now: datetime
+) -> LogoutWish:
+    """What the provider wants. `ours` is our entity ID.
+
+    Raises: Malformed, Refused: not from this provider, not to us, or too old.
+    """
     if request.tag != tag(SAMLP, "LogoutRequest"):
         raise Malformed("this is no logout request")
     _check(request, issuer=issuer, destination=destination, now=now)
@@ -58,7 +63,7 @@ def read_request(request: Element, *, issuer: str, destination: str, now: dateti
         raise Malformed("the logout request names too many sessions")
     return LogoutWish(
         id=require_id(request),
-        name_id=read_name_id(request),
+        name_id=read_name_id(request, ours=ours),
         session_indexes=tuple(text_of(index, max_length=MAX_NAME_LENGTH) for index in indexes),
         usable_until=until,
     )
