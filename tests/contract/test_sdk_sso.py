@@ -47,7 +47,7 @@ async def test_an_admin_sets_up_openid_connect_and_somebody_signs_in(
     assert (await sdk.sso.disable_provider(added.id)).enabled is False
     assert (await sdk.sso.enable_provider(added.id)).enabled is True
     tenant = added.to_dict()["tenant_id"]
-    begun = await sdk.sso.begin("oidc", tenant=tenant)
+    begun = await sdk.sso.begin("oidc", tenant=tenant, login_hint="ada@corp.example", next="/tasks")
     back = idp.authorize(begun.redirect_url)
     signed_in = await sdk.auth.login(
         email="ada@corp.example", provider="oidc", auth_code=back["code"], state=back["state"]

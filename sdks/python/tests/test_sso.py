@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from loopback import LoopbackApi, Reply
 
-from leanvibe import LeanVibeClientSync
+from leanvibe import LeanVibeClient, LeanVibeClientSync
 
 WAY = {
     "provider": "okta",
@@ -71,3 +71,16 @@ def test_a_saml_response_proves_anew_under_new_tokens(
 
     assert api.seen[2].body == {"saml_response": "PHg+", "state": "s1"}
     assert api.seen[3].headers["authorization"] == f"Bearer {proved.access_token}"
+
+
+async def test_the_way_to_a_provider_is_asked_for_with_all_that_the_api_takes(
+    api: LoopbackApi, client: LeanVibeClientSync, aclient: LeanVibeClient
+) -> None:
+    api.answer("POST", "/v1/auth/sso/okta", Reply(200, WAY))
+    wanted = {"login_hint": "ada@corp.example", "domain_hint": "corp.example", "next": "/tasks"}
+
+    client.sso.begin("okta", **wanted)
+    way = await aclient.sso.begin("okta", **wanted)
+
+    assert [seen.body for seen in api.seen] == [wanted, wanted]
+    assert way.state == "s1"

@@ -39,15 +39,31 @@ class Sso(Resource[Runner]):
         *,
         tenant: str | UUID | None = None,
         email: str | None = None,
+        login_hint: str | None = None,
+        domain_hint: str | None = None,
         redirect_uri: str | None = None,
+        next: str | None = None,
     ) -> Call[SsoRedirect]:
         """Where to sign in by a provider. Finish with `auth.login(provider=…, auth_code=…,
-        state=…)`."""
+        state=…)`.
+
+        `login_hint` is an e-mail address like `email`, `domain_hint` a domain alone: they lead to
+        the tenant where none is named. `next` is the path of the dashboard to go on to, for a
+        browser.
+        """
+        body = given(
+            tenant=tenant,
+            email=email,
+            login_hint=login_hint,
+            domain_hint=domain_hint,
+            redirect_uri=redirect_uri,
+            next=next,
+        )
         return Call(
             method="POST",
             path=path_of("auth", "sso", provider),
             read=reads(SsoRedirect),
-            body=given(tenant=tenant, email=email, redirect_uri=redirect_uri),
+            body=body,
             anonymous=True,
         )
 
