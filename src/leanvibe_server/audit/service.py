@@ -15,7 +15,7 @@ from leanvibe_server.audit.export import Fetch, csv_lines
 from leanvibe_server.audit.repository import AuditFilter
 from leanvibe_server.audit.verification import Verdict, verify_tenant
 from leanvibe_server.kernel.access import Errand, Permission
-from leanvibe_server.kernel.errors import InvalidRequest, NotFound
+from leanvibe_server.kernel.errors import NotFound, invalid_field
 from leanvibe_server.kernel.events import Event, StoredEvent
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.pagination import PageRequest
@@ -218,13 +218,7 @@ async def _fetch_across(
 def _filter(question: AuditQuestion, tenant_id: UUID | None) -> AuditFilter:
     first, last = question.start_date, question.end_date
     if first is not None and last is not None and last < first:
-        raise InvalidRequest(
-            "end_date must not be before start_date.",
-            details={
-                "field": "end_date",
-                "validation_errors": ["end_date: must not be before start_date"],
-            },
-        )
+        raise invalid_field("end_date", "must not be before start_date")
     return AuditFilter(
         tenant_id=tenant_id,
         area=question.area,

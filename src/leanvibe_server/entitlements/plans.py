@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from leanvibe_server.kernel.errors import InvalidRequest
+from leanvibe_server.kernel.errors import invalid_field
 from leanvibe_server.kernel.money import Cents
 from leanvibe_server.kernel.ratelimit import Rate
 from leanvibe_server.kernel.regions import REGIONS
@@ -113,9 +113,8 @@ def plan_named(name: str) -> Plan:
     slug = ALIASES.get(name.removeprefix("plan-"), name.removeprefix("plan-"))
     found = PLANS.get(slug) or next((p for p in PLANS.values() if str(p.id) == name), None)
     if found is None:
-        raise InvalidRequest(
-            f"There is no plan {name!r}. Plans are {', '.join(PLANS)}.",
-            details={"field": "plan", "validation_errors": [f"plan: no plan {name!r}"]},
+        raise invalid_field(
+            "plan", f"no plan {name!r}", f"There is no plan {name!r}. Plans are {', '.join(PLANS)}."
         )
     return found
 

@@ -7,7 +7,7 @@ from math import ceil
 from leanvibe_server.entitlements.errors import QuotaExceeded
 from leanvibe_server.entitlements.plans import PLANS, plan_of, upgrade_options
 from leanvibe_server.kernel.clock import rfc3339
-from leanvibe_server.kernel.errors import Forbidden, InvalidRequest
+from leanvibe_server.kernel.errors import Forbidden, InvalidRequest, at_field, invalid_field
 from leanvibe_server.kernel.scope import Scope
 
 # Each kind of quota, the limit behind it, and how a message names it.
@@ -28,12 +28,10 @@ def limit_of(plan: str, quota_type: str) -> int:
     Raises: InvalidRequest: there is no such quota.
     """
     if quota_type not in QUOTAS:
-        raise InvalidRequest(
+        raise invalid_field(
+            "quota_type",
+            f"no quota {quota_type!r}",
             f"There is no quota {quota_type!r}. Quotas are {', '.join(QUOTAS)}.",
-            details={
-                "field": "quota_type",
-                "validation_errors": [f"quota_type: no quota {quota_type!r}"],
-            },
         )
     limit: int = getattr(plan_of(plan).limits, QUOTAS[quota_type][0])
     return limit
@@ -114,10 +112,7 @@ def require_region(plan: str, region: str, *, home: str) -> None:
     having = [o for o in upgrade_options(plan) if region in PLANS[o["plan"]].regions]
     raise InvalidRequest(
         f"The plan {plan_of(plan).name} does not hold the region {region}.",
-        details={
-            "field": "data_residency",
-            "validation_errors": [f"data_residency: {region} is not part of the plan {plan}"],
-            "plan_regions": list(plan_of(plan).regions),
-        },
+        details=at_field("data_residency", f"{region} is not part of the plan {plan}")
+        | {"plan_regions": list(plan_of(plan).regions)},
         upgrade_options=having,
     )

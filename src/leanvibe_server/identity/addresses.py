@@ -5,7 +5,7 @@ import unicodedata
 from email_validator import EmailNotValidError, validate_email
 
 from leanvibe_server.kernel.crypto import Vault
-from leanvibe_server.kernel.errors import InvalidRequest
+from leanvibe_server.kernel.errors import invalid_field
 
 MAX_LENGTH = 254
 
@@ -26,9 +26,8 @@ def require_address(email: str, *, field: str = "email") -> str:
             normalise(email), check_deliverability=False, globally_deliverable=False
         )
     except EmailNotValidError as error:
-        raise InvalidRequest(
-            f"{field} is not an e-mail address: {error}",
-            details={"field": field, "validation_errors": [f"{field}: {error}"]},
+        raise invalid_field(
+            field, str(error), f"{field} is not an e-mail address: {error}"
         ) from None
     return normalise(found.normalized)
 

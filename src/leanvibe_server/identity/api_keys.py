@@ -24,7 +24,13 @@ from leanvibe_server.identity.schemas import (
 from leanvibe_server.identity.users import require_user
 from leanvibe_server.kernel.access import Permission
 from leanvibe_server.kernel.crypto import hash_token
-from leanvibe_server.kernel.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from leanvibe_server.kernel.errors import (
+    Conflict,
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    invalid_field,
+)
 from leanvibe_server.kernel.pagination import PageRequest
 from leanvibe_server.kernel.scope import Scope
 
@@ -279,12 +285,10 @@ async def require_scopes(scope: Scope, wanted: Sequence[str] | None, user: User)
 def _require_bounds(scope: Scope, new: NewApiKey, maker: Maker | None) -> Bounds:
     most = plan_of(scope.plan).rate.per_minute
     if new.rate_limit_per_minute is not None and new.rate_limit_per_minute > most:
-        raise InvalidRequest(
+        raise invalid_field(
+            "rate_limit_per_minute",
+            f"at most {most}",
             f"rate_limit_per_minute can be at most {most}, the limit of the plan.",
-            details={
-                "field": "rate_limit_per_minute",
-                "validation_errors": [f"rate_limit_per_minute: at most {most}"],
-            },
         )
     networks = require_networks(new.allowed_addresses)
     return Bounds(
@@ -298,21 +302,14 @@ def require_networks(texts: Sequence[str]) -> tuple[str, ...]:
     try:
         return tuple(str(parse_network(text)) for text in texts)
     except ValueError as error:
-        raise InvalidRequest(
-            f"allowed_addresses: {error}.",
-            details={
-                "field": "allowed_addresses",
-                "validation_errors": [f"allowed_addresses: {error}"],
-            },
+        raise invalid_field(
+            "allowed_addresses", str(error), f"allowed_addresses: {error}."
         ) from None
 
 
 def _require_expiry(now: datetime, new: NewApiKey) -> datetime | None:
     if new.expires_at is not None and new.expires_at <= now:
-        raise InvalidRequest(
-            "expires_at must be in the future.",
-            details={"field": "expires_at", "validation_errors": ["expires_at: is past"]},
-        )
+        raise invalid_field("expires_at", "is past", "expires_at must be in the future.")
     if new.expires_at is None and new.expires_in_days is not None:
         return now + timedelta(days=new.expires_in_days)
     return new.expires_at
@@ -322,8 +319,5 @@ def _require_environment(scope: Scope, wanted: str | None) -> str:
     if wanted is None:
         return "live" if scope.house.settings.production else "test"
     if wanted not in ENVIRONMENTS:
-        raise InvalidRequest(
-            "environment must be live or test.",
-            details={"field": "environment", "validation_errors": ["environment: live or test"]},
-        )
+        raise invalid_field("environment", "live or test", "environment must be live or test.")
     return wanted

@@ -31,6 +31,7 @@ from leanvibe_server.kernel.errors import (
     InvalidRequest,
     MfaRequired,
     Unauthorized,
+    invalid_field,
 )
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.idempotency import begin_idempotent
@@ -109,10 +110,7 @@ async def _sign_in(visit: Visit, request: LoginRequest, *, kind: str) -> SignedI
             details={"field": "provider"},
         )
     if request.password is None:
-        raise InvalidRequest(
-            "The password is missing.",
-            details={"field": "password", "validation_errors": ["password: Field required"]},
-        )
+        raise invalid_field("password", "Field required", "The password is missing.")
     email = addresses.normalise(request.email)
     named = _named_tenant(visit, request)
     attempt = _attempt(visit, request, email, named)

@@ -11,13 +11,12 @@ from leanvibe_server.identity.schemas import CreatedTenant, NewTenant
 from leanvibe_server.identity.signup import require_open
 from leanvibe_server.identity.visits import begin_visit
 from leanvibe_server.kernel.access import Permission, Role
-from leanvibe_server.kernel.errors import Conflict, Forbidden, InvalidRequest
+from leanvibe_server.kernel.errors import Conflict, Forbidden, invalid_field
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.platform import Reason, across_tenants
 from leanvibe_server.kernel.request import Visit
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.tenancy.directory import require_region
-from leanvibe_server.tenancy.errors import invalid
 from leanvibe_server.tenancy.models import Tenant
 from leanvibe_server.tenancy.schemas import facts
 from leanvibe_server.tenancy.service import create_tenant, enter_tenant
@@ -68,7 +67,7 @@ async def _found_below(caller: Scope, new: NewTenant) -> Tenant:
             details={"field": "parent_tenant_id"},
         )
     if new.data_residency not in (None, parent.data_residency):
-        raise invalid(
+        raise invalid_field(
             "data_residency", f"must be {parent.data_residency}, the region of its parent"
         )
     plan = plan_named(new.plan).slug if "plan" in new.model_fields_set else parent.plan
@@ -108,10 +107,7 @@ def _region(house: House, new: NewTenant) -> str:
 async def _found(scope: Scope, new: NewTenant) -> Tenant:
     email = new.admin_email or new.billing_email
     if email is None:
-        raise InvalidRequest(
-            "admin_email is missing.",
-            details={"field": "admin_email", "validation_errors": ["admin_email: Field required"]},
-        )
+        raise invalid_field("admin_email", "Field required", "admin_email is missing.")
     address = addresses.require_address(email, field="admin_email")
     plan = plan_named(new.plan)
     if scope.actor.kind == "anonymous":

@@ -20,7 +20,7 @@ from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.low_level import hash_secret_raw
 
-from leanvibe_server.kernel.errors import InvalidRequest, ServiceUnavailable
+from leanvibe_server.kernel.errors import InvalidRequest, ServiceUnavailable, invalid_field
 from leanvibe_server.kernel.house import House
 
 MIN_LENGTH = 12
@@ -243,7 +243,4 @@ def desk_of(house: House) -> PasswordDesk:
 
 def unfit(why: str, field: str = "password") -> InvalidRequest:
     """The refusal of a new password."""
-    return InvalidRequest(
-        f"The password {why}.",
-        details={"field": field, "validation_errors": [f"{field}: {why}"]},
-    )
+    return invalid_field(field, why, f"The password {why}.")

@@ -17,7 +17,7 @@ from leanvibe_server.identity.repository import sign_in
 from leanvibe_server.identity.schemas import NewUser
 from leanvibe_server.identity.visits import begin_visit
 from leanvibe_server.kernel.access import Role
-from leanvibe_server.kernel.errors import Forbidden, InvalidRequest
+from leanvibe_server.kernel.errors import Forbidden, invalid_field
 from leanvibe_server.kernel.platform import Reason, across_tenants
 from leanvibe_server.kernel.request import Visit
 from leanvibe_server.kernel.scope import Scope
@@ -48,10 +48,7 @@ async def sign_up(visit: Visit, new: NewUser) -> User:
     require_open(visit)
     email = addresses.require_address(new.email)
     if new.password is None:
-        raise InvalidRequest(
-            "The password is missing.",
-            details={"field": "password", "validation_errors": ["password: Field required"]},
-        )
+        raise invalid_field("password", "Field required", "The password is missing.")
     passwords.check_policy(new.password, personal=(email, new.username or ""))
     password_hash = await desk_of(visit.house).hash(new.password)
     digest = addresses.directory_hash(visit.house.vault, email)

@@ -20,7 +20,7 @@ from leanvibe_server.identity.schemas import NewUser, UserChange
 from leanvibe_server.identity.sessions import end_all
 from leanvibe_server.kernel.access import ROLE_PERMISSIONS, Permission, Role, lacking
 from leanvibe_server.kernel.db import Connection
-from leanvibe_server.kernel.errors import Conflict, InvalidRequest, NotFound
+from leanvibe_server.kernel.errors import Conflict, NotFound, invalid_field
 from leanvibe_server.kernel.platform import PLATFORM_TENANT
 from leanvibe_server.kernel.scope import Scope
 
@@ -148,9 +148,8 @@ async def require_user_by_email(scope: Scope, email: str) -> User:
     """The person of the tenant with this address. Raises: InvalidRequest: there is none."""
     user = await rows.find_user_by_email(scope.conn, scope.tenant_id, addresses.normalise(email))
     if user is None:
-        raise InvalidRequest(
-            "Nobody here has this e-mail. Invite them first.",
-            details={"field": "email", "validation_errors": ["email: nobody here has it"]},
+        raise invalid_field(
+            "email", "nobody here has it", "Nobody here has this e-mail. Invite them first."
         )
     return user
 
@@ -193,7 +192,7 @@ async def change_user(scope: Scope, user_id: UUID, change: UserChange) -> User:
     status = _next_status(user, change.status)
     end = _changed_end(scope.now, user, role, change)
     if status == "active" and end is not None and end <= scope.now:
-        raise _bad_end("is past: name a new end")
+        raise invalid_field("expires_at", "is past: name a new end")
     stays = role == chief(scope) and status == "active"
     if chiefs == [user.id] and not stays:
         raise Conflict(
@@ -240,10 +239,7 @@ def _next_status(user: User, wanted: str | None) -> str:
     if wanted is None:
         return user.status
     if wanted not in ("active", "disabled"):
-        raise InvalidRequest(
-            "status must be active or disabled.",
-            details={"field": "status", "validation_errors": ["status: active or disabled"]},
-        )
+        raise invalid_field("status", "active or disabled", "status must be active or disabled.")
     if wanted == "active" and user.password_hash is None:
         return "invited"
     return wanted
@@ -278,11 +274,15 @@ async def _tell_change(scope: Scope, before: User, after: User, *, role: str) ->
 
 def _end_of_access(now: datetime, role: str, wanted: datetime | None) -> datetime | None:
     if wanted is not None and wanted <= now:
-        raise _bad_end("must be in the future")
+        raise invalid_field("expires_at", "must be in the future")
     if wanted is not None and role == Role.GUEST and wanted > now + LONGEST_GUEST:
-        raise _bad_end(f"is too far for a guest: {LONGEST_GUEST.days} days at a time")
+        raise invalid_field(
+            "expires_at", f"is too far for a guest: {LONGEST_GUEST.days} days at a time"
+        )
     if wanted is not None and role in (Role.OWNER, Role.PLATFORM_ADMIN):
-        raise _bad_end(f"cannot be set for the role {role}: somebody must stay in charge")
+        raise invalid_field(
+            "expires_at", f"cannot be set for the role {role}: somebody must stay in charge"
+        )
     return wanted or (now + timedelta(days=GUEST_DAYS) if role == Role.GUEST else None)
 
 
@@ -290,18 +290,11 @@ def _changed_end(now: datetime, user: User, role: str, change: UserChange) -> da
     """A guest's access ends; it goes on when the guest becomes somebody."""
     if "expires_at" in change.model_fields_set and change.expires_at is None:
         if role == Role.GUEST:
-            raise _bad_end("is needed for a guest")
+            raise invalid_field("expires_at", "is needed for a guest")
         return None
     if change.expires_at is None and role == user.own:
         return user.expires_at
     return _end_of_access(now, role, change.expires_at)
-
-
-def _bad_end(why: str) -> InvalidRequest:
-    return InvalidRequest(
-        f"expires_at {why}.",
-        details={"field": "expires_at", "validation_errors": [f"expires_at: {why}"]},
-    )
 
 
 async def list_addresses_holding(scope: Scope, permission: Permission) -> list[str]:

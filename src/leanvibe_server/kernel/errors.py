@@ -130,6 +130,16 @@ class SandboxUnavailable(AppError):
     status, code = 503, "sandbox_unavailable"
 
 
+def at_field(field: str, why: str) -> dict[str, Any]:
+    """The details of a refusal for which one field is the reason."""
+    return {"field": field, "validation_errors": [f"{field}: {why}"]}
+
+
+def invalid_field(field: str, why: str, message: str | None = None) -> InvalidRequest:
+    """The refusal of one field. Its message is the field and `why`, unless one says more."""
+    return InvalidRequest(message or f"{field} {why}.", details=at_field(field, why))
+
+
 def envelope(error: AppError, *, request_id: str, now: datetime) -> dict[str, Any]:
     """The body every error wears."""
     body: dict[str, Any] = {

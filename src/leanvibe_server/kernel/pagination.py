@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import Depends, Query
 from pydantic import BaseModel, computed_field
 
-from leanvibe_server.kernel.errors import InvalidRequest
+from leanvibe_server.kernel.errors import invalid_field
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -60,9 +60,10 @@ def decode_cursor(cursor: str) -> UUID:
         padded = cursor + "=" * (-len(cursor) % 4)
         return UUID(json.loads(base64.urlsafe_b64decode(padded))["id"])
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise InvalidRequest(
+        raise invalid_field(
+            "cursor",
+            "not a valid cursor",
             "The cursor is not valid. Begin without one, or use next_cursor of the last page.",
-            details={"field": "cursor", "validation_errors": ["cursor: not a valid cursor"]},
         ) from None
 
 

@@ -7,7 +7,13 @@ import msgspec
 
 from leanvibe_server.identity import service as identity
 from leanvibe_server.kernel.access import Permission, Role
-from leanvibe_server.kernel.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from leanvibe_server.kernel.errors import (
+    Conflict,
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    invalid_field,
+)
 from leanvibe_server.kernel.pagination import Page, PageRequest, encode_cursor, page_of
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.projects import repository
@@ -156,8 +162,9 @@ async def _views(scope: Scope, members: Sequence[Member]) -> list[MemberView]:
 
 
 def _not_for_projects(role: str) -> InvalidRequest:
-    return InvalidRequest(
+    return invalid_field(
+        "role",
+        "permits nothing on a project",
         f"The role {role!r} permits nothing on a project. Use manager, developer, viewer, or a "
         "role of your own that holds permissions of projects or tasks.",
-        details={"field": "role", "validation_errors": ["role: permits nothing on a project"]},
     )

@@ -10,7 +10,7 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from leanvibe_server.kernel.errors import AppError, InvalidRequest
+from leanvibe_server.kernel.errors import AppError, invalid_field
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.request import visit_of
 from leanvibe_server.kernel.scope import Scope
@@ -56,9 +56,8 @@ def parse_event_id(text: str | None) -> UUID | None:
     try:
         return UUID(text)
     except ValueError:
-        raise InvalidRequest(
-            "`after` must be the event_id of a message.",
-            details={"field": "after", "validation_errors": ["after: not an event id"]},
+        raise invalid_field(
+            "after", "not an event id", "`after` must be the event_id of a message."
         ) from None
 
 

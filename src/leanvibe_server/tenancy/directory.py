@@ -12,12 +12,11 @@ from itertools import chain
 from uuid import UUID
 
 from leanvibe_server.kernel.db import Connection
-from leanvibe_server.kernel.errors import Conflict, InvalidRequest
+from leanvibe_server.kernel.errors import Conflict, InvalidRequest, at_field, invalid_field
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.platform import Reason, across_tenants, ask_reachable
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.tenancy import repository
-from leanvibe_server.tenancy.errors import invalid
 
 RESERVED_SLUGS = frozenset(
     {"platform", "api", "app", "www", "admin", "docs", "health", "login", "scim", "static"}
@@ -48,11 +47,7 @@ def require_region(house: House, wanted: str | None) -> str:
         why = f"must be one of {', '.join(available)}: no other region has a database here"
         raise InvalidRequest(
             f"data_residency {why}.",
-            details={
-                "field": "data_residency",
-                "validation_errors": [f"data_residency: {why}"],
-                "available_regions": list(available),
-            },
+            details=at_field("data_residency", why) | {"available_regions": list(available)},
         )
     return wanted
 
@@ -69,7 +64,7 @@ async def claim(
     """
     database = scope.house.database
     if wanted is not None and (wanted in RESERVED_SLUGS or not SLUG.fullmatch(wanted)):
-        raise invalid("slug", "must be 2 to 63 lower-case letters, digits and single hyphens")
+        raise invalid_field("slug", "must be 2 to 63 lower-case letters, digits and single hyphens")
     if region == database.home:
         slug = await _enter(scope, scope.conn, tenant_id, wanted, organization_name, None)
     else:

@@ -9,14 +9,13 @@ from uuid import UUID
 
 from leanvibe_server.kernel.access import Permission
 from leanvibe_server.kernel.db import Connection
-from leanvibe_server.kernel.errors import Conflict, NotFound
+from leanvibe_server.kernel.errors import Conflict, NotFound, invalid_field
 from leanvibe_server.kernel.events import Event
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.pagination import PageRequest, page_of
 from leanvibe_server.kernel.platform import PLATFORM_TENANT, Reason, across_tenants, ask_reachable
 from leanvibe_server.kernel.scope import SYSTEM, Scope
 from leanvibe_server.tenancy import directory, repository
-from leanvibe_server.tenancy.errors import invalid
 from leanvibe_server.tenancy.events import (
     TenantCreated,
     TenantDeletionScheduled,
@@ -202,7 +201,7 @@ def check_whole(configuration: dict[str, Any]) -> None:
     try:
         check_configuration(configuration)
     except ValueError as error:
-        raise invalid("configuration", str(error)) from None
+        raise invalid_field("configuration", str(error)) from None
 
 
 async def set_security(scope: Scope, security: dict[str, Any]) -> None:
@@ -252,7 +251,7 @@ async def list_page(scope: Scope, query: TenantQuery, page: PageRequest) -> Tena
     Raises: InvalidRequest: both a cursor and an offset.
     """
     if query.offset is not None and page.after is not None:
-        raise invalid("offset", "cannot be combined with cursor: use one of them")
+        raise invalid_field("offset", "cannot be combined with cursor: use one of them")
     wanted = TenantFilter(
         status=query.status,
         plan=query.plan,

@@ -10,9 +10,10 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
-from leanvibe_server.kernel.errors import AppError, InvalidRequest
+from leanvibe_server.kernel.errors import AppError, InvalidRequest, invalid_field
 from leanvibe_server.kernel.http import validation_error
 
+CHECK_FIELDS = "Please check the fields below."
 MAX_FIELDS = 200
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -125,11 +126,12 @@ def end_of_day(text: str, *, field: str) -> datetime | None:
     try:
         return datetime.combine(date.fromisoformat(text), time(23, 59, 59), tzinfo=UTC)
     except ValueError:
-        why = "is no date such as 2026-12-31"
-        raise InvalidRequest(
-            "Please check the fields below.",
-            details={"field": field, "validation_errors": [f"{field}: {why}"]},
-        ) from None
+        raise misfilled(field, "is no date such as 2026-12-31") from None
+
+
+def misfilled(field: str, why: str) -> InvalidRequest:
+    """The refusal of one field of a form, at which the page says why."""
+    return invalid_field(field, why, CHECK_FIELDS)
 
 
 def fill(model: type[Model], values: Mapping[str, Any]) -> Model:
@@ -145,4 +147,4 @@ def fill(model: type[Model], values: Mapping[str, Any]) -> Model:
 
 def _refusal(error: ValidationError) -> InvalidRequest:
     refusal = validation_error(RequestValidationError(error.errors()))
-    return InvalidRequest("Please check the fields below.", details=refusal.details)
+    return InvalidRequest(CHECK_FIELDS, details=refusal.details)

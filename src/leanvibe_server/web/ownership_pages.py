@@ -9,11 +9,11 @@ from leanvibe_server.identity.people import service as people
 from leanvibe_server.identity.people.schemas import Handover, PersonView, UserQuery
 from leanvibe_server.identity.roles.service import assignable_roles
 from leanvibe_server.kernel.access import Permission, Role
-from leanvibe_server.kernel.errors import InvalidRequest, NotFound
+from leanvibe_server.kernel.errors import NotFound
 from leanvibe_server.kernel.ids import parse_id
 from leanvibe_server.kernel.pagination import PageRequest
 from leanvibe_server.web.formats import role_name
-from leanvibe_server.web.forms import fill
+from leanvibe_server.web.forms import fill, misfilled
 from leanvibe_server.web.page import ScopedPage, page
 from leanvibe_server.web.routes import PageRouter
 
@@ -66,11 +66,7 @@ async def leave(opened: Annotated[ScopedPage, SELF_FRESH]) -> Response:
 def _check_slug(opened: ScopedPage) -> None:
     """Raises: InvalidRequest: the slug was not typed out."""
     if opened.form.text("confirm") != opened.shell["tenant"].slug:
-        why = "must be the slug of the organisation, typed out"
-        raise InvalidRequest(
-            "Please check the fields below.",
-            details={"field": "confirm", "validation_errors": [f"confirm: {why}"]},
-        )
+        raise misfilled("confirm", "must be the slug of the organisation, typed out")
 
 
 async def _asked_for(opened: ScopedPage) -> str:

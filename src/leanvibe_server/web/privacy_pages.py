@@ -11,7 +11,7 @@ from leanvibe_server.compliance.models import Consent, Export, Hold
 from leanvibe_server.compliance.schemas import HoldLift, NewConsent, NewHold
 from leanvibe_server.identity.users import find_users, require_user_by_email
 from leanvibe_server.kernel.access import Permission
-from leanvibe_server.kernel.errors import InvalidRequest
+from leanvibe_server.kernel.errors import InvalidRequest, invalid_field
 from leanvibe_server.kernel.http import PathId
 from leanvibe_server.kernel.pagination import PageRequest
 from leanvibe_server.tenancy.keys import service as keys
@@ -93,9 +93,8 @@ async def erase_person(opened: Annotated[ScopedPage, MANAGE]) -> Response:
     with opened.refusing(TEMPLATE, **await _frame(opened)):
         email = opened.form.text("erase_email")
         if not email or email != opened.form.text("erase_again"):
-            raise InvalidRequest(
-                "Type the e-mail address twice, the same both times.",
-                details={"field": "erase_again", "validation_errors": ["erase_again: differs"]},
+            raise invalid_field(
+                "erase_again", "differs", "Type the e-mail address twice, the same both times."
             )
         user = await require_user_by_email(opened.scope, email)
         await erasure.erase(opened.scope, user.id)

@@ -7,10 +7,9 @@ from leanvibe_server.identity.federation.mapping import NEVER_GIVEN
 from leanvibe_server.identity.federation.models import SAML
 from leanvibe_server.identity.federation.schemas import ProviderView, RoleRuleView
 from leanvibe_server.identity.roles.service import list_roles
-from leanvibe_server.kernel.errors import InvalidRequest
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.web.formats import words
-from leanvibe_server.web.forms import Form
+from leanvibe_server.web.forms import Form, misfilled
 
 LABELS = {
     "provider_name": "Name",
@@ -162,11 +161,7 @@ def rules(form: Form) -> list[dict[str, str]]:
         left, equals, role = line.rpartition("=")
         claim, colon, value = left.partition(": ")
         if not equals:
-            why = f"{line!r} is not like: group = role"
-            raise InvalidRequest(
-                "Please check the fields below.",
-                details={"validation_errors": [f"role_mapping: {why}"]},
-            )
+            raise misfilled("role_mapping", f"{line!r} is not like: group = role")
         named = (claim, value) if colon else ("groups", left)
         found.append({"claim": named[0].strip(), "value": named[1].strip(), "role": role.strip()})
     return found

@@ -6,8 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from leanvibe_server.engine.schemas import NewTask
-from leanvibe_server.kernel.errors import InvalidRequest
-from leanvibe_server.web.forms import Form, fill
+from leanvibe_server.web.forms import Form, fill, misfilled
 
 FREE = "free"
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -87,10 +86,10 @@ class TaskInput:
         """
         kind = next((kind for kind in KINDS if kind.name == self.recipe), None)
         if kind is None:
-            raise _invalid("recipe", "choose one of the kinds of work")
+            raise misfilled("recipe", "choose one of the kinds of work")
         title = self.title or self._own_title(kind)
         if not title:
-            raise _invalid("title", "say in a few words what to do")
+            raise misfilled("title", "say in a few words what to do")
         values = {
             "title": title,
             "description": self.description or None,
@@ -113,9 +112,9 @@ class TaskInput:
             wanted["module"] = self.module
         if self.recipe == "crud_endpoint":
             if not self.endpoint:
-                raise _invalid("endpoint", "say the path, such as /api/invoices")
+                raise misfilled("endpoint", "say the path, such as /api/invoices")
             if not self.methods:
-                raise _invalid("methods", "choose at least one method")
+                raise misfilled("methods", "choose at least one method")
             wanted["component_type"] = "api_endpoint"
             wanted["specification"] = {"endpoint": self.endpoint, "methods": list(self.methods)}
             if self.fields:
@@ -131,7 +130,7 @@ def _fields(text: str) -> dict[str, str]:
             continue
         match = _FIELD.fullmatch(part.strip())
         if match is None:
-            raise _invalid("fields", f"write name: type, apart by commas; not {part.strip()!r}")
+            raise misfilled("fields", f"write name: type, apart by commas; not {part.strip()!r}")
         found[match[1]] = match[2].strip()
     return found
 
@@ -140,11 +139,4 @@ def _uuid(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        raise _invalid("project_id", "choose a project") from None
-
-
-def _invalid(field: str, why: str) -> InvalidRequest:
-    return InvalidRequest(
-        "Please check the fields below.",
-        details={"field": field, "validation_errors": [f"{field}: {why}"]},
-    )
+        raise misfilled("project_id", "choose a project") from None

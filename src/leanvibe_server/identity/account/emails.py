@@ -15,7 +15,7 @@ from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.schemas import LinkToken, Success
 from leanvibe_server.identity.throttle import Attempt
 from leanvibe_server.identity.visits import actor_of
-from leanvibe_server.kernel.errors import Conflict, InvalidRequest
+from leanvibe_server.kernel.errors import Conflict, invalid_field
 from leanvibe_server.kernel.platform import Reason, across_tenants
 from leanvibe_server.kernel.request import Visit
 from leanvibe_server.kernel.scope import Scope
@@ -74,13 +74,7 @@ async def ask_to_change(scope: Scope, change: EmailChange) -> Accepted:
     user = (await require_own(scope)).user
     wanted = addresses.require_address(change.new_email, field="new_email")
     if wanted == user.email:
-        raise InvalidRequest(
-            "This is your address already.",
-            details={
-                "field": "new_email",
-                "validation_errors": ["new_email: is your address already"],
-            },
-        )
+        raise invalid_field("new_email", "is your address already", "This is your address already.")
     await _spend(scope, wanted)
     await links.withdraw(scope, user, EMAIL)
     taken = await people.find_user_by_email(scope.conn, scope.tenant_id, wanted)

@@ -9,7 +9,7 @@ from leanvibe_server.identity.mfa.service import Answer, usable_factors
 from leanvibe_server.identity.mfa.stepping import prove_own
 from leanvibe_server.identity.models import User
 from leanvibe_server.kernel.access import Errand
-from leanvibe_server.kernel.errors import Forbidden
+from leanvibe_server.kernel.errors import Forbidden, at_field
 from leanvibe_server.kernel.scope import Scope
 
 
@@ -25,12 +25,8 @@ async def check_password_is_enough(scope: Scope, user: User) -> None:
     why = "You have set up a second factor: its code or key is needed here"
     raise Forbidden(
         f"{why}.",
-        details={
-            "field": "mfa_code",
-            "reason": "second_factor_needed",
-            "methods": usable.methods,
-            "validation_errors": [f"mfa_code: {why}"],
-        },
+        details=at_field("mfa_code", why)
+        | {"reason": "second_factor_needed", "methods": usable.methods},
     )
 
 

@@ -18,7 +18,7 @@ from leanvibe_server.identity.schemas import TokenAnswer
 from leanvibe_server.identity.sessions import OpenedSession, renew_session, still_holds
 from leanvibe_server.identity.throttle import Attempt
 from leanvibe_server.kernel.access import Errand, only_people
-from leanvibe_server.kernel.errors import Forbidden, InvalidRequest
+from leanvibe_server.kernel.errors import Forbidden, at_field, invalid_field
 from leanvibe_server.kernel.platform import Reason, across_tenants
 from leanvibe_server.kernel.scope import Scope
 
@@ -97,11 +97,7 @@ async def require_password(errand: Errand, password: str, *, field: str) -> User
     await count_wrong(errand, user, "wrong password while signed in")
     raise Forbidden(
         "The password is wrong.",
-        details={
-            "field": field,
-            "reason": "wrong_password",
-            "validation_errors": [f"{field}: The password is wrong"],
-        },
+        details=at_field(field, "The password is wrong") | {"reason": "wrong_password"},
     )
 
 
@@ -121,10 +117,7 @@ async def count_wrong(errand: Errand, user: User, reason: str) -> None:
 async def _proof_of(errand: Errand, request: StepUpRequest) -> Proof:
     by_factor = request.mfa_code is not None or request.credential is not None
     if request.password is None and not by_factor:
-        raise InvalidRequest(
-            "Send your `password` or an `mfa_code`.",
-            details={"field": "password", "validation_errors": ["password: Field required"]},
-        )
+        raise invalid_field("password", "Field required", "Send your `password` or an `mfa_code`.")
     async with errand.scope() as scope:
         user = (await require_own(scope)).user
         if not by_factor:

@@ -14,7 +14,13 @@ from leanvibe_server.entitlements.service import require_region
 from leanvibe_server.identity.administration import repository
 from leanvibe_server.identity.administration.schemas import TenantChange
 from leanvibe_server.kernel.access import Permission
-from leanvibe_server.kernel.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from leanvibe_server.kernel.errors import (
+    Conflict,
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    invalid_field,
+)
 from leanvibe_server.kernel.mail import Mail, queue_mail
 from leanvibe_server.kernel.pagination import PageRequest
 from leanvibe_server.kernel.platform import PLATFORM_TENANT, Reason, across_tenants
@@ -83,11 +89,7 @@ async def _delete(scope: Scope, tenant: Tenant, *, confirm: str, reason: str | N
     if tenant.id == PLATFORM_TENANT:
         raise Conflict("The platform's own tenant cannot be deleted.")
     if confirm != tenant.slug:
-        why = "must be the slug of the organisation, typed out"
-        raise InvalidRequest(
-            f"confirm {why}.",
-            details={"field": "confirm", "validation_errors": [f"confirm: {why}"]},
-        )
+        raise invalid_field("confirm", "must be the slug of the organisation, typed out")
     if tenant.deleting:
         return TenantView.of(tenant)
     days = scope.house.settings.tenant_grace_days

@@ -5,7 +5,7 @@ from importlib import resources
 
 import idna
 
-from leanvibe_server.kernel.errors import InvalidRequest
+from leanvibe_server.kernel.errors import InvalidRequest, invalid_field
 
 
 def _read(name: str) -> frozenset[str]:
@@ -67,6 +67,4 @@ def domain_of(email: str) -> str:
 
 
 def _refuse(why: str) -> InvalidRequest:
-    return InvalidRequest(
-        f"domain {why}.", details={"field": "domain", "validation_errors": [f"domain: {why}"]}
-    )
+    return invalid_field("domain", why)

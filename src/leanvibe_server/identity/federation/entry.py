@@ -19,7 +19,7 @@ from leanvibe_server.identity.login import subdomain
 from leanvibe_server.identity.visits import scope_in
 from leanvibe_server.kernel.access import Errand
 from leanvibe_server.kernel.db import Connection
-from leanvibe_server.kernel.errors import Forbidden, InvalidRequest, NotFound
+from leanvibe_server.kernel.errors import Forbidden, InvalidRequest, NotFound, at_field
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.paths import local_path
 from leanvibe_server.kernel.platform import (
@@ -231,10 +231,6 @@ async def _only_tenant_with(house: House, provider: str) -> UUID:
         page = f"{house.settings.base_url}{ASKS_ADDRESS}"
         raise OrganisationNeeded(
             f"Say which organisation you belong to: {why}, or open {page} in a browser.",
-            details={
-                "field": "tenant",
-                "validation_errors": [f"tenant: {why}"],
-                "login_url": page,
-            },
+            details=at_field("tenant", why) | {"login_url": page},
         )
     return found[0]

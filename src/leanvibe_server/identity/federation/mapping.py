@@ -7,7 +7,7 @@ from leanvibe_server.identity.federation.schemas import RoleRuleView
 from leanvibe_server.identity.permissions import is_built_in, may_grant
 from leanvibe_server.identity.roles import service as roles
 from leanvibe_server.kernel.access import Role
-from leanvibe_server.kernel.errors import InvalidRequest
+from leanvibe_server.kernel.errors import invalid_field
 from leanvibe_server.kernel.scope import Scope
 
 # Ownership is handed over by an owner, never by a provider's word.
@@ -21,10 +21,7 @@ async def require_givable(scope: Scope, role: str, *, field: str) -> str:
     """
     if role in NEVER_GIVEN:
         why = f"{role} is never given by a provider"
-        raise InvalidRequest(
-            f"The role {why}. Choose another.",
-            details={"field": field, "validation_errors": [f"{field}: {why}"]},
-        )
+        raise invalid_field(field, why, f"The role {why}. Choose another.")
     return await roles.require_grantable(scope, role, field=field)
 
 

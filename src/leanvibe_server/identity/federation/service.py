@@ -31,7 +31,7 @@ from leanvibe_server.identity.models import User
 from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.sessions import end_session
 from leanvibe_server.kernel.access import Errand
-from leanvibe_server.kernel.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from leanvibe_server.kernel.errors import Conflict, Forbidden, NotFound, invalid_field
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.pagination import PageRequest
 from leanvibe_server.kernel.scope import Scope
@@ -138,11 +138,7 @@ def _check_lasting(before: SsoProvider, wanted: ProviderChange) -> None:
     """Raises: InvalidRequest: type or issuer are to be others, by which its people are known."""
     for name, kept in (("provider_type", before.type), ("issuer", before.issuer)):
         if getattr(wanted, name) not in (None, kept):
-            why = "stays for good: add another provider instead"
-            raise InvalidRequest(
-                f"{name} {why}.",
-                details={"field": name, "validation_errors": [f"{name}: {why}"]},
-            )
+            raise invalid_field(name, "stays for good: add another provider instead")
 
 
 async def cut_links_above(scope: Scope, provider: SsoProvider) -> None:

@@ -21,7 +21,7 @@ from leanvibe_server.identity.groups.models import Group, Member
 from leanvibe_server.identity.groups.schemas import GroupChange, NewGroup, NewMembers
 from leanvibe_server.identity.roles.service import require_grantable, require_over
 from leanvibe_server.kernel.access import Role
-from leanvibe_server.kernel.errors import Conflict, InvalidRequest, NotFound
+from leanvibe_server.kernel.errors import Conflict, NotFound, invalid_field
 from leanvibe_server.kernel.pagination import PageRequest
 from leanvibe_server.kernel.scope import Scope
 
@@ -202,10 +202,7 @@ async def find_unknown(scope: Scope, ids: Sequence[UUID]) -> UUID | None:
 async def _require_givable(scope: Scope, role: str) -> None:
     if role == Role.OWNER:
         why = "owner is never given by a group"
-        raise InvalidRequest(
-            f"The role {why}. Choose another.",
-            details={"field": "role", "validation_errors": [f"role: {why}"]},
-        )
+        raise invalid_field("role", why, f"The role {why}. Choose another.")
     await require_grantable(scope, role)
 
 

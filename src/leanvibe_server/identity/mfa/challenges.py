@@ -30,7 +30,7 @@ from leanvibe_server.identity.sessions import OpenedSession
 from leanvibe_server.identity.visits import actor_of, scope_in
 from leanvibe_server.kernel.access import Errand
 from leanvibe_server.kernel.crypto import hash_token
-from leanvibe_server.kernel.errors import Conflict, InvalidRequest, NotFound, Unauthorized
+from leanvibe_server.kernel.errors import Conflict, NotFound, Unauthorized, invalid_field
 from leanvibe_server.kernel.request import Visit
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.tenancy import service as tenancy
@@ -108,9 +108,8 @@ async def ask(waiting: Waiting, method: str) -> Asked:
         await sending.send_code(waiting.errand, waiting.user, factors[0], waiting.challenge.id)
         return Asked(method, factors[0].label, None)
     if method != WEBAUTHN:
-        raise InvalidRequest(
-            "Send the `code` your app shows, or one of your backup codes.",
-            details={"field": "code", "validation_errors": ["code: Field required"]},
+        raise invalid_field(
+            "code", "Field required", "Send the `code` your app shows, or one of your backup codes."
         )
     challenge = webauthn.new_challenge()
     async with waiting.errand.scope() as scope:

@@ -7,7 +7,7 @@ import re
 
 from leanvibe_server.identity.mfa.mobile_ranges import may_be_mobile
 from leanvibe_server.kernel.config import Settings
-from leanvibe_server.kernel.errors import InvalidRequest
+from leanvibe_server.kernel.errors import InvalidRequest, invalid_field
 
 _E164 = re.compile(r"\+[1-9][0-9]{7,14}")
 
@@ -40,7 +40,4 @@ def masked_address(email: str) -> str:
 
 
 def _unfit(why: str) -> InvalidRequest:
-    return InvalidRequest(
-        f"The telephone number {why}.",
-        details={"field": "phone", "validation_errors": [f"phone: {why}"]},
-    )
+    return invalid_field("phone", why, f"The telephone number {why}.")

@@ -21,7 +21,7 @@ from leanvibe_server.identity.mfa.webauthn import NotProved
 from leanvibe_server.identity.models import User
 from leanvibe_server.identity.policy import SecurityPolicy, policy_of
 from leanvibe_server.kernel.access import Errand
-from leanvibe_server.kernel.errors import Forbidden, InvalidRequest, Unauthorized
+from leanvibe_server.kernel.errors import Forbidden, Unauthorized, invalid_field
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.kernel.sealing import fetch_keys, unseal
 
@@ -129,9 +129,8 @@ def _method_for(answer: Answer, usable: Usable) -> str:
     if answer.credential is not None:
         return WEBAUTHN
     if answer.code is None:
-        raise InvalidRequest(
-            "Send a `code`, or say by `method` where to send one.",
-            details={"field": "code", "validation_errors": ["code: Field required"]},
+        raise invalid_field(
+            "code", "Field required", "Send a `code`, or say by `method` where to send one."
         )
     if _EIGHT.fullmatch(digits_of(answer.code)):
         return BACKUP_CODE

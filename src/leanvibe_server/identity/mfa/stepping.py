@@ -18,7 +18,7 @@ from leanvibe_server.identity.models import User
 from leanvibe_server.identity.repository import people
 from leanvibe_server.kernel.access import Errand, only_people
 from leanvibe_server.kernel.crypto import hash_token
-from leanvibe_server.kernel.errors import Forbidden, InvalidRequest, Unauthorized
+from leanvibe_server.kernel.errors import Forbidden, InvalidRequest, Unauthorized, invalid_field
 
 VALID_FOR = timedelta(minutes=5)
 
@@ -82,9 +82,8 @@ def _as_field(wrong: Unauthorized) -> dict[str, object]:
 
 
 def _none_set_up() -> InvalidRequest:
-    return InvalidRequest(
-        "You have set up no second factor. Send your `password`.",
-        details={"field": "mfa_code", "validation_errors": ["mfa_code: no factor is set up"]},
+    return invalid_field(
+        "mfa_code", "no factor is set up", "You have set up no second factor. Send your `password`."
     )
 
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from leanvibe_server.identity.oidc.known import known_document
-from leanvibe_server.kernel.errors import InvalidRequest
+from leanvibe_server.kernel.errors import InvalidRequest, invalid_field
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.outbound import OutboundClient, Unreachable
 
@@ -73,10 +73,7 @@ def require_web_address(house: House, url: object, *, field_name: str) -> str:
     """
     why = _fault_of(house, url) if isinstance(url, str) else "must be a web address"
     if why:
-        raise InvalidRequest(
-            f"{field_name} {why}.",
-            details={"field": field_name, "validation_errors": [f"{field_name}: {why}"]},
-        )
+        raise invalid_field(field_name, why)
     return str(url)
 
 
@@ -108,10 +105,7 @@ def require_issuer(house: House, issuer: str, *, field_name: str = "issuer") -> 
     segments = parts.path.split("/")
     if parts.query or "?" in issuer or any(s in (".", "..") or "%" in s for s in segments):
         why = "must be the issuer exactly as the provider names it, without query or dots"
-        raise InvalidRequest(
-            f"{field_name} {why}.",
-            details={"field": field_name, "validation_errors": [f"{field_name}: {why}"]},
-        )
+        raise invalid_field(field_name, why)
     return issuer
 
 
@@ -200,7 +194,4 @@ def check_metadata(house: House, document: Any, issuer: str) -> Metadata:
 
 
 def _wrong(why: str) -> InvalidRequest:
-    return InvalidRequest(
-        f"This provider cannot be used: {why}.",
-        details={"field": "issuer", "validation_errors": [f"issuer: {why}"]},
-    )
+    return invalid_field("issuer", why, f"This provider cannot be used: {why}.")

@@ -9,7 +9,7 @@ from typing import Any
 
 from leanvibe_server.identity.federation.schemas import NewProvider
 from leanvibe_server.identity.oidc.discovery import WELL_KNOWN, discovery_url_of, require_issuer
-from leanvibe_server.kernel.errors import InvalidRequest
+from leanvibe_server.kernel.errors import InvalidRequest, invalid_field
 from leanvibe_server.kernel.house import House
 
 GOOGLE_ISSUER = "https://accounts.google.com"
@@ -50,10 +50,12 @@ def _named(house: House, new: NewProvider) -> str | None:
     url = new.discovery_url
     if issuer is not None:
         if url != discovery_url_of(issuer):
-            raise _wrong("discovery_url", f"must be {discovery_url_of(issuer)} for this issuer")
+            raise invalid_field(
+                "discovery_url", f"must be {discovery_url_of(issuer)} for this issuer"
+            )
         return issuer
     if not url.endswith(WELL_KNOWN):
-        raise _wrong("discovery_url", f"must end with {WELL_KNOWN}")
+        raise invalid_field("discovery_url", f"must end with {WELL_KNOWN}")
     return require_issuer(house, url.removesuffix(WELL_KNOWN), field_name="discovery_url")
 
 
@@ -70,7 +72,7 @@ def _microsoft(new: NewProvider, named: str | None) -> Target:
     if not tenant:
         raise _missing("settings.tenant", "the directory (tenant) ID of your Entra ID")
     if not _GUID.fullmatch(tenant):
-        raise _wrong(
+        raise invalid_field(
             "settings.tenant",
             "must be the directory (tenant) ID, 8-4-4-4-12 hexadecimal digits; `common` and "
             "`organizations` would let in people of any other company",
@@ -85,7 +87,7 @@ def _okta(new: NewProvider, named: str | None) -> Target:
     if not domain:
         raise _missing("settings.domain", "your Okta domain, such as acme.okta.com")
     if not _OKTA.fullmatch(domain):
-        raise _wrong(
+        raise invalid_field(
             "settings.domain",
             "must be like acme.okta.com; give a custom domain as `issuer` with https://",
         )
@@ -98,13 +100,4 @@ def _setting(settings: dict[str, Any], name: str) -> str:
 
 
 def _missing(field: str, what: str) -> InvalidRequest:
-    return InvalidRequest(
-        f"{field} is missing: {what}.",
-        details={"field": field, "validation_errors": [f"{field}: Field required"]},
-    )
-
-
-def _wrong(field: str, why: str) -> InvalidRequest:
-    return InvalidRequest(
-        f"{field} {why}.", details={"field": field, "validation_errors": [f"{field}: {why}"]}
-    )
+    return invalid_field(field, "Field required", f"{field} is missing: {what}.")

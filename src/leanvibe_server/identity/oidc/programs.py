@@ -11,7 +11,7 @@ from leanvibe_server.identity.oidc.schemas import LinkFinish, SsoLogin
 from leanvibe_server.identity.oidc.service import Answer
 from leanvibe_server.identity.schemas import LoginRequest, TokenAnswer
 from leanvibe_server.kernel.access import Errand
-from leanvibe_server.kernel.errors import Forbidden, InvalidRequest
+from leanvibe_server.kernel.errors import Forbidden, invalid_field
 from leanvibe_server.kernel.request import Visit
 
 LOCAL = "local"
@@ -25,10 +25,11 @@ async def log_in(visit: Visit, request: LoginRequest) -> TokenAnswer:
     if request.provider == LOCAL:
         return await login.login(visit, request)
     if request.auth_code is None:
-        raise InvalidRequest(
+        raise invalid_field(
+            "auth_code",
+            "Field required",
             f"auth_code is missing: begin at GET /v1/auth/sso/{request.provider}, and send the "
             "code and the state that come back.",
-            details={"field": "auth_code", "validation_errors": ["auth_code: Field required"]},
         )
     return await sso_login(
         visit,
@@ -46,9 +47,10 @@ async def log_in(visit: Visit, request: LoginRequest) -> TokenAnswer:
 async def sso_login(visit: Visit, request: SsoLogin) -> TokenAnswer:
     """Open a session for a program by a provider's code. Raises: as `service.finish`."""
     if not request.state:
-        raise InvalidRequest(
+        raise invalid_field(
+            "state",
+            "Field required",
             f"state is missing: begin at GET /v1/auth/sso/{request.provider}, which gives it.",
-            details={"field": "state", "validation_errors": ["state: Field required"]},
         )
     answer = Answer(
         state=request.state,

@@ -20,7 +20,7 @@ from leanvibe_server.identity.oidc.presets import Target, target_of
 from leanvibe_server.identity.oidc.settings import OidcSettings, kept, read_settings, settings_of
 from leanvibe_server.identity.visits import scope_in
 from leanvibe_server.kernel.access import Errand
-from leanvibe_server.kernel.errors import AppError, InvalidRequest
+from leanvibe_server.kernel.errors import AppError, invalid_field
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.outbound import Unreachable
 from leanvibe_server.kernel.request import Visit
@@ -141,9 +141,10 @@ def _require_client(wanted: NewProvider, settings: OidcSettings) -> None:
     )
     for field in ("client_id", "client_secret"):
         if getattr(wanted, field) is None and not (field == "client_secret" and public):
-            raise InvalidRequest(
+            raise invalid_field(
+                field,
+                "Field required",
                 f"{field} is missing: the provider shows it where you register this application.",
-                details={"field": field, "validation_errors": [f"{field}: Field required"]},
             )
 
 
@@ -162,22 +163,15 @@ async def _look_at(house: House, target: Target, settings: OidcSettings) -> None
             f"no discovery document is at {discovery_url_of(target.issuer)}, or its host may not "
             "be called from here"
         )
-        raise InvalidRequest(
-            f"The provider cannot be read: {why}.",
-            details={"field": "issuer", "validation_errors": [f"issuer: {why}"]},
-        ) from None
+        raise invalid_field("issuer", why, f"The provider cannot be read: {why}.") from None
 
     chosen = settings.token_endpoint_auth_method
     offered = metadata.token_endpoint_auth_methods_supported
     if chosen in (None, "none") or offered is None or chosen in offered:
         return
     why = f"the provider does not offer {chosen}, but {', '.join(offered)[:200]}"
-    raise InvalidRequest(
-        f"Choose another way to prove ourselves: {why}.",
-        details={
-            "field": "settings.token_endpoint_auth_method",
-            "validation_errors": [f"settings.token_endpoint_auth_method: {why}"],
-        },
+    raise invalid_field(
+        "settings.token_endpoint_auth_method", why, f"Choose another way to prove ourselves: {why}."
     )
 
 
@@ -187,10 +181,8 @@ def _redirect_uri(house: House, provider: SsoProvider, settings: OidcSettings, w
         return own
     if wish.redirect_uri in settings.redirect_uris:
         return str(wish.redirect_uri)
-    why = "must be one of the provider's settings.redirect_uris, to the letter"
-    raise InvalidRequest(
-        f"redirect_uri {why}.",
-        details={"field": "redirect_uri", "validation_errors": [f"redirect_uri: {why}"]},
+    raise invalid_field(
+        "redirect_uri", "must be one of the provider's settings.redirect_uris, to the letter"
     )
 
 

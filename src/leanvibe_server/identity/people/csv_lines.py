@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from io import StringIO
 
-from leanvibe_server.kernel.errors import InvalidRequest
+from leanvibe_server.kernel.errors import InvalidRequest, invalid_field
 
 MOST_LINES = 500
 COLUMNS = ("email", "name", "role", "expires_at")
@@ -115,7 +115,4 @@ def _require_known(names: list[str]) -> None:
 
 
 def _unreadable(why: str) -> InvalidRequest:
-    return InvalidRequest(
-        f"Nobody was invited: {why}.",
-        details={"field": "lines", "validation_errors": [f"lines: {why}"]},
-    )
+    return invalid_field("lines", why, f"Nobody was invited: {why}.")

@@ -27,12 +27,7 @@ from leanvibe_server.identity.permissions import GUEST_DAYS
 from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.roles.service import require_grantable, require_over
 from leanvibe_server.kernel.access import Permission, Role, lacking
-from leanvibe_server.kernel.errors import (
-    Conflict,
-    Forbidden,
-    InvalidRequest,
-    NotFound,
-)
+from leanvibe_server.kernel.errors import Conflict, Forbidden, NotFound, invalid_field
 from leanvibe_server.kernel.pagination import PageRequest
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.tenancy.holds import require_no_hold
@@ -74,10 +69,7 @@ async def _seen(scope: Scope, found: Sequence[User]) -> list[PersonView]:
 async def _require_place(scope: Scope, user_id: UUID) -> None:
     if await people.find_user(scope.conn, scope.tenant_id, user_id) is None:
         why = "names somebody who was removed meanwhile: begin the list anew"
-        raise InvalidRequest(
-            f"The cursor {why}.",
-            details={"field": "cursor", "validation_errors": [f"cursor: {why}"]},
-        )
+        raise invalid_field("cursor", why, f"The cursor {why}.")
 
 
 async def list_invited(scope: Scope, query: InvitationQuery, page: PageRequest) -> list[Pending]:

@@ -20,7 +20,7 @@ from leanvibe_server.identity.roles.events import RoleCreated, RoleDeleted, Role
 from leanvibe_server.identity.roles.models import MadeRole
 from leanvibe_server.identity.roles.schemas import NewRole, RoleChange, RoleList, RoleView
 from leanvibe_server.kernel.access import ROLE_PERMISSIONS, Permission, Role, require_fresh
-from leanvibe_server.kernel.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from leanvibe_server.kernel.errors import Conflict, Forbidden, NotFound, invalid_field
 from leanvibe_server.kernel.platform import PLATFORM_TENANT
 from leanvibe_server.kernel.scope import Scope
 
@@ -130,7 +130,9 @@ async def delete_role(scope: Scope, role_id: UUID, replacement: str | None) -> N
         )
     if replacement is not None:
         if replacement == role.name:
-            raise _invalid("replacement", "a role cannot replace itself")
+            raise invalid_field(
+                "replacement", "a role cannot replace itself", "A role cannot replace itself."
+            )
         if replacement == Role.OWNER:
             raise Forbidden("Owners are made one by one, not by replacing a role.")
         replacement = await require_grantable(scope, replacement, field="replacement")
@@ -168,7 +170,7 @@ async def require_grantable(scope: Scope, name: str | None, *, field: str = "rol
     held = await _held_by(scope, wanted)
     if held is None or (wanted == Role.PLATFORM_ADMIN) != in_platform:
         names = [role.name for role in (await list_roles(scope)).data]
-        raise _invalid(field, f"must be one of {', '.join(names)}")
+        raise invalid_field(field, f"must be one of {', '.join(names)}")
     if not await _may_give(scope, wanted, held):
         raise Forbidden("You cannot give a role above your own.")
     if held & ADMINISTRATIVE and scope.actor.kind == "user":
@@ -265,7 +267,8 @@ def _require_permissions(scope: Scope, wanted: Sequence[str]) -> list[str]:
     """The permissions a role may be made of. Raises: InvalidRequest, Forbidden."""
     unknown = sorted(set(wanted) - set(Permission))
     if unknown:
-        raise _invalid("permissions", f"there is no permission {unknown[0]!r}")
+        why = f"there is no permission {unknown[0]!r}"
+        raise invalid_field("permissions", why, f"permissions: {why}.")
     beyond = sorted(set(wanted) - GRANTABLE)
     if beyond:
         raise Forbidden(
@@ -316,9 +319,3 @@ def _name_taken(name: str) -> Conflict:
 
 def _no_role() -> NotFound:
     return NotFound("No such role.")
-
-
-def _invalid(field: str, why: str) -> InvalidRequest:
-    return InvalidRequest(
-        f"{field}: {why}.", details={"field": field, "validation_errors": [f"{field}: {why}"]}
-    )

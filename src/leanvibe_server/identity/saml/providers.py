@@ -14,7 +14,7 @@ from leanvibe_server.identity.federation.models import SAML, Newcomers, SsoProvi
 from leanvibe_server.identity.saml.metadata import Endpoint, IdpMetadata
 from leanvibe_server.identity.saml.names import EMAIL_FORMAT, PERSISTENT
 from leanvibe_server.identity.saml.sp_metadata import UNSPECIFIED
-from leanvibe_server.kernel.errors import InvalidRequest
+from leanvibe_server.kernel.errors import InvalidRequest, invalid_field
 
 NAME_FORMATS = {"persistent": PERSISTENT, "email": EMAIL_FORMAT, "unspecified": UNSPECIFIED}
 # Given at import; what they say is kept in another form.
@@ -73,9 +73,8 @@ def parse_settings(settings: dict[str, Any]) -> SamlSettings:
     try:
         found = msgspec.convert(plain, SamlSettings)
     except msgspec.ValidationError as error:
-        raise InvalidRequest(
-            f"The settings of this provider cannot be used: {error}.",
-            details={"field": "settings", "validation_errors": [f"settings: {error}"]},
+        raise invalid_field(
+            "settings", str(error), f"The settings of this provider cannot be used: {error}."
         ) from None
     for name, value in msgspec.structs.asdict(found).items():
         if isinstance(value, str) and len(value) > (8_192 if "certificate" in name else 2_048):

@@ -24,7 +24,13 @@ from leanvibe_server.identity.saml.sign_in import Arrival
 from leanvibe_server.identity.sessions import LIMITS, WEB
 from leanvibe_server.identity.visits import scope_in
 from leanvibe_server.kernel.crypto import hash_token
-from leanvibe_server.kernel.errors import AppError, InvalidRequest, NotFound, Unauthorized
+from leanvibe_server.kernel.errors import (
+    AppError,
+    InvalidRequest,
+    NotFound,
+    Unauthorized,
+    invalid_field,
+)
 from leanvibe_server.kernel.request import ACTING_COOKIE, SESSION_COOKIE, Visit
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.kernel.sealing import fetch_keys
@@ -66,13 +72,7 @@ async def consume(visit: Visit, slug: str | None) -> Response:
     fields = _form(visit)
     response = sign_in.form_fields(fields, "SAMLResponse")
     if not response:
-        raise InvalidRequest(
-            "SAMLResponse is missing.",
-            details={
-                "field": "SAMLResponse",
-                "validation_errors": ["SAMLResponse: Field required"],
-            },
-        )
+        raise invalid_field("SAMLResponse", "Field required", "SAMLResponse is missing.")
     relay_state = sign_in.form_fields(fields, "RelayState")
     try:
         arrival = await sign_in.receive(

@@ -48,6 +48,7 @@ from leanvibe_server.kernel.errors import (
     NotFound,
     PayloadTooLarge,
     Unauthorized,
+    invalid_field,
 )
 from leanvibe_server.kernel.events import printable
 from leanvibe_server.kernel.ids import parse_id
@@ -152,10 +153,7 @@ def _parse(response: str, *, field: str = "SAMLResponse") -> Element:
     except TooLarge as error:
         raise PayloadTooLarge(f"{field} cannot be read: {error}.") from None
     except Malformed as error:
-        raise InvalidRequest(
-            f"{field} cannot be read: {error}.",
-            details={"field": field, "validation_errors": [f"{field}: {error}"]},
-        ) from None
+        raise invalid_field(field, str(error), f"{field} cannot be read: {error}.") from None
 
 
 async def _find_tenant(

@@ -16,7 +16,7 @@ from leanvibe_server.identity.policy import (
 from leanvibe_server.identity.repository import security as rows
 from leanvibe_server.identity.security.events import SecurityPolicyChanged
 from leanvibe_server.identity.security.schemas import SecurityChange, SecurityView
-from leanvibe_server.kernel.errors import Conflict, InvalidRequest, NotFound
+from leanvibe_server.kernel.errors import Conflict, NotFound, invalid_field
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.platform import PLATFORM_TENANT, Reason, across_tenants
 from leanvibe_server.kernel.scope import SYSTEM, Scope
@@ -89,9 +89,11 @@ def merged(policy: SecurityPolicy, change: SecurityChange) -> SecurityPolicy:
 def _check_sessions(scope: Scope, policy: SecurityPolicy) -> None:
     most = plan_of(scope.plan).limits.max_concurrent_sessions
     if policy.max_sessions is not None and policy.max_sessions > most:
-        raise _invalid("max_sessions", f"must be at most {most}, the limit of your plan")
+        raise invalid_field("max_sessions", f"must be at most {most}, the limit of your plan")
     if policy.idle is not None and policy.absolute is not None and policy.idle > policy.absolute:
-        raise _invalid("session_idle_minutes", "must not be longer than the whole session may last")
+        raise invalid_field(
+            "session_idle_minutes", "must not be longer than the whole session may last"
+        )
 
 
 def _check_own_address(scope: Scope, before: SecurityPolicy, after: SecurityPolicy) -> None:
@@ -124,9 +126,3 @@ def _changes(before: SecurityPolicy, after: SecurityPolicy) -> dict[str, tuple[s
 
 def _text(value: object) -> str:
     return ", ".join(value) if isinstance(value, tuple) else str(value)
-
-
-def _invalid(field: str, why: str) -> InvalidRequest:
-    return InvalidRequest(
-        f"{field} {why}.", details={"field": field, "validation_errors": [f"{field}: {why}"]}
-    )

@@ -45,7 +45,7 @@ from leanvibe_server.identity.service_accounts.schemas import (
 from leanvibe_server.identity.users import require_user
 from leanvibe_server.kernel.access import Role
 from leanvibe_server.kernel.crypto import hash_token
-from leanvibe_server.kernel.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from leanvibe_server.kernel.errors import Conflict, Forbidden, NotFound, invalid_field
 from leanvibe_server.kernel.pagination import PageRequest
 from leanvibe_server.kernel.platform import PLATFORM_TENANT
 from leanvibe_server.kernel.scope import Scope
@@ -162,10 +162,7 @@ async def create_client(scope: Scope, account_id: UUID, new: NewOAuthClient) -> 
     if len([client for client in kept if client.revoked_at is None]) >= MAX_CLIENTS:
         raise Conflict(f"This account has {MAX_CLIENTS} clients already. Revoke one first.")
     if new.expires_at is not None and new.expires_at <= scope.now:
-        raise InvalidRequest(
-            "expires_at must be in the future.",
-            details={"field": "expires_at", "validation_errors": ["expires_at: is past"]},
-        )
+        raise invalid_field("expires_at", "is past", "expires_at must be in the future.")
     user = await require_user(scope, account.id)
     secret = opaque.new_client_secret(scope.tenant_id)
     client = OAuthClient(
@@ -270,9 +267,10 @@ async def _require_role(scope: Scope, wanted: str | None) -> str:
     if scope.tenant_id == PLATFORM_TENANT:
         raise Forbidden("The platform's own tenant has no service accounts.")
     if wanted in (Role.OWNER, Role.PLATFORM_ADMIN):
-        raise InvalidRequest(
+        raise invalid_field(
+            "role",
+            "not owner",
             "A service account cannot be an owner: only people answer for an organisation.",
-            details={"field": "role", "validation_errors": ["role: not owner"]},
         )
     return await require_grantable(scope, wanted)
 
