@@ -20,6 +20,7 @@ async def test_a_step_up_goes_on_with_the_new_tokens(sdk: LeanVibeClient) -> Non
     assert after is not None
     assert before.refresh_token != after.refresh_token
     assert not missing(await sdk.auth.me())
+    assert (await sdk.auth.update_me(username="Ada")).username == "Ada"
     with pytest.raises(exceptions.PermissionDeniedError):
         await sdk.auth.step_up(password="not the password")
 
@@ -80,5 +81,6 @@ async def test_an_admin_ends_sessions_and_sets_the_policy(
 def test_both_clients_have_these_methods() -> None:
     for client in (LeanVibeClient(base_url=BASE_URL), LeanVibeClientSync(base_url=BASE_URL)):
         assert callable(client.auth.step_up)
+        assert callable(client.auth.update_me)
         assert callable(client.tenants.set_security)
         assert callable(client.users.end_sessions)

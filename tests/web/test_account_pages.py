@@ -7,9 +7,11 @@ import pytest
 
 from leanvibe_server.identity.account.passwords import SEND_RESET
 from leanvibe_server.kernel.house import House
+from leanvibe_server.wiring import Doors
 from tests.conftest import FakeClock
 from tests.given import PASSWORD, Organisation
 from tests.identity.given_mail import letters_to, link_to, work_off
+from tests.identity.given_scim import patch, provisioner
 from tests.web.conftest import Arrive, EnterAs
 
 NEW = "seven green umbrellas sing"
@@ -41,6 +43,29 @@ async def test_another_device_is_signed_out_from_the_account(
     own_end = await visitor.send(f"/account/sessions/{own}/end")
     assert own_end.headers["location"] == "/login"
     assert (await visitor.open("/account")).status_code == 303
+
+
+async def test_ones_name_is_changed_on_the_account(enter_as: EnterAs, acme: Organisation) -> None:
+    visitor = await enter_as(acme, "guest")
+    await visitor.open("/account")
+    assert (await visitor.send("/account/name", {"username": ""})).status_code == 400
+    done = await visitor.send("/account/name", {"username": "Ada Lovelace"})
+    assert done.headers["location"] == "/account"
+    await visitor.open("/account")
+    assert 'value="Ada Lovelace"' in visitor.page
+    assert "Your name is changed." in visitor.text
+
+
+async def test_a_name_that_a_directory_keeps_has_no_form(
+    enter_as: EnterAs, doors: Doors, acme: Organisation
+) -> None:
+    async with provisioner(doors, acme) as idp:
+        change = {"op": "replace", "path": "displayName", "value": "Theirs"}
+        await patch(idp, f"/Users/{acme.people['viewer'].id}", change)
+    visitor = await enter_as(acme, "viewer")
+    await visitor.open("/account")
+    assert "/account/name" not in visitor.page
+    assert "Kept by your organisation’s directory" in visitor.text
 
 
 @pytest.mark.parametrize(("fields", "stays"), [({"keep_current": "on"}, True), ({}, False)])

@@ -203,7 +203,7 @@ async def change_user(scope: Scope, user_id: UUID, change: UserChange) -> User:
     updated = await rows.update_user(
         scope.conn,
         user,
-        username=change.username or user.username,
+        username=await _next_name(scope, user, change.username),
         status=status,
         expires_at=end,
         now=scope.now,
@@ -216,6 +216,36 @@ async def change_user(scope: Scope, user_id: UUID, change: UserChange) -> User:
     if role != user.own:
         return await give_own_role(scope, updated, role, expires_at=end)
     return updated
+
+
+async def rename(scope: Scope, user: User, username: str) -> None:
+    """Give a locked user another name. Raises: Conflict: a directory keeps it."""
+    renamed = await rows.update_user(
+        scope.conn,
+        user,
+        username=await _next_name(scope, user, username),
+        status=user.status,
+        expires_at=user.expires_at,
+        now=scope.now,
+    )
+    if renamed is not None:
+        await _tell_change(scope, user, renamed, role=user.own)
+
+
+async def is_name_provisioned(scope: Scope, user: User) -> bool:
+    """Whether a provisioning client says what the user is called: it would undo any other name."""
+    return await rows.is_name_provisioned(scope.conn, scope.tenant_id, user.id, now=scope.now)
+
+
+async def _next_name(scope: Scope, user: User, wanted: str | None) -> str:
+    if wanted is None or wanted == user.username:
+        return user.username
+    if await is_name_provisioned(scope, user):
+        raise Conflict(
+            "This name is kept by your organisation's directory, by SCIM. Change it there.",
+            details={"field": "username", "reason": "name_provisioned"},
+        )
+    return wanted
 
 
 async def invite_again(scope: Scope, user_id: UUID) -> User:

@@ -5,11 +5,16 @@ from typing import Annotated, Any
 from fastapi import Response
 
 from leanvibe_server.identity import sessions
-from leanvibe_server.identity.account import emails, others, passwords
-from leanvibe_server.identity.account.schemas import EmailChange, PasswordChange, SignOutEverywhere
+from leanvibe_server.identity.account import emails, naming, others, passwords
+from leanvibe_server.identity.account.schemas import (
+    EmailChange,
+    OwnChange,
+    PasswordChange,
+    SignOutEverywhere,
+)
 from leanvibe_server.identity.policy import policy_of
 from leanvibe_server.identity.schemas import SessionView
-from leanvibe_server.identity.users import require_user
+from leanvibe_server.identity.users import is_name_provisioned, require_user
 from leanvibe_server.kernel.access import Permission
 from leanvibe_server.kernel.errors import Forbidden
 from leanvibe_server.kernel.http import PathId
@@ -29,6 +34,16 @@ ERRAND = errand_page(Permission.SELF)
 async def show_account(opened: Annotated[ScopedPage, SELF]) -> Response:
     """Profile, password, address and sessions."""
     return opened.show("settings/account.html", **await _values(opened.scope))
+
+
+@router.post("/account/name")
+async def change_name(opened: Annotated[ScopedPage, SELF]) -> Response:
+    """Change what other people read."""
+    typed = {"username": opened.form.text("username")}
+    values = await _values(opened.scope) | {"typed_name": typed["username"]}
+    with opened.refusing("settings/account.html", **values):
+        await naming.change_own(opened.scope, fill(OwnChange, typed))
+    return opened.go("/account", toast="name-changed")
 
 
 @router.post("/account/password")
@@ -88,8 +103,11 @@ async def _values(scope: Scope) -> dict[str, Any]:
     current = scope.actor.session_id
     listed = [SessionView.of(one, current=current) for one in await sessions.list_own(scope)]
     policy = await policy_of(scope)
+    user = await require_user(scope, scope.actor.id)
     return {
-        "user": await require_user(scope, scope.actor.id),
+        "user": user,
+        "typed_name": user.username,
+        "name_provisioned": await is_name_provisioned(scope, user),
         "sessions": sorted(
             listed, key=lambda one: (not one.current, -one.last_seen_at.timestamp())
         ),

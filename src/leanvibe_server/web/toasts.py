@@ -5,6 +5,7 @@ TOAST_COOKIE = "lv_toast"
 TOASTS = {
     "signed-in": "You are signed in.",
     "signed-out": "You are signed out.",
+    "name-changed": "Your name is changed.",
     "password-changed": "Your password is changed; your other devices are signed out.",
     "link-sent": "A link is on its way to your address.",
     "email-changed": "Your address is changed. Sign in with it.",

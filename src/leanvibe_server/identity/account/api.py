@@ -3,18 +3,25 @@
 from enum import Enum
 from typing import Annotated
 
-from leanvibe_server.identity.account import emails, others, passwords, proving
+from leanvibe_server.identity.account import emails, naming, others, passwords, proving
 from leanvibe_server.identity.account.schemas import (
     Accepted,
     EmailChange,
     EndedSessions,
     Forgotten,
+    OwnChange,
     PasswordChange,
     PasswordReset,
     SignOutEverywhere,
     StepUpRequest,
 )
-from leanvibe_server.identity.schemas import LinkToken, SessionList, Success, TokenAnswer
+from leanvibe_server.identity.schemas import (
+    Identity,
+    LinkToken,
+    SessionList,
+    Success,
+    TokenAnswer,
+)
 from leanvibe_server.kernel.access import Errand, Permission, may, may_go_out, visitor
 from leanvibe_server.kernel.errors import (
     Conflict,
@@ -30,6 +37,13 @@ router = Router()
 
 AUTH: list[str | Enum] = ["Authentication"]
 PEOPLE: list[str | Enum] = ["Users"]
+
+
+@router.patch("/auth/me", tags=AUTH, responses=refuses(Conflict))
+async def change_me(change: OwnChange, scope: Annotated[Scope, may(Permission.SELF)]) -> Identity:
+    """Change your name. Where a directory keeps it by SCIM, change it there (409 with
+    `details.reason` `name_provisioned`)."""
+    return await naming.change_own(scope, change)
 
 
 @router.post("/auth/step-up", tags=AUTH, responses=refuses(ServiceUnavailable))

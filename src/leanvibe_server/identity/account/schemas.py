@@ -5,7 +5,13 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from leanvibe_server.identity import passwords
-from leanvibe_server.identity.schemas import SAMPLE_PHRASE, Email, LinkToken, Password
+from leanvibe_server.identity.schemas import SAMPLE_PHRASE, Email, LinkToken, Password, Username
+
+
+class OwnChange(BaseModel):
+    """What to change of oneself; what is not named stays."""
+
+    username: Username | None = Field(None, description="What other people read")
 
 
 class PasswordChange(BaseModel):

@@ -71,6 +71,17 @@ UPDATE users SET role = $3, expires_at = $4, updated_at = $5, role_is_usual = $6
     end_reminded_at = CASE WHEN expires_at IS NOT DISTINCT FROM $4 THEN end_reminded_at END
 WHERE tenant_id = $1 AND id = $2
 """
+# Provisioning goes on as long as anything opens it: a token of its own, a key or a client.
+IS_NAME_PROVISIONED = """
+SELECT EXISTS (SELECT FROM scim_profiles
+    WHERE tenant_id = $1 AND user_id = $2 AND deleted_at IS NULL)
+  AND EXISTS (
+    SELECT FROM scim_tokens WHERE tenant_id = $1 AND revoked_at IS NULL AND expires_at > $3
+    UNION ALL SELECT FROM api_keys WHERE tenant_id = $1 AND revoked_at IS NULL
+        AND (expires_at IS NULL OR expires_at > $3) AND 'scim:manage' = ANY (scopes)
+    UNION ALL SELECT FROM oauth_clients WHERE tenant_id = $1 AND revoked_at IS NULL
+        AND (expires_at IS NULL OR expires_at > $3) AND 'scim:manage' = ANY (scopes))
+"""
 REPLACE_HASH = """
 UPDATE users SET password_hash = $3, updated_at = $4 WHERE tenant_id = $1 AND id = $2
 """
@@ -262,6 +273,14 @@ async def update_user(
     return _user(
         await conn.fetchrow(UPDATE_USER, user.tenant_id, user.id, username, status, expires_at, now)
     )
+
+
+async def is_name_provisioned(
+    conn: Connection, tenant_id: UUID, user_id: UUID, *, now: datetime
+) -> bool:
+    """Whether somebody's name comes from a directory that is still connected."""
+    provisioned: bool = await conn.fetchval(IS_NAME_PROVISIONED, tenant_id, user_id, now)
+    return provisioned
 
 
 async def set_role(

@@ -86,6 +86,16 @@ class Auth(Resource[Runner]):
         return Call(method="GET", path="/auth/me", read=reads(Identity))
 
     @endpoint
+    def update_me(self, *, username: str | None = None) -> Call[Identity]:
+        """Change one's own name.
+
+        Raises:
+            ConflictError: the organisation's directory keeps it.
+        """
+        body = given(username=username)
+        return Call(method="PATCH", path="/auth/me", read=reads(Identity), body=body)
+
+    @endpoint
     def switch_tenant(self, tenant_id: str | UUID) -> Operation[Login]:
         """Move the session to another of the user's tenants."""
         return _Move(
