@@ -43,6 +43,37 @@ async def test_sec_session_refresh_08_a_step_up_rotates_id_and_tokens(
     assert "session.stepped_up" in await names_of_events(admin, acme)
 
 
+async def test_a_stale_session_takes_no_lasting_secret_along_but_a_key_goes_on(
+    client: httpx.AsyncClient, acme: Organisation, clock: FakeClock
+) -> None:
+    tokens = await sign_in(client, acme)
+    headers, keys, accounts = bearer(tokens), "/v1/api-keys", "/v1/service-accounts"
+    new = {"name": "CI"}
+    maker = {"name": "maker", "scopes": ["api_key:manage", "task:read"]}
+    key = (await client.post(keys, json=maker, headers=headers)).json()
+    robot = (await client.post(accounts, json={"name": "Robot"}, headers=headers)).json()
+    clients = f"{accounts}/{robot['id']}/clients"
+    held = (await client.post(clients, json=new, headers=headers)).json()
+    asking = (
+        keys,
+        f"{keys}/{key['id']}/rotate",
+        f"{accounts}/{robot['id']}/api-keys",
+        clients,
+        f"{clients}/{held['id']}/rotate",
+    )
+    clock.advance(minutes=11)
+    for path in asking:
+        refused = await client.post(path, json=new, headers=headers)
+        assert refused.status_code == 403, path
+        assert refused.json()["details"]["reason"] == "step_up_required", path
+    by_key = {"Authorization": f"Bearer {key['key']}"}
+    assert (await client.post(keys, json=new, headers=by_key)).status_code == 201
+    assert (await client.delete(f"{keys}/{key['id']}", headers=headers)).status_code == 204
+    fresh = bearer((await step_up(client, headers, password=PASSWORD)).json())
+    for path in (keys, *asking[2:]):
+        assert (await client.post(path, json=new, headers=fresh)).status_code == 201, path
+
+
 async def test_a_wrong_proof_leaves_the_session_and_is_counted(
     client: httpx.AsyncClient, acme: Organisation, clock: FakeClock
 ) -> None:

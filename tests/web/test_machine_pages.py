@@ -2,7 +2,8 @@
 
 import re
 
-from tests.given import Organisation
+from tests.conftest import FakeClock
+from tests.given import PASSWORD, Organisation
 from tests.web.conftest import EnterAs
 
 
@@ -44,6 +45,38 @@ async def test_an_admin_rotates_a_key(enter_as: EnterAs, acme: Organisation) -> 
     assert rotate is not None
     answer = await visitor.send(rotate[0])
     assert re.search(r"lv_test_[0-9A-Za-z]{60}", answer.text)
+
+
+async def test_a_form_for_a_key_waits_for_a_fresh_proof_with_all_that_was_typed(
+    enter_as: EnterAs, acme: Organisation, clock: FakeClock
+) -> None:
+    visitor = await enter_as(acme, "admin")
+    await visitor.open("/settings/api-keys")
+    clock.advance(minutes=11)
+    fields = {
+        "name": "Night build",
+        "expires_in_days": "30",
+        "scopes": ["project:read", "task:read"],
+        "rate_limit_per_minute": "60",
+        "allowed_addresses": "10.0.0.0/8",
+    }
+    assert (await visitor.send("/settings/api-keys", fields)).status_code == 403
+    assert "Confirm that it is you" in visitor.text
+    ticket = re.search(r'name="ticket" value="([^"]+)"', visitor.page)
+    assert ticket is not None
+    await visitor.send("/step-up", {"ticket": ticket[1], "password": PASSWORD})
+    waiting = visitor.page.partition('action="/settings/api-keys"')[2].partition("</form>")[0]
+    kept: dict[str, list[str]] = {}
+    for name, value in re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', waiting):
+        kept.setdefault(name, []).append(value)
+    assert kept.pop("form_token")
+    assert kept == {
+        name: value if isinstance(value, list) else [value] for name, value in fields.items()
+    }
+    made = await visitor.send("/settings/api-keys", kept)
+    assert made.status_code == 201
+    assert "Night build" in visitor.text
+    assert "60 calls a minute; from 10.0.0.0/8" in visitor.text
 
 
 async def test_an_admin_sets_up_provisioning_and_the_roles_of_groups(

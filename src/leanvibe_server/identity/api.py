@@ -186,11 +186,12 @@ async def resend_invitation(
 @router.post("/api-keys", status_code=201, tags=KEYS, responses=refuses(NotFound))
 @bears_secret
 async def create_api_key(
-    new: NewApiKey, scope: Annotated[Scope, may(Permission.API_KEY_MANAGE)]
+    new: NewApiKey, scope: Annotated[Scope, may(Permission.API_KEY_MANAGE, fresh=True)]
 ) -> CreatedApiKey:
     """Make an API key. The key itself is shown in this answer only.
 
-    Send it as `Authorization: Bearer`. It acts as its user, with at most its scopes.
+    Send it as `Authorization: Bearer`. It acts as its user, with at most its scopes. A person who
+    makes one has proved themselves within the last ten minutes.
     """
     return await api_keys.create_key(scope, new)
 
@@ -212,7 +213,7 @@ async def list_api_keys(
 @bears_secret
 async def rotate_api_key(
     key_id: PathId,
-    scope: Annotated[Scope, may(Permission.API_KEY_MANAGE)],
+    scope: Annotated[Scope, may(Permission.API_KEY_MANAGE, fresh=True)],
     rotation: Rotation | None = None,
 ) -> CreatedApiKey:
     """Give an API key a successor, shown in this answer only.

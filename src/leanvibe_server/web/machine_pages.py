@@ -26,6 +26,7 @@ from leanvibe_server.web.routes import PageRouter
 
 router = PageRouter()
 MANAGE = page(Permission.API_KEY_MANAGE)
+MAKE_SECRET = page(Permission.API_KEY_MANAGE, fresh=True)
 HOME = "/settings/service-accounts"
 ROLES = [(role.value, role.value.capitalize()) for role in Role][1:-1]
 FRESH = {"name": "", "description": "", "role": Role.DEVELOPER.value}
@@ -71,7 +72,7 @@ async def delete_account(account_id: PathId, opened: Annotated[ScopedPage, MANAG
 
 
 @router.post(HOME + "/{account_id}/keys")
-async def create_key(account_id: PathId, opened: Annotated[ScopedPage, MANAGE]) -> Response:
+async def create_key(account_id: PathId, opened: Annotated[ScopedPage, MAKE_SECRET]) -> Response:
     """Make a key of the account. This answer is the only one that shows it."""
     with opened.refusing("settings/service_account.html", **await _facts(opened, account_id)):
         new = fill(NewAccountKey, {"name": opened.form.text("key_name"), "expires_in_days": 365})
@@ -80,7 +81,7 @@ async def create_key(account_id: PathId, opened: Annotated[ScopedPage, MANAGE]) 
 
 
 @router.post(HOME + "/{account_id}/clients")
-async def create_client(account_id: PathId, opened: Annotated[ScopedPage, MANAGE]) -> Response:
+async def create_client(account_id: PathId, opened: Annotated[ScopedPage, MAKE_SECRET]) -> Response:
     """Make client credentials. This answer is the only one that shows their secret."""
     with opened.refusing("settings/service_account.html", **await _facts(opened, account_id)):
         new = fill(NewOAuthClient, {"name": opened.form.text("client_name")})
@@ -92,7 +93,7 @@ async def create_client(account_id: PathId, opened: Annotated[ScopedPage, MANAGE
 
 @router.post(HOME + "/{account_id}/clients/{credential_id}/rotate")
 async def rotate_client(
-    account_id: PathId, credential_id: PathId, opened: Annotated[ScopedPage, MANAGE]
+    account_id: PathId, credential_id: PathId, opened: Annotated[ScopedPage, MAKE_SECRET]
 ) -> Response:
     """Give a client a new secret. This answer is the only one that shows it."""
     made = await service.rotate_client(opened.scope, account_id, credential_id, Rotation())

@@ -41,6 +41,7 @@ router = PageRouter()
 READ = page(Permission.USER_READ)
 CREATE = page(Permission.USER_CREATE)
 KEYS = page(Permission.API_KEY_MANAGE)
+MAKE_KEY = page(Permission.API_KEY_MANAGE, fresh=True)
 
 SCOPES = (
     ("project:read", "See projects"),
@@ -225,7 +226,7 @@ async def list_keys(opened: Annotated[ScopedPage, KEYS]) -> Response:
 
 
 @router.post("/settings/api-keys")
-async def create_key(opened: Annotated[ScopedPage, KEYS]) -> Response:
+async def create_key(opened: Annotated[ScopedPage, MAKE_KEY]) -> Response:
     """Make a key. This answer is the only one that shows it."""
     form = opened.form
     typed = {
@@ -247,7 +248,7 @@ async def create_key(opened: Annotated[ScopedPage, KEYS]) -> Response:
 
 
 @router.post("/settings/api-keys/{key_id}/rotate")
-async def rotate_key(key_id: PathId, opened: Annotated[ScopedPage, KEYS]) -> Response:
+async def rotate_key(key_id: PathId, opened: Annotated[ScopedPage, MAKE_KEY]) -> Response:
     """Give a key a successor. This answer is the only one that shows it."""
     made = await api_keys.rotate_key(opened.scope, key_id, Rotation())
     return await _show_secret(opened, made.key)

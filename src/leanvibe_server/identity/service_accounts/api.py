@@ -20,6 +20,8 @@ from leanvibe_server.kernel.scope import Scope
 
 router = Router(prefix="/service-accounts", tags=["Service accounts"])
 Manager = Annotated[Scope, may(Permission.API_KEY_MANAGE)]
+# Whoever finds an open browser takes no lasting way in along.
+FreshManager = Annotated[Scope, may(Permission.API_KEY_MANAGE, fresh=True)]
 Ender = Annotated[Scope, may(Permission.API_KEY_MANAGE, ending=True)]
 CHANGES = refuses(NotFound, Conflict)
 
@@ -66,7 +68,7 @@ async def delete_service_account(account_id: PathId, scope: Manager) -> None:
 @router.post("/{account_id}/api-keys", status_code=201, responses=CHANGES)
 @bears_secret
 async def create_service_account_key(
-    account_id: PathId, new: NewAccountKey, scope: Manager
+    account_id: PathId, new: NewAccountKey, scope: FreshManager
 ) -> CreatedApiKey:
     """Make an API key of the account, shown in this answer only. `GET /v1/api-keys?user_id=` with
     the account's id lists its keys."""
@@ -76,7 +78,7 @@ async def create_service_account_key(
 @router.post("/{account_id}/clients", status_code=201, responses=CHANGES)
 @bears_secret
 async def create_oauth_client(
-    account_id: PathId, new: NewOAuthClient, scope: Manager
+    account_id: PathId, new: NewOAuthClient, scope: FreshManager
 ) -> CreatedOAuthClient:
     """Make OAuth client credentials. `client_secret` is shown in this answer only.
 
@@ -96,7 +98,7 @@ async def list_oauth_clients(account_id: PathId, scope: Ender) -> OAuthClientLis
 async def rotate_oauth_client(
     account_id: PathId,
     credential_id: PathId,
-    scope: Manager,
+    scope: FreshManager,
     rotation: Rotation | None = None,
 ) -> CreatedOAuthClient:
     """Give the client a new secret, shown in this answer only. The one before holds for
