@@ -7,7 +7,6 @@ from fastapi import APIRouter, FastAPI
 from starlette.routing import BaseRoute
 
 import leanvibe_server
-from leanvibe_server import health
 from leanvibe_server.audit import api as audit_api
 from leanvibe_server.audit import jobs as audit_jobs
 from leanvibe_server.compliance import api as compliance_api
@@ -19,6 +18,8 @@ from leanvibe_server.engine import api as engine_api
 from leanvibe_server.engine import jobs as engine_jobs
 from leanvibe_server.engine import privacy as engine_privacy
 from leanvibe_server.engine import service as engine
+from leanvibe_server.health import api as health_api
+from leanvibe_server.health import street as health_street
 from leanvibe_server.identity import api as identity_api
 from leanvibe_server.identity import housekeeping as identity_housekeeping
 from leanvibe_server.identity import jobs as identity_jobs
@@ -112,8 +113,9 @@ API_ROUTERS = (
     realtime_api.router,
     audit_api.router,
     compliance_api.router,
+    health_api.router,
 )
-STREET_ROUTERS = (health.router, identity_api.well_known_router, oauth_api.well_known_router)
+STREET_ROUTERS = (health_street.router, identity_api.well_known_router, oauth_api.well_known_router)
 PREFIXES = ("/v1", "/api/v1")
 SWEEPS = (
     identity_housekeeping.sweep,

@@ -24,6 +24,8 @@ async def test_a_tree_of_organisations_is_run_by_the_sdk(
         assert [row.tenant_id for row in (*used.data, *rest.data)] == [str(north.id), str(south.id)]
         shown = await sdk.tenants.get(str(north.id))
         assert (shown.user_count, shown.suspended_reason) == (2, None)
+        assert (await sdk.health.get()).services.database.region == "us"
+        assert (await sdk.health.tenant(str(north.id))).quotas.users.current_usage == 2
         stopped = await sdk.organizations.suspend(north.id, reason="Contract ended")
         assert stopped.status == "suspended"
         listed = [one async for one in sdk.organizations.iterate()]

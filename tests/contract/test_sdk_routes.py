@@ -19,13 +19,15 @@ OF_OTHERS = (
     r"POST /v1/auth/sso/backchannel-logout/\{\}",
     r"GET /v1/auth/sso/client-keys/\{\}",
 )
-# Reached with an argument or by another way: `audit.list(area=…)`, `tenants.delete(id)`; POST
+# Reached with an argument or by another way: `audit.list(area=…)`, `tenants.delete(id)`,
+# `tenants.restore(id)`; POST
 # begins a sign-in and `auth.login` finishes it; `tasks.stream_updates` follows a stream; a
 # download's link comes with its export.
 BESIDE = (
     "GET /v1/admin/audit/auth",
     "GET /v1/admin/audit/billing",
     "DELETE /v1/tenants/{}",
+    "POST /v1/tenants/{}/restore",
     "GET /v1/auth/sso/{}",
     "POST /v1/auth/sso/login",
     "POST /v1/auth/refresh",

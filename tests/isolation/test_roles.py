@@ -18,6 +18,7 @@ LAST = ("POST /v1/auth/logout", "POST /v1/auth/logout-all", "DELETE /v1/auth/me"
 # What changes something although it asks for reading only, each with its reason.
 MILD = {
     "DELETE /v1/tenants/me": "goes on in a suspended tenant; only owners hold it",
+    "POST /v1/tenants/me/restore": "takes a deletion back; only owners hold it",
     "POST /v1/tasks/batch": "reads several at once",
     "POST /v1/tenants/{tenant_id}/restore": "asks for more inside: the owner, or the platform",
 }

@@ -47,6 +47,20 @@ async def test_people_of_every_region_sign_in_at_one_address_and_see_their_own(
     assert foreign.status_code == 404
 
 
+async def test_health_is_that_of_the_caller_s_own_region(
+    caller: httpx.AsyncClient, berlin: Organisation, boston: Organisation
+) -> None:
+    for organisation, region in ((berlin, "eu"), (boston, "us")):
+        headers = await organisation.headers(caller)
+        whole = (await caller.get("/v1/health", headers=headers)).json()
+        assert whole["services"]["database"]["region"] == region
+        path = f"/v1/health/tenant/{organisation.id}"
+        own = (await caller.get(path, headers=headers)).json()
+        assert own["services"]["database"]["region"] == own["data_residency"] == region
+    foreign = await caller.get(f"/v1/health/tenant/{berlin.id}", headers=headers)
+    assert foreign.status_code == 404
+
+
 async def test_the_directory_holds_of_a_person_elsewhere_only_a_keyed_hash(
     world: House, berlin: Organisation, admin: asyncpg.Connection
 ) -> None:

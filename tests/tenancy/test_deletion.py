@@ -1,5 +1,6 @@
 """A tenant that is deleted can be read and restored for a while, and is then gone for good."""
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
@@ -54,13 +55,14 @@ async def test_an_owner_deletes_the_organisation_by_typing_its_name_and_can_take
         acme.id,
     )
     assert "01 April 2026" in mail
-    back = await client.post(f"/v1/tenants/{acme.id}/restore", headers=headers)
+    back = await client.post("/v1/tenants/me/restore", headers=headers)
     assert (back.status_code, back.json()["status"]) == (200, "active"), back.text
     assert back.json()["deletes_at"] is None
     write = await client.post("/v1/projects", json={"name": "yes"}, headers=headers)
     assert write.status_code == 201
-    twice = await client.post(f"/v1/tenants/{acme.id}/restore", headers=headers)
-    assert twice.status_code == 409
+    for whose in ("me", str(acme.id)):
+        twice = await client.post(f"/v1/tenants/{whose}/restore", headers=headers)
+        assert twice.status_code == 409
     told = await admin.fetch(
         "SELECT name FROM events WHERE tenant_id = $1 AND name LIKE 'tenant.%' ORDER BY id",
         acme.id,
@@ -79,9 +81,9 @@ async def test_only_an_owner_with_a_fresh_proof_deletes_and_restores(
     stale = await _delete(client, acme, headers)
     assert stale.json()["details"].get("reason") == "step_up_required"
     assert (await _delete(client, acme, await acme.headers(client))).status_code == 200
-    for role in ("admin", "viewer"):
+    for role, whose in itertools.product(("admin", "viewer"), ("me", str(acme.id))):
         refused = await client.post(
-            f"/v1/tenants/{acme.id}/restore", headers=await acme.headers(client, role)
+            f"/v1/tenants/{whose}/restore", headers=await acme.headers(client, role)
         )
         assert refused.status_code == 403
     stranger = await client.post(
@@ -254,3 +256,33 @@ async def test_a_purge_deletes_nothing_where_an_organisation_was_put_below_past_
     await admin.execute(raw, globex.id, None)
     await purge.sweep(house)
     assert await admin.fetchval(people, acme.id) == 0
+
+
+async def test_nobody_else_takes_back_what_an_owner_decided(
+    client: httpx.AsyncClient, acme: Organisation, north: Organisation
+) -> None:
+    """Neither a key, whatever its scopes, nor who is above; and once back, work goes on."""
+    owner = await north.headers(client)
+    made = {"name": "k", "scopes": ["tenant:delete", "tenant:read", "project:create"]}
+    key = (await client.post("/v1/api-keys", json=made, headers=owner)).json()["key"]
+    assert (await _delete(client, north, owner)).status_code == 200
+    above = await acme.headers(client) | {"X-Tenant-ID": str(north.id)}
+    for headers in (above, {"Authorization": f"Bearer {key}"}):
+        refused = await client.post("/v1/tenants/me/restore", headers=headers)
+        assert refused.status_code == 403, refused.text
+    assert (await client.post("/v1/tenants/me/restore", headers=owner)).status_code == 200
+    by_key = {"Authorization": f"Bearer {key}"}
+    work = await client.post("/v1/projects", json={"name": "p"}, headers=by_key)
+    assert work.status_code == 201, work.text
+
+
+async def test_when_the_grace_period_is_over_there_is_nothing_to_take_back(
+    client: httpx.AsyncClient, clock: FakeClock, house: House, acme: Organisation
+) -> None:
+    """Until the sweep has come by, an owner is still in time; then nobody gets in."""
+    await _delete(client, acme, await acme.headers(client))
+    clock.advance(days=30, minutes=1)
+    late = await acme.headers(client)
+    await purge.sweep(house)
+    gone = await client.post("/v1/tenants/me/restore", headers=late)
+    assert gone.status_code == 401

@@ -236,6 +236,10 @@ class Database:
         """Ask a region's database for a sign of life, the home region's unless named."""
         await self.pools_in(region or self.home).app.execute("SELECT 1", timeout=2)
 
+    def is_exhausted(self, region: str) -> bool:
+        """Whether every connection for requests to a region's database is lent out."""
+        return is_busy(self.pools_in(region).app)
+
     def pools_in(self, region: str) -> RegionPools:
         """The pools of a region.
 

@@ -5,6 +5,7 @@ from functools import lru_cache
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from leanvibe_server.kernel.request import Visit
+from leanvibe_server.kernel.traffic import TRAFFIC
 
 REGISTRY = CollectorRegistry()
 
@@ -33,6 +34,7 @@ def observe(visit: Visit, status: int, seconds: float) -> None:
     route = visit.log.get("route", "unmatched")
     _requests(visit.method, route, status).inc()
     _duration(route).observe(seconds)
+    TRAFFIC.note(status, seconds)
 
 
 # Looking a series up by its labels costs more than counting. There are as many as routes, but a

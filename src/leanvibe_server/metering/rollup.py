@@ -5,7 +5,7 @@ the caller's own at that moment; and with as many statements for a thousand of t
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from leanvibe_server.entitlements.plans import plan_of
@@ -66,6 +66,13 @@ async def describe_one(scope: Scope, node: Node) -> OrganizationUsage:
     async with tree.across_subtree(scope) as (conn, below):
         used = await _count(scope, conn, [node.id] if node.id in below else [])
     return _of_node(node, used)
+
+
+async def describe_alone(scope: Scope, tenant: Tenant) -> OrganizationUsage:
+    """What one tenant uses, of which the caller knows already that this scope may see it."""
+    async with tree.across_subtree(replace(scope, tenant_id=tenant.id)) as (conn, _):
+        used = await _count(scope, conn, [tenant.id])
+    return _of_tenant(tenant, used)
 
 
 async def _count(scope: Scope, conn: Connection, tenant_ids: Sequence[UUID]) -> _Used:

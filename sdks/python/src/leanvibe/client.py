@@ -21,6 +21,7 @@ from leanvibe.resources.ai import AI
 from leanvibe.resources.audit import Audit
 from leanvibe.resources.auth import Auth
 from leanvibe.resources.billing import Billing
+from leanvibe.resources.health import Health
 from leanvibe.resources.machines import Groups, Scim, ServiceAccounts
 from leanvibe.resources.mfa import Mfa
 from leanvibe.resources.oauth import OAuth
@@ -59,6 +60,7 @@ class _Client(Generic[Runner]):
         self.privacy: Privacy[Runner] = Privacy(runner)
         self.billing: Billing[Runner] = Billing(runner)
         self.ai: AI[Runner] = AI(runner)
+        self.health: Health[Runner] = Health(runner)
 
     @property
     def base_url(self) -> str:

@@ -63,6 +63,17 @@ async def delete_tenant(
     return await service.delete_any(scope, tenant_id, confirm=confirm, reason=reason)
 
 
+@router.post("/tenants/me/restore", responses=refuses(Conflict))
+async def restore_own_tenant(
+    scope: Annotated[Scope, may(Permission.TENANT_DELETE)],
+) -> TenantView:
+    """Take back the deletion of your organisation while its grace period lasts.
+
+    It is what it was before: a suspended one is still suspended. Its owners get a mail.
+    """
+    return await service.restore(scope, scope.tenant_id)
+
+
 @router.post("/tenants/{tenant_id}/restore", responses=refuses(NotFound, Conflict))
 async def restore_tenant(
     tenant_id: PathId, scope: Annotated[Scope, may(Permission.TENANT_READ)]

@@ -112,6 +112,27 @@ class TenantDetail(Tenant):
     suspended_reason: str | None = None
 
 
+class Health(Record):
+    """How the service is; `services` and `metrics` as the server tells them."""
+
+    status: str
+    timestamp: datetime
+    services: Record
+    metrics: Record
+
+
+class TenantHealth(Record):
+    """How one tenant is, and how full its quotas are."""
+
+    status: str
+    timestamp: datetime
+    tenant_id: str
+    plan: str
+    data_residency: str
+    services: Record
+    quotas: Record
+
+
 class TenantUsage(Record):
     """What the tenant has used of what its plan allows."""
 

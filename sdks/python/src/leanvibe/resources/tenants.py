@@ -179,8 +179,12 @@ class Tenants(Resource[Runner]):
         )
 
     @endpoint
-    def restore(self, tenant_id: str) -> Call[Tenant]:
-        """Take a deletion back."""
+    def restore(self, tenant_id: str = "me", /) -> Call[Tenant]:
+        """Take a deletion back, that of the caller's own tenant unless another is named.
+
+        Raises:
+            ConflictError: the tenant is not being deleted.
+        """
         return Call(
             method="POST", path=path_of("tenants", tenant_id, "restore"), read=reads(Tenant)
         )

@@ -1,0 +1,1 @@
+"""How the service is: signs of life for machines, and what callers may know of it."""
