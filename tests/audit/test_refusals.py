@@ -1,6 +1,7 @@
 """Who was kept from what stands in the log: once, with a count, however often they try."""
 
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -129,9 +130,27 @@ async def test_sec_audit_05_a_proof_that_is_too_old_and_another_tenant_are_logge
     clock.advance(minutes=11)
     assert (await client.delete("/v1/tenants/me", headers=owner)).status_code == 403
     told = await _refused(client, owner)
-    assert [one["details"]["reason"] for one in told] == ["not_allowed", "step_up_required"]
+    assert [one["details"]["reason"] for one in told] == ["other_tenant", "step_up_required"]
     other = await globex.headers(client)
     assert await _refused(client, other) == []
+
+
+async def test_sec_audit_05_a_tenant_that_is_named_is_told_to_the_log_alone(
+    client: httpx.AsyncClient, acme: Organisation, globex: Organisation
+) -> None:
+    owner = await acme.headers(client)
+    provider = {"provider_type": "oidc", "provider_name": "Corp", "client_id": "c", "issuer": "x"}
+    bodies = []
+    for named in (globex.id, globex.tenant.slug, uuid4()):
+        answer = await client.post(
+            "/v1/auth/sso/providers", json=provider | {"tenant_id": str(named)}, headers=owner
+        )
+        assert answer.status_code == 403, answer.text
+        bodies.append((answer.json()["message"], answer.json()["details"]))
+    assert bodies[0] == bodies[1] == bodies[2]
+    assert bodies[0][1] == {}
+    (entry,) = await _refused(client, owner)
+    assert entry["details"]["reason"] == "other_tenant"
 
 
 async def test_sec_audit_05_pages_are_logged_like_the_api(

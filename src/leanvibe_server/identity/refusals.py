@@ -1,6 +1,6 @@
 """The refusals of the gate and of sign-in, each in one wording."""
 
-from leanvibe_server.kernel.errors import Forbidden, Unauthorized
+from leanvibe_server.kernel.errors import OtherTenant, Unauthorized
 
 INVALID_CREDENTIALS = (
     "The e-mail or the password is wrong. "
@@ -31,9 +31,9 @@ def invalid_credentials() -> Unauthorized:
     return Unauthorized(INVALID_CREDENTIALS, headers={"WWW-Authenticate": "Bearer"})
 
 
-def wrong_tenant() -> Forbidden:
+def wrong_tenant() -> OtherTenant:
     """A header or the host names a tenant this caller may not act for, or none at all."""
-    return Forbidden(
+    return OtherTenant(
         "X-Tenant-ID, X-Tenant-Slug and the subdomain must name the tenant of your credentials. "
         "Use POST /v1/auth/switch-tenant to move to another of your tenants."
     )

@@ -67,9 +67,18 @@ class BillingRequired(AppError):
 
 
 class Forbidden(AppError):
-    """The caller is known but may not do this."""
+    """The caller is known but may not do this. `logged_as` is the reason for the audit log alone,
+    where the answer's `details` name none."""
 
     status, code = 403, "forbidden"
+    logged_as: ClassVar[str] = "not_allowed"
+
+
+class OtherTenant(Forbidden):
+    """Another tenant was named than the caller's own, one that is there or one that is not: the
+    log, too, does not tell which."""
+
+    logged_as = "other_tenant"
 
 
 class StepUpRequired(Forbidden):

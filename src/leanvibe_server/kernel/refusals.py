@@ -128,7 +128,7 @@ def _refusal(visit: Visit, error: BaseException, permission: str | None) -> _Ref
     lacked = found.details.get("required_permission")
     event = AccessRefused(
         permission=lacked or permission,
-        reason=str(found.details.get("reason") or ("permission" if lacked else "not_allowed")),
+        reason=str(found.details.get("reason") or ("permission" if lacked else found.logged_as)),
         method=visit.method,
         route=str(visit.log.get("route", "")),
         times=1,

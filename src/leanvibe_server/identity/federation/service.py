@@ -31,7 +31,7 @@ from leanvibe_server.identity.models import User
 from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.sessions import end_session
 from leanvibe_server.kernel.access import Errand
-from leanvibe_server.kernel.errors import Conflict, Forbidden, NotFound, invalid_field
+from leanvibe_server.kernel.errors import Conflict, NotFound, OtherTenant, invalid_field
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.pagination import PageRequest
 from leanvibe_server.kernel.scope import Scope
@@ -258,7 +258,7 @@ async def _require_own_tenant(scope: Scope, named: str | None) -> None:
     if named is None or named == str(scope.tenant_id):
         return
     if named.strip().lower() != (await require_tenant(scope)).slug:
-        raise Forbidden("tenant_id must name the tenant of your credentials.")
+        raise OtherTenant("tenant_id must name the tenant of your credentials.")
 
 
 async def _row(scope: Scope, new: NewProvider, setup: Setup, rules: dict[str, Any]) -> SsoProvider:
