@@ -10,6 +10,7 @@ import msgspec
 from leanvibe_server.audit.models import Entry, Seal
 from leanvibe_server.kernel.db import Connection
 from leanvibe_server.kernel.events import EVENT_COLUMNS, StoredEvent, stored_event
+from leanvibe_server.kernel.rows import find_row, list_rows, values_of
 
 # A name may be given in full or by its last word, as `subscription_updated`.
 LIST = f"""
@@ -134,13 +135,12 @@ async def take_unsealed(conn: Connection, tenant_id: UUID, limit: int) -> list[A
 
 
 async def find_last_seal(conn: Connection, tenant_id: UUID) -> Seal | None:
-    row = await conn.fetchrow(LAST_SEAL, tenant_id)
-    return None if row is None else Seal(**row)
+    return await find_row(conn, Seal, LAST_SEAL, tenant_id)
 
 
 async def list_seals(conn: Connection, tenant_id: UUID) -> list[Seal]:
     """Every seal, the first first."""
-    return [Seal(**row) for row in await conn.fetch(SEALS, tenant_id)]
+    return await list_rows(conn, Seal, SEALS, tenant_id)
 
 
 async def add_seal(conn: Connection, seal: Seal, entries: Sequence[Entry]) -> None:
@@ -153,19 +153,7 @@ async def add_seal(conn: Connection, seal: Seal, entries: Sequence[Entry]) -> No
         [entry.row_hash for entry in entries],
         [entry.chain_hash for entry in entries],
     )
-    await conn.execute(
-        ADD_SEAL,
-        seal.tenant_id,
-        seal.seq,
-        seal.first_position,
-        seal.last_position,
-        seal.first_event_id,
-        seal.last_event_id,
-        seal.count,
-        seal.previous_hash,
-        seal.hash,
-        seal.sealed_at,
-    )
+    await conn.execute(ADD_SEAL, *values_of(seal, SEAL_COLUMNS))
 
 
 async def list_sealed(

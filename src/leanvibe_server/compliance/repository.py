@@ -11,6 +11,7 @@ from uuid import UUID
 from leanvibe_server.compliance.models import Consent, Erased, Export, Hold
 from leanvibe_server.kernel.db import Connection
 from leanvibe_server.kernel.personal_data import Retention, Subject, TableData
+from leanvibe_server.kernel.rows import find_row, list_rows, values_of
 
 EXPORT = """tenant_id, id, user_id, status, requested_by, requested_at, ready_at, expires_at,
     size_bytes, sha256, file_key_sealed"""
@@ -103,33 +104,18 @@ ORDER BY c.table_name
 
 
 async def add_export(conn: Connection, export: Export) -> None:
-    await conn.execute(
-        ADD_EXPORT,
-        export.tenant_id,
-        export.id,
-        export.user_id,
-        export.status,
-        export.requested_by,
-        export.requested_at,
-        export.ready_at,
-        export.expires_at,
-        export.size_bytes,
-        export.sha256,
-        export.file_key_sealed,
-    )
+    await conn.execute(ADD_EXPORT, *values_of(export, EXPORT))
 
 
 async def find_export(conn: Connection, tenant_id: UUID, export_id: UUID) -> Export | None:
-    row = await conn.fetchrow(FIND_EXPORT, tenant_id, export_id)
-    return None if row is None else Export(**row)
+    return await find_row(conn, Export, FIND_EXPORT, tenant_id, export_id)
 
 
 async def list_exports(
     conn: Connection, tenant_id: UUID, *, own_of: UUID | None, after: UUID | None, limit: int
 ) -> list[Export]:
     """The newest first; `own_of` shows what a person asked for of their own data."""
-    rows = await conn.fetch(LIST_EXPORTS, tenant_id, own_of, after, limit)
-    return [Export(**row) for row in rows]
+    return await list_rows(conn, Export, LIST_EXPORTS, tenant_id, own_of, after, limit)
 
 
 async def count_pending(conn: Connection, tenant_id: UUID) -> int:
@@ -175,69 +161,44 @@ async def list_due(conn: Connection, *, now: datetime) -> list[tuple[UUID, UUID]
 
 
 async def add_erased(conn: Connection, erased: Erased) -> None:
-    await conn.execute(
-        ADD_ERASED,
-        erased.tenant_id,
-        erased.id,
-        erased.user_id,
-        erased.requested_by,
-        erased.erased_at,
-        erased.certificate,
-        erased.signature,
-    )
+    await conn.execute(ADD_ERASED, *values_of(erased, ERASED))
 
 
 async def find_erased(conn: Connection, tenant_id: UUID, erasure_id: UUID) -> Erased | None:
-    row = await conn.fetchrow(FIND_ERASED, tenant_id, erasure_id)
-    return None if row is None else Erased(**row)
+    return await find_row(conn, Erased, FIND_ERASED, tenant_id, erasure_id)
 
 
 async def list_erased(
     conn: Connection, tenant_id: UUID, *, after: UUID | None, limit: int
 ) -> list[Erased]:
-    return [Erased(**row) for row in await conn.fetch(LIST_ERASED, tenant_id, after, limit)]
+    return await list_rows(conn, Erased, LIST_ERASED, tenant_id, after, limit)
 
 
 async def add_hold(conn: Connection, hold: Hold) -> bool:
     """Place a legal hold; False when there is one already."""
-    made = await conn.fetchval(
-        ADD_HOLD, hold.tenant_id, hold.id, hold.user_id, hold.reason, hold.placed_by,
-        hold.placed_at,
-    )  # fmt: skip
+    made = await conn.fetchval(ADD_HOLD, *values_of(hold, HOLD))
     return made is not None
 
 
 async def list_holds(
     conn: Connection, tenant_id: UUID, *, after: UUID | None, limit: int
 ) -> list[Hold]:
-    return [Hold(**row) for row in await conn.fetch(LIST_HOLDS, tenant_id, after, limit)]
+    return await list_rows(conn, Hold, LIST_HOLDS, tenant_id, after, limit)
 
 
 async def lift_hold(conn: Connection, tenant_id: UUID, hold_id: UUID) -> Hold | None:
     """End a legal hold, and say what it was."""
-    row = await conn.fetchrow(LIFT_HOLD, tenant_id, hold_id)
-    return None if row is None else Hold(**row)
+    return await find_row(conn, Hold, LIFT_HOLD, tenant_id, hold_id)
 
 
 async def add_consent(conn: Connection, consent: Consent) -> None:
-    await conn.execute(
-        ADD_CONSENT,
-        consent.tenant_id,
-        consent.id,
-        consent.user_id,
-        consent.purpose,
-        consent.version,
-        consent.given,
-        consent.recorded_by,
-        consent.recorded_at,
-    )
+    await conn.execute(ADD_CONSENT, *values_of(consent, CONSENT))
 
 
 async def list_consents(
     conn: Connection, tenant_id: UUID, *, user_id: UUID | None, after: UUID | None, limit: int
 ) -> list[Consent]:
-    rows = await conn.fetch(LIST_CONSENTS, tenant_id, user_id, after, limit)
-    return [Consent(**row) for row in rows]
+    return await list_rows(conn, Consent, LIST_CONSENTS, tenant_id, user_id, after, limit)
 
 
 async def list_periods(conn: Connection, tenant_id: UUID) -> dict[str, int]:

@@ -9,6 +9,7 @@ import msgspec
 
 from leanvibe_server.engine.models import Step, Task
 from leanvibe_server.kernel.db import Connection
+from leanvibe_server.kernel.rows import find_row, list_rows, values_of
 from leanvibe_server.projects.schemas import Sight
 
 TASK = msgspec.structs.fields(Task)
@@ -104,14 +105,6 @@ WHERE tenant_id = $1 AND task_id = $2 AND run = $3 AND status = 'running'
 """
 
 
-def _task(row: Any) -> Task | None:
-    return None if row is None else Task(**row)
-
-
-def _step(row: Any) -> Step | None:
-    return None if row is None else Step(**row)
-
-
 SNAPSHOT_BYTES_OF_EACH = """
 SELECT tenant_id, coalesce(sum(octet_length(snapshot)), 0) AS bytes FROM task_steps
 WHERE tenant_id = ANY ($1) GROUP BY tenant_id
@@ -122,23 +115,22 @@ SELECT coalesce(sum(octet_length(snapshot)), 0) FROM task_steps WHERE tenant_id 
 
 
 async def insert(conn: Connection, task: Task) -> None:
-    await conn.execute(INSERT, *(getattr(task, name) for name in TASK_NAMES))
+    await conn.execute(INSERT, *values_of(task, TASK_COLUMNS))
 
 
 async def find(conn: Connection, tenant_id: UUID, task_id: UUID) -> Task | None:
-    return _task(await conn.fetchrow(FIND, tenant_id, task_id))
+    return await find_row(conn, Task, FIND, tenant_id, task_id)
 
 
 async def lock(conn: Connection, tenant_id: UUID, task_id: UUID) -> Task | None:
     """The task, which nobody else changes until this transaction ends."""
-    return _task(await conn.fetchrow(LOCK, tenant_id, task_id))
+    return await find_row(conn, Task, LOCK, tenant_id, task_id)
 
 
 async def find_many(
     conn: Connection, tenant_id: UUID, ids: Sequence[UUID], *, sight: Sight
 ) -> list[Task]:
-    rows = await conn.fetch(FIND_MANY, tenant_id, list(ids), sight.shown, sight.hidden)
-    return [Task(**row) for row in rows]
+    return await list_rows(conn, Task, FIND_MANY, tenant_id, list(ids), sight.shown, sight.hidden)
 
 
 async def list_page(
@@ -151,10 +143,9 @@ async def list_page(
     limit: int,
     sight: Sight,
 ) -> list[Task]:
-    rows = await conn.fetch(
-        LIST, tenant_id, after, status, project_id, limit, sight.shown, sight.hidden
+    return await list_rows(
+        conn, Task, LIST, tenant_id, after, status, project_id, limit, sight.shown, sight.hidden
     )
-    return [Task(**row) for row in rows]
 
 
 async def count_at_once(conn: Connection, tenant_id: UUID) -> int:
@@ -192,13 +183,13 @@ async def update(conn: Connection, task: Task, **values: Any) -> Task:
 
 
 async def list_steps(conn: Connection, tenant_id: UUID, task_id: UUID, run: int) -> list[Step]:
-    return [Step(**row) for row in await conn.fetch(STEPS_OF, tenant_id, task_id, run)]
+    return await list_rows(conn, Step, STEPS_OF, tenant_id, task_id, run)
 
 
 async def find_step(
     conn: Connection, tenant_id: UUID, task_id: UUID, run: int, position: int
 ) -> Step | None:
-    return _step(await conn.fetchrow(FIND_STEP, tenant_id, task_id, run, position))
+    return await find_row(conn, Step, FIND_STEP, tenant_id, task_id, run, position)
 
 
 async def find_snapshot(
@@ -220,10 +211,9 @@ async def claim_step(
     now: datetime,
 ) -> Step | None:
     """Take the step up; None when it is finished already."""
-    row = await conn.fetchrow(
-        CLAIM_STEP, task.tenant_id, task.id, task.run, position, name, given, claim, now
+    return await find_row(
+        conn, Step, CLAIM_STEP, task.tenant_id, task.id, task.run, position, name, given, claim, now
     )
-    return _step(row)
 
 
 async def note_output(conn: Connection, task: Task, step: Step, output: Mapping[str, Any]) -> bool:

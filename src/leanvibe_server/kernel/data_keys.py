@@ -18,6 +18,7 @@ from leanvibe_server.kernel.db import Connection
 from leanvibe_server.kernel.key_shares import KeyShares
 from leanvibe_server.kernel.log import logger
 from leanvibe_server.kernel.master_keys import Binding, MasterKeys
+from leanvibe_server.kernel.rows import find_row, list_rows
 
 _NONCE_BYTES = 12
 CACHE_SIZE = 1000
@@ -150,16 +151,16 @@ def _of_share(share: bytes) -> AESGCM:
 
 async def hold_current(conn: Connection, tenant_id: UUID) -> WrappedKey | None:
     """The key new values are sealed with, which stays the current one until the caller is done."""
-    return _key(await conn.fetchrow(HOLD_CURRENT, tenant_id))
+    return await find_row(conn, WrappedKey, HOLD_CURRENT, tenant_id)
 
 
 async def find(conn: Connection, tenant_id: UUID, version: int) -> WrappedKey | None:
-    return _key(await conn.fetchrow(FIND, tenant_id, version))
+    return await find_row(conn, WrappedKey, FIND, tenant_id, version)
 
 
 async def list_live(conn: Connection, tenant_id: UUID) -> list[WrappedKey]:
     """Every version that still opens something."""
-    return [WrappedKey(**row) for row in await conn.fetch(LIST_LIVE, tenant_id)]
+    return await list_rows(conn, WrappedKey, LIST_LIVE, tenant_id)
 
 
 async def latest_version(conn: Connection, tenant_id: UUID) -> int:
@@ -174,7 +175,3 @@ async def insert(conn: Connection, key: WrappedKey) -> bool:
         INSERT, key.tenant_id, key.version, key.wrapped, key.wrapped_by, key.created_at
     )
     return made is not None
-
-
-def _key(row: object) -> WrappedKey | None:
-    return None if row is None else WrappedKey(**row)  # type: ignore[arg-type]  # a row of COLUMNS

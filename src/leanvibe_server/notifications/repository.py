@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from leanvibe_server.kernel.db import Connection
+from leanvibe_server.kernel.rows import find_row
 from leanvibe_server.notifications.models import OutgoingMail, OutgoingSms
 
 COLUMNS = "tenant_id, id, recipient, subject, body, created_at, sent_at, failed_at, failure"
@@ -65,8 +66,7 @@ async def list_latest(conn: Connection, *, limit: int) -> list[OutgoingMail]:
 
 
 async def find_sms(conn: Connection, tenant_id: UUID, sms_id: UUID) -> OutgoingSms | None:
-    row = await conn.fetchrow(FIND_SMS, tenant_id, sms_id)
-    return None if row is None else OutgoingSms(**row)
+    return await find_row(conn, OutgoingSms, FIND_SMS, tenant_id, sms_id)
 
 
 async def mark_sms_sent(

@@ -1,10 +1,10 @@
 """Every SQL statement of the projects room."""
 
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 from leanvibe_server.kernel.db import Connection
+from leanvibe_server.kernel.rows import find_row, list_rows, values_of
 from leanvibe_server.projects.models import Member, Membership, Project
 from leanvibe_server.projects.schemas import Sight
 
@@ -78,38 +78,16 @@ SELECT count(*) FROM tasks WHERE tenant_id = $1 AND project_id = $2
 ONE_DEFAULT = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 
 
-def _project(row: Any) -> Project | None:
-    return None if row is None else Project(**row)
-
-
 async def insert(conn: Connection, project: Project) -> None:
-    await conn.execute(
-        INSERT,
-        project.tenant_id,
-        project.id,
-        project.name,
-        project.description,
-        project.tech_stack,
-        project.repository_url,
-        project.hosted,
-        project.default_branch,
-        project.ai_assistance_level,
-        project.configuration,
-        project.credentials_sealed,
-        project.is_default,
-        project.visibility,
-        project.created_by,
-        project.created_at,
-        project.updated_at,
-    )
+    await conn.execute(INSERT, *values_of(project, COLUMNS))
 
 
 async def find(conn: Connection, tenant_id: UUID, project_id: UUID) -> Project | None:
-    return _project(await conn.fetchrow(FIND, tenant_id, project_id))
+    return await find_row(conn, Project, FIND, tenant_id, project_id)
 
 
 async def find_default(conn: Connection, tenant_id: UUID) -> Project | None:
-    return _project(await conn.fetchrow(FIND_DEFAULT, tenant_id))
+    return await find_row(conn, Project, FIND_DEFAULT, tenant_id)
 
 
 async def wait_for_default(conn: Connection, tenant_id: UUID) -> None:
@@ -136,8 +114,9 @@ async def list_page(
     sight: Sight,
     pattern: str | None = None,
 ) -> Sequence[Project]:
-    rows = await conn.fetch(LIST, tenant_id, after, limit, sight.shown, sight.hidden, pattern)
-    return [Project(**row) for row in rows]
+    return await list_rows(
+        conn, Project, LIST, tenant_id, after, limit, sight.shown, sight.hidden, pattern
+    )
 
 
 async def count(conn: Connection, tenant_id: UUID) -> int:
@@ -198,8 +177,7 @@ async def list_shown(
 async def find_member(
     conn: Connection, tenant_id: UUID, project_id: UUID, user_id: UUID | None
 ) -> Member | None:
-    row = await conn.fetchrow(FIND_MEMBER, tenant_id, project_id, user_id)
-    return None if row is None else Member(**row)
+    return await find_row(conn, Member, FIND_MEMBER, tenant_id, project_id, user_id)
 
 
 async def list_memberships(
@@ -212,29 +190,27 @@ async def list_memberships(
     limit: int,
 ) -> list[Membership]:
     """The roles of somebody on projects, of those in sight."""
-    rows = await conn.fetch(
-        LIST_MEMBERSHIPS, tenant_id, user_id, after, limit, sight.shown, sight.hidden
+    return await list_rows(
+        conn,
+        Membership,
+        LIST_MEMBERSHIPS,
+        tenant_id,
+        user_id,
+        after,
+        limit,
+        sight.shown,
+        sight.hidden,
     )
-    return [Membership(**row) for row in rows]
 
 
 async def list_members(
     conn: Connection, tenant_id: UUID, project_id: UUID, *, after: UUID | None, limit: int
 ) -> list[Member]:
-    rows = await conn.fetch(LIST_MEMBERS, tenant_id, project_id, after, limit)
-    return [Member(**row) for row in rows]
+    return await list_rows(conn, Member, LIST_MEMBERS, tenant_id, project_id, after, limit)
 
 
 async def put_member(conn: Connection, member: Member) -> None:
-    await conn.execute(
-        PUT_MEMBER,
-        member.tenant_id,
-        member.project_id,
-        member.user_id,
-        member.role,
-        member.added_by,
-        member.created_at,
-    )
+    await conn.execute(PUT_MEMBER, *values_of(member, MEMBER_COLUMNS))
 
 
 async def delete_member(conn: Connection, tenant_id: UUID, project_id: UUID, user_id: UUID) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from leanvibe_server.kernel.db import Connection
+from leanvibe_server.kernel.rows import find_row, list_rows, values_of
 from leanvibe_server.tenancy.models import Tenant, TenantFilter
 
 COLUMNS = """id, slug, organization_name, display_name, status, plan, data_residency,
@@ -106,49 +107,27 @@ WHERE t.id = $1 AND lower(t.admin_email) = lower($2)
 BIND = "SELECT set_config('app.tenant_id', $1, true)"
 
 
-def _tenant(row: Any) -> Tenant | None:
-    return None if row is None else Tenant(**row)
-
-
 async def insert(conn: Connection, tenant: Tenant, *, once: bool = False) -> None:
-    await conn.execute(
-        INSERT_ONCE if once else INSERT,
-        tenant.id,
-        tenant.slug,
-        tenant.organization_name,
-        tenant.display_name,
-        tenant.status,
-        tenant.plan,
-        tenant.data_residency,
-        tenant.parent_tenant_id,
-        tenant.admin_email,
-        tenant.configuration,
-        tenant.security,
-        tenant.suspended_reason,
-        tenant.trial_ends_at,
-        tenant.created_at,
-        tenant.updated_at,
-    )
+    await conn.execute(INSERT_ONCE if once else INSERT, *values_of(tenant, COLUMNS))
 
 
 async def find(conn: Connection, tenant_id: UUID) -> Tenant | None:
-    return _tenant(await conn.fetchrow(FIND, tenant_id))
+    return await find_row(conn, Tenant, FIND, tenant_id)
 
 
 async def find_by_slug(conn: Connection, slug: str) -> Tenant | None:
-    return _tenant(await conn.fetchrow(FIND_BY_SLUG, slug))
+    return await find_row(conn, Tenant, FIND_BY_SLUG, slug)
 
 
 async def lock(conn: Connection, tenant_id: UUID) -> Tenant | None:
     """The tenant; others who change its standing wait until this transaction ends."""
-    return _tenant(await conn.fetchrow(LOCK, tenant_id))
+    return await find_row(conn, Tenant, LOCK, tenant_id)
 
 
 async def list_page(
     conn: Connection, *, wanted: TenantFilter, after: UUID | None, limit: int, offset: int
 ) -> list[Tenant]:
-    rows = await conn.fetch(LIST, *_values(wanted), after, limit, offset)
-    return [Tenant(**row) for row in rows]
+    return await list_rows(conn, Tenant, LIST, *_values(wanted), after, limit, offset)
 
 
 async def count(conn: Connection, *, wanted: TenantFilter) -> int:
@@ -170,7 +149,7 @@ def _values(wanted: TenantFilter) -> tuple[Any, ...]:
 
 async def list_due(conn: Connection, *, before: datetime, limit: int) -> list[Tenant]:
     """Tenants of this database whose time to be restored is over."""
-    return [Tenant(**row) for row in await conn.fetch(LIST_DUE, before, limit)]
+    return await list_rows(conn, Tenant, LIST_DUE, before, limit)
 
 
 async def lock_due(conn: Connection, tenant_id: UUID, *, before: datetime) -> bool:
@@ -215,7 +194,7 @@ async def delete_rows(conn: Connection, tenant_id: UUID) -> list[str]:
 async def update_plan(
     conn: Connection, tenant_id: UUID, *, plan: str, trial_ends_at: datetime | None, now: datetime
 ) -> Tenant | None:
-    return _tenant(await conn.fetchrow(UPDATE_PLAN, tenant_id, plan, trial_ends_at, now))
+    return await find_row(conn, Tenant, UPDATE_PLAN, tenant_id, plan, trial_ends_at, now)
 
 
 async def enter(
@@ -262,8 +241,8 @@ async def update_settings(
     configuration: dict[str, Any],
     now: datetime,
 ) -> Tenant | None:
-    return _tenant(
-        await conn.fetchrow(UPDATE_SETTINGS, tenant_id, display_name, configuration, now)
+    return await find_row(
+        conn, Tenant, UPDATE_SETTINGS, tenant_id, display_name, configuration, now
     )
 
 
@@ -278,8 +257,8 @@ async def update_status(
     by: UUID | None = None,
 ) -> Tenant | None:
     """`by` is the organisation above that suspends it; None where the platform does."""
-    return _tenant(
-        await conn.fetchrow(UPDATE_STATUS, tenant_id, status, reason, deletes_at, now, by)
+    return await find_row(
+        conn, Tenant, UPDATE_STATUS, tenant_id, status, reason, deletes_at, now, by
     )
 
 

@@ -1,11 +1,11 @@
 """Statements about the e-mail domains of tenants."""
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from leanvibe_server.identity.domains.models import Domain
 from leanvibe_server.kernel.db import Connection
+from leanvibe_server.kernel.rows import find_row, list_rows, values_of
 
 COLUMNS = """tenant_id, id, domain, challenge, created_at, verified_at, checked_at,
     missing_since"""
@@ -36,40 +36,26 @@ ORDER BY checked_at LIMIT $2
 """
 
 
-def _domain(row: Any) -> Domain | None:
-    return None if row is None else Domain(**row)
-
-
 async def insert(conn: Connection, domain: Domain) -> None:
-    await conn.execute(
-        INSERT,
-        domain.tenant_id,
-        domain.id,
-        domain.domain,
-        domain.challenge,
-        domain.created_at,
-        domain.verified_at,
-        domain.checked_at,
-        domain.missing_since,
-    )
+    await conn.execute(INSERT, *values_of(domain, COLUMNS))
 
 
 async def find(conn: Connection, tenant_id: UUID, domain_id: UUID) -> Domain | None:
-    return _domain(await conn.fetchrow(FIND, tenant_id, domain_id))
+    return await find_row(conn, Domain, FIND, tenant_id, domain_id)
 
 
 async def lock(conn: Connection, tenant_id: UUID, domain_id: UUID) -> Domain | None:
-    return _domain(await conn.fetchrow(LOCK, tenant_id, domain_id))
+    return await find_row(conn, Domain, LOCK, tenant_id, domain_id)
 
 
 async def find_named(conn: Connection, tenant_id: UUID, domain: str) -> Domain | None:
-    return _domain(await conn.fetchrow(FIND_NAMED, tenant_id, domain))
+    return await find_row(conn, Domain, FIND_NAMED, tenant_id, domain)
 
 
 async def list_page(
     conn: Connection, tenant_id: UUID, *, after: UUID | None, limit: int
 ) -> list[Domain]:
-    return [Domain(**row) for row in await conn.fetch(LIST, tenant_id, after, limit)]
+    return await list_rows(conn, Domain, LIST, tenant_id, after, limit)
 
 
 async def count(conn: Connection, tenant_id: UUID) -> int:
@@ -84,7 +70,9 @@ async def is_verified(conn: Connection, tenant_id: UUID, domain: str) -> bool:
 
 async def note_check(conn: Connection, domain: Domain) -> Domain | None:
     """Keep what a look at the record found."""
-    row = await conn.fetchrow(
+    return await find_row(
+        conn,
+        Domain,
         NOTE_CHECK,
         domain.tenant_id,
         domain.id,
@@ -92,7 +80,6 @@ async def note_check(conn: Connection, domain: Domain) -> Domain | None:
         domain.checked_at,
         domain.missing_since,
     )
-    return _domain(row)
 
 
 async def delete(conn: Connection, tenant_id: UUID, domain_id: UUID) -> None:
@@ -107,4 +94,4 @@ async def find_owner(conn: Connection, domain: str) -> UUID | None:
 
 async def list_verified(conn: Connection, *, checked_before: datetime, limit: int) -> list[Domain]:
     """Proved domains of every tenant whose record was not looked at lately."""
-    return [Domain(**row) for row in await conn.fetch(LIST_VERIFIED, checked_before, limit)]
+    return await list_rows(conn, Domain, LIST_VERIFIED, checked_before, limit)

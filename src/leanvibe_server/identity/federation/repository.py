@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from leanvibe_server.identity.federation.models import FederatedIdentity, SsoProvider
 from leanvibe_server.identity.models import User
 from leanvibe_server.identity.repository.people import USER_COLUMNS
 from leanvibe_server.kernel.db import Connection
+from leanvibe_server.kernel.rows import find_row, list_rows, values_of
 
 COLUMNS = """tenant_id, id, protocol, type, slug, name, enabled, issuer, client_id,
     client_secret_sealed, configuration, default_role, role_mapping, created_at, updated_at"""
@@ -89,22 +89,50 @@ WHERE tenant_id = $1 AND id = $2 AND status = 'invited' RETURNING {USER_COLUMNS}
 """
 
 
-def _provider(row: Any) -> SsoProvider | None:
-    return None if row is None else SsoProvider(**row)
-
-
-def _identity(row: Any) -> FederatedIdentity | None:
-    return None if row is None else FederatedIdentity(**row)
-
-
 async def insert(conn: Connection, provider: SsoProvider) -> None:
-    await conn.execute(
-        INSERT,
+    await conn.execute(INSERT, *values_of(provider, COLUMNS))
+
+
+async def find(conn: Connection, tenant_id: UUID, provider_id: UUID) -> SsoProvider | None:
+    return await find_row(conn, SsoProvider, FIND, tenant_id, provider_id)
+
+
+async def lock(conn: Connection, tenant_id: UUID, provider_id: UUID) -> SsoProvider | None:
+    """The provider; nobody else changes it or signs in by it until this transaction ends."""
+    return await find_row(conn, SsoProvider, LOCK, tenant_id, provider_id)
+
+
+async def hold(conn: Connection, tenant_id: UUID, provider_id: UUID) -> SsoProvider | None:
+    """The provider; nobody changes it until this transaction ends."""
+    return await find_row(conn, SsoProvider, HOLD, tenant_id, provider_id)
+
+
+async def find_named(conn: Connection, tenant_id: UUID, name: str) -> SsoProvider | None:
+    """The provider with that slug, else the first enabled one of that type."""
+    return await find_row(conn, SsoProvider, FIND_NAMED, tenant_id, name)
+
+
+async def list_page(
+    conn: Connection, tenant_id: UUID, *, after: UUID | None, limit: int
+) -> list[SsoProvider]:
+    return await list_rows(conn, SsoProvider, LIST, tenant_id, after, limit)
+
+
+async def list_enabled(conn: Connection, tenant_id: UUID) -> list[SsoProvider]:
+    return await list_rows(conn, SsoProvider, LIST_ENABLED, tenant_id)
+
+
+async def list_slugs(conn: Connection, tenant_id: UUID) -> set[str]:
+    return {row["slug"] for row in await conn.fetch(SLUGS, tenant_id)}
+
+
+async def update(conn: Connection, provider: SsoProvider) -> SsoProvider | None:
+    return await find_row(
+        conn,
+        SsoProvider,
+        UPDATE,
         provider.tenant_id,
         provider.id,
-        provider.protocol,
-        provider.type,
-        provider.slug,
         provider.name,
         provider.enabled,
         provider.issuer,
@@ -113,60 +141,7 @@ async def insert(conn: Connection, provider: SsoProvider) -> None:
         provider.configuration,
         provider.default_role,
         provider.role_mapping,
-        provider.created_at,
         provider.updated_at,
-    )
-
-
-async def find(conn: Connection, tenant_id: UUID, provider_id: UUID) -> SsoProvider | None:
-    return _provider(await conn.fetchrow(FIND, tenant_id, provider_id))
-
-
-async def lock(conn: Connection, tenant_id: UUID, provider_id: UUID) -> SsoProvider | None:
-    """The provider; nobody else changes it or signs in by it until this transaction ends."""
-    return _provider(await conn.fetchrow(LOCK, tenant_id, provider_id))
-
-
-async def hold(conn: Connection, tenant_id: UUID, provider_id: UUID) -> SsoProvider | None:
-    """The provider; nobody changes it until this transaction ends."""
-    return _provider(await conn.fetchrow(HOLD, tenant_id, provider_id))
-
-
-async def find_named(conn: Connection, tenant_id: UUID, name: str) -> SsoProvider | None:
-    """The provider with that slug, else the first enabled one of that type."""
-    return _provider(await conn.fetchrow(FIND_NAMED, tenant_id, name))
-
-
-async def list_page(
-    conn: Connection, tenant_id: UUID, *, after: UUID | None, limit: int
-) -> list[SsoProvider]:
-    return [SsoProvider(**row) for row in await conn.fetch(LIST, tenant_id, after, limit)]
-
-
-async def list_enabled(conn: Connection, tenant_id: UUID) -> list[SsoProvider]:
-    return [SsoProvider(**row) for row in await conn.fetch(LIST_ENABLED, tenant_id)]
-
-
-async def list_slugs(conn: Connection, tenant_id: UUID) -> set[str]:
-    return {row["slug"] for row in await conn.fetch(SLUGS, tenant_id)}
-
-
-async def update(conn: Connection, provider: SsoProvider) -> SsoProvider | None:
-    return _provider(
-        await conn.fetchrow(
-            UPDATE,
-            provider.tenant_id,
-            provider.id,
-            provider.name,
-            provider.enabled,
-            provider.issuer,
-            provider.client_id,
-            provider.client_secret_sealed,
-            provider.configuration,
-            provider.default_role,
-            provider.role_mapping,
-            provider.updated_at,
-        )
     )
 
 
@@ -191,36 +166,25 @@ async def lock_subject(conn: Connection, provider_id: UUID, subject: str) -> Non
 
 
 async def insert_identity(conn: Connection, identity: FederatedIdentity) -> None:
-    await conn.execute(
-        INSERT_IDENTITY,
-        identity.tenant_id,
-        identity.id,
-        identity.provider_id,
-        identity.subject,
-        identity.user_id,
-        identity.email,
-        identity.created_at,
-        identity.last_login_at,
-    )
+    await conn.execute(INSERT_IDENTITY, *values_of(identity, IDENTITY_COLUMNS))
 
 
 async def find_by_subject(
     conn: Connection, tenant_id: UUID, provider_id: UUID, subject: str
 ) -> FederatedIdentity | None:
-    return _identity(await conn.fetchrow(FIND_BY_SUBJECT, tenant_id, provider_id, subject))
+    return await find_row(conn, FederatedIdentity, FIND_BY_SUBJECT, tenant_id, provider_id, subject)
 
 
 async def find_identity(
     conn: Connection, tenant_id: UUID, identity_id: UUID
 ) -> FederatedIdentity | None:
-    return _identity(await conn.fetchrow(FIND_IDENTITY, tenant_id, identity_id))
+    return await find_row(conn, FederatedIdentity, FIND_IDENTITY, tenant_id, identity_id)
 
 
 async def list_identities(
     conn: Connection, tenant_id: UUID, user_id: UUID
 ) -> Sequence[FederatedIdentity]:
-    rows = await conn.fetch(IDENTITIES_OF_USER, tenant_id, user_id)
-    return [FederatedIdentity(**row) for row in rows]
+    return await list_rows(conn, FederatedIdentity, IDENTITIES_OF_USER, tenant_id, user_id)
 
 
 async def see_identity(
@@ -271,5 +235,4 @@ async def activate(
     conn: Connection, tenant_id: UUID, user_id: UUID, *, verified: bool, now: datetime
 ) -> User | None:
     """An invited user comes by a provider instead; `verified` says whether the e-mail is proved."""
-    row = await conn.fetchrow(ACTIVATE, tenant_id, user_id, now, verified)
-    return None if row is None else User(**row)
+    return await find_row(conn, User, ACTIVATE, tenant_id, user_id, now, verified)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from leanvibe_server.identity.groups.models import Group, Member
 from leanvibe_server.kernel.db import Connection
+from leanvibe_server.kernel.rows import find_row, list_rows, values_of
 
 COLUMNS = """tenant_id, id, name, description, external_id, role, version, created_at,
     updated_at"""
@@ -126,40 +127,27 @@ RETURNING u.id, d.before || d.beside AS before, d.after || d.further AS after
 
 
 async def insert(conn: Connection, group: Group) -> None:
-    await conn.execute(
-        INSERT,
-        group.tenant_id,
-        group.id,
-        group.name,
-        group.description,
-        group.external_id,
-        group.role,
-        group.version,
-        group.created_at,
-        group.updated_at,
-    )
+    await conn.execute(INSERT, *values_of(group, COLUMNS))
 
 
 async def find(conn: Connection, tenant_id: UUID, group_id: UUID) -> Group | None:
-    row = await conn.fetchrow(FIND, tenant_id, group_id)
-    return None if row is None else Group(**row)
+    return await find_row(conn, Group, FIND, tenant_id, group_id)
 
 
 async def lock(conn: Connection, tenant_id: UUID, group_id: UUID) -> Group | None:
     """The group; others who change it or its members wait until this transaction ends."""
-    row = await conn.fetchrow(LOCK, tenant_id, group_id)
-    return None if row is None else Group(**row)
+    return await find_row(conn, Group, LOCK, tenant_id, group_id)
 
 
 async def list_page(
     conn: Connection, tenant_id: UUID, *, after: UUID | None, limit: int
 ) -> list[Group]:
-    return [Group(**row) for row in await conn.fetch(LIST, tenant_id, after, limit)]
+    return await list_rows(conn, Group, LIST, tenant_id, after, limit)
 
 
 async def list_of_person(conn: Connection, tenant_id: UUID, user_id: UUID) -> list[Group]:
     """The groups somebody is in, by name."""
-    return [Group(**row) for row in await conn.fetch(OF_PERSON, tenant_id, user_id)]
+    return await list_rows(conn, Group, OF_PERSON, tenant_id, user_id)
 
 
 async def is_name_taken(conn: Connection, tenant_id: UUID, name: str, *, but: UUID) -> bool:
@@ -197,7 +185,7 @@ async def delete(conn: Connection, tenant_id: UUID, group_id: UUID) -> None:
 async def list_members(
     conn: Connection, tenant_id: UUID, group_id: UUID, *, after: UUID | None, limit: int
 ) -> list[Member]:
-    return [Member(**row) for row in await conn.fetch(MEMBERS, tenant_id, group_id, after, limit)]
+    return await list_rows(conn, Member, MEMBERS, tenant_id, group_id, after, limit)
 
 
 async def list_member_ids(conn: Connection, tenant_id: UUID, group_id: UUID) -> list[UUID]:

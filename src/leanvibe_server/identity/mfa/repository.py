@@ -7,6 +7,7 @@ from uuid import UUID
 
 from leanvibe_server.identity.mfa.models import Challenge, Factor, SentCode
 from leanvibe_server.kernel.db import Connection
+from leanvibe_server.kernel.rows import find_row, list_rows, values_of
 
 FACTOR_COLUMNS = """tenant_id, id, user_id, method, label, secret_sealed, created_at, expires_at,
     verified_at, last_used_at, last_step, credential_id, public_key, sign_count, backup_eligible,
@@ -190,30 +191,22 @@ SELECT configuration FROM sso_providers WHERE tenant_id = $1 AND id = $2 AND ena
 """
 
 
-def _factor(row: Any) -> Factor | None:
-    return None if row is None else Factor(**row)
-
-
-def _challenge(row: Any) -> Challenge | None:
-    return None if row is None else Challenge(**row)
-
-
 async def list_verified(conn: Connection, tenant_id: UUID, user_id: UUID) -> list[Factor]:
     """The factors of a user that count, oldest first."""
-    return [Factor(**row) for row in await conn.fetch(LIST_VERIFIED, tenant_id, user_id)]
+    return await list_rows(conn, Factor, LIST_VERIFIED, tenant_id, user_id)
 
 
 async def find_by_credential(
     conn: Connection, tenant_id: UUID, credential_id: bytes
 ) -> Factor | None:
-    return _factor(await conn.fetchrow(FIND_BY_CREDENTIAL, tenant_id, credential_id))
+    return await find_row(conn, Factor, FIND_BY_CREDENTIAL, tenant_id, credential_id)
 
 
 async def find_pending(
     conn: Connection, tenant_id: UUID, user_id: UUID, method: str, *, now: datetime
 ) -> Factor | None:
     """The latest set-up of a method that waits to be confirmed."""
-    return _factor(await conn.fetchrow(FIND_PENDING, tenant_id, user_id, method, now))
+    return await find_row(conn, Factor, FIND_PENDING, tenant_id, user_id, method, now)
 
 
 async def insert_pending(
@@ -244,7 +237,9 @@ async def take_registration(conn: Connection, tenant_id: UUID, factor_id: UUID) 
 async def activate(conn: Connection, factor: Factor, *, now: datetime) -> Factor | None:
     """Have a pending factor count, with what `factor` says of its key; None when it is no longer
     pending."""
-    row = await conn.fetchrow(
+    return await find_row(
+        conn,
+        Factor,
         ACTIVATE,
         factor.tenant_id,
         factor.id,
@@ -257,7 +252,6 @@ async def activate(conn: Connection, factor: Factor, *, now: datetime) -> Factor
         factor.backed_up,
         factor.transports,
     )
-    return _factor(row)
 
 
 async def take_step(
@@ -290,25 +284,24 @@ async def rename_factor(
     conn: Connection, tenant_id: UUID, factor_id: UUID, label: str
 ) -> Factor | None:
     """Give a factor another name; None when it is gone meanwhile."""
-    return _factor(await conn.fetchrow(RENAME_FACTOR, tenant_id, factor_id, label))
+    return await find_row(conn, Factor, RENAME_FACTOR, tenant_id, factor_id, label)
 
 
 async def delete_factor(conn: Connection, tenant_id: UUID, factor_id: UUID) -> Factor | None:
-    return _factor(await conn.fetchrow(DELETE_FACTOR, tenant_id, factor_id))
+    return await find_row(conn, Factor, DELETE_FACTOR, tenant_id, factor_id)
 
 
 async def delete_others(conn: Connection, factor: Factor) -> list[Factor]:
     """Remove the user's other factors of the same method."""
-    rows = await conn.fetch(
-        DELETE_OTHERS, factor.tenant_id, factor.user_id, factor.method, factor.id
+    return await list_rows(
+        conn, Factor, DELETE_OTHERS, factor.tenant_id, factor.user_id, factor.method, factor.id
     )
-    return [Factor(**row) for row in rows]
 
 
 async def delete_every(conn: Connection, tenant_id: UUID, user_id: UUID) -> list[Factor]:
     """Remove every factor of a user with the backup codes."""
     await conn.execute(DROP_CODES, tenant_id, user_id)
-    return [Factor(**row) for row in await conn.fetch(DELETE_EVERY, tenant_id, user_id)]
+    return await list_rows(conn, Factor, DELETE_EVERY, tenant_id, user_id)
 
 
 async def insert_codes(
@@ -365,29 +358,27 @@ async def confirm_codes(conn: Connection, tenant_id: UUID, user_id: UUID, factor
 
 
 async def insert_challenge(conn: Connection, challenge: Challenge, token_hash: bytes) -> None:
-    values = (getattr(challenge, name.strip()) for name in CHALLENGE_COLUMNS.split(","))
-    await conn.execute(INSERT_CHALLENGE, token_hash, *values)
+    await conn.execute(INSERT_CHALLENGE, token_hash, *values_of(challenge, CHALLENGE_COLUMNS))
 
 
 async def find_challenge(
     conn: Connection, tenant_id: UUID, token_hash: bytes, purpose: str, *, now: datetime
 ) -> Challenge | None:
-    return _challenge(await conn.fetchrow(FIND_CHALLENGE, tenant_id, token_hash, purpose, now))
+    return await find_row(conn, Challenge, FIND_CHALLENGE, tenant_id, token_hash, purpose, now)
 
 
 async def take_challenge(
     conn: Connection, tenant_id: UUID, token_hash: bytes, purpose: str, *, now: datetime
 ) -> Challenge | None:
     """The challenge, which is spent with this: of two that come at once, one gets it."""
-    return _challenge(await conn.fetchrow(TAKE_CHALLENGE, tenant_id, token_hash, purpose, now))
+    return await find_row(conn, Challenge, TAKE_CHALLENGE, tenant_id, token_hash, purpose, now)
 
 
 async def take_step_up(
     conn: Connection, tenant_id: UUID, user_id: UUID, session_id: UUID
 ) -> list[Challenge]:
     """What this session was asked to sign with a key, which is spent with this."""
-    rows = await conn.fetch(TAKE_STEP_UP, tenant_id, user_id, session_id)
-    return [Challenge(**row) for row in rows]
+    return await list_rows(conn, Challenge, TAKE_STEP_UP, tenant_id, user_id, session_id)
 
 
 async def set_assertion(
@@ -409,16 +400,16 @@ async def withdraw_challenges(conn: Connection, tenant_id: UUID, user_id: UUID) 
 async def insert_sent(conn: Connection, sent: SentCode) -> None:
     """A code on its way; an earlier one for the same is refused from now on."""
     await conn.execute(DROP_SENT, sent.tenant_id, sent.factor_id, sent.bound_to)
-    values = (getattr(sent, name.strip()) for name in SENT_COLUMNS.split(","))
-    await conn.execute(INSERT_SENT, *values)
+    await conn.execute(INSERT_SENT, *values_of(sent, SENT_COLUMNS))
 
 
 async def find_sent(
     conn: Connection, factor: Factor, bound_to: UUID, *, now: datetime
 ) -> SentCode | None:
     """The latest code that was sent to a factor for one thing."""
-    row = await conn.fetchrow(FIND_SENT, factor.tenant_id, factor.id, bound_to, factor.user_id, now)
-    return None if row is None else SentCode(**row)
+    return await find_row(
+        conn, SentCode, FIND_SENT, factor.tenant_id, factor.id, bound_to, factor.user_id, now
+    )
 
 
 async def take_sent(conn: Connection, tenant_id: UUID, sent_id: UUID) -> bool:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from leanvibe_server.identity.oidc.models import ClientKey, Flow, KeptToken
 from leanvibe_server.kernel.db import Connection
+from leanvibe_server.kernel.rows import find_row, list_rows, values_of
 
 # Who leaves, or is asked for a second factor, has no session for so long at most.
 KEEP_FOR = timedelta(minutes=15)
@@ -60,27 +61,11 @@ SWEEP_LOGOUTS = "DELETE FROM oidc_logouts WHERE expires_at < $1"
 
 
 async def insert(conn: Connection, flow: Flow) -> None:
-    await conn.execute(
-        INSERT,
-        flow.tenant_id,
-        flow.id,
-        flow.provider_id,
-        flow.state_hash,
-        flow.browser_hash,
-        flow.redirect_uri,
-        flow.next_path,
-        flow.link_user_id,
-        flow.link_session_id,
-        flow.created_at,
-        flow.expires_at,
-        flow.purpose,
-        flow.ticket,
-    )
+    await conn.execute(INSERT, *values_of(flow, COLUMNS))
 
 
 async def find(conn: Connection, tenant_id: UUID, state_hash: bytes) -> Flow | None:
-    row = await conn.fetchrow(FIND, tenant_id, state_hash)
-    return None if row is None else Flow(**row)
+    return await find_row(conn, Flow, FIND, tenant_id, state_hash)
 
 
 async def use_up(conn: Connection, flow: Flow) -> bool:
@@ -106,20 +91,11 @@ async def sweep(conn: Connection, *, now: datetime) -> None:
 
 async def list_client_keys(conn: Connection, tenant_id: UUID, provider_id: UUID) -> list[ClientKey]:
     """The keys a provider knows us by: the next one first, then the one in use."""
-    return [ClientKey(**row) for row in await conn.fetch(LIST_KEYS, tenant_id, provider_id)]
+    return await list_rows(conn, ClientKey, LIST_KEYS, tenant_id, provider_id)
 
 
 async def insert_client_key(conn: Connection, key: ClientKey) -> None:
-    await conn.execute(
-        INSERT_KEY,
-        key.tenant_id,
-        key.id,
-        key.provider_id,
-        key.private_key_sealed,
-        key.certificate,
-        key.created_at,
-        key.activated_at,
-    )
+    await conn.execute(INSERT_KEY, *values_of(key, KEY_COLUMNS))
 
 
 async def replace_client_key(conn: Connection, key: ClientKey, *, now: datetime) -> None:
@@ -133,21 +109,11 @@ async def replace_id_token(conn: Connection, kept: KeptToken) -> None:
     await conn.execute(
         FORGET_KEPT, kept.tenant_id, kept.user_id, kept.provider_id, kept.remote_session
     )
-    await conn.execute(
-        KEEP,
-        kept.tenant_id,
-        kept.id,
-        kept.user_id,
-        kept.provider_id,
-        kept.remote_session,
-        kept.id_token_sealed,
-        kept.created_at,
-    )
+    await conn.execute(KEEP, *values_of(kept, KEPT_COLUMNS))
 
 
 async def find_id_token(conn: Connection, tenant_id: UUID, token_id: UUID) -> KeptToken | None:
-    row = await conn.fetchrow(FIND_KEPT, tenant_id, token_id)
-    return None if row is None else KeptToken(**row)
+    return await find_row(conn, KeptToken, FIND_KEPT, tenant_id, token_id)
 
 
 async def find_id_token_of(

@@ -11,6 +11,7 @@ from leanvibe_server.identity.people.schemas import UserQuery
 from leanvibe_server.identity.repository.people import USER_COLUMNS
 from leanvibe_server.kernel.db import Connection
 from leanvibe_server.kernel.pagination import containing
+from leanvibe_server.kernel.rows import list_rows
 
 _FILTERED = f"""
 SELECT {USER_COLUMNS} FROM users
@@ -99,7 +100,9 @@ UPDATE users SET status = 'disabled', updated_at = $3 WHERE tenant_id = $1 AND i
 async def list_page(
     conn: Connection, tenant_id: UUID, query: UserQuery, *, after: UUID | None, limit: int
 ) -> list[User]:
-    rows = await conn.fetch(
+    return await list_rows(
+        conn,
+        User,
         LISTS[query.sort],
         tenant_id,
         query.role,
@@ -112,7 +115,6 @@ async def list_page(
         after,
         limit,
     )
-    return [User(**row) for row in rows]
 
 
 async def find_enrolled(conn: Connection, tenant_id: UUID, ids: Sequence[UUID]) -> set[UUID]:
@@ -129,8 +131,7 @@ async def list_invited(
     after: UUID | None,
     limit: int,
 ) -> list[Pending]:
-    rows = await conn.fetch(LIST_INVITED, tenant_id, after, limit, now, state)
-    return [Pending(**row) for row in rows]
+    return await list_rows(conn, Pending, LIST_INVITED, tenant_id, after, limit, now, state)
 
 
 async def delete(conn: Connection, tenant_id: UUID, user_id: UUID) -> None:

@@ -7,6 +7,7 @@ from uuid import UUID
 from leanvibe_server.identity.models import MailLink, User
 from leanvibe_server.identity.repository.people import USER_COLUMNS
 from leanvibe_server.kernel.db import Connection
+from leanvibe_server.kernel.rows import find_row
 
 ADD_EARLIER = """
 INSERT INTO password_history (tenant_id, id, user_id, password_hash, replaced_at)
@@ -83,8 +84,7 @@ async def lock_link(
     conn: Connection, tenant_id: UUID, purpose: str, token_hash: bytes
 ) -> MailLink | None:
     """The link; a second reader of the same mail waits until the first is answered."""
-    row = await conn.fetchrow(LOCK_LINK, tenant_id, purpose, token_hash)
-    return None if row is None else MailLink(**row)
+    return await find_row(conn, MailLink, LOCK_LINK, tenant_id, purpose, token_hash)
 
 
 async def withdraw_links(

@@ -6,6 +6,7 @@ from uuid import UUID
 from leanvibe_server.identity.models import ApiKey
 from leanvibe_server.identity.repository.lineage import orphaned as is_orphaned
 from leanvibe_server.kernel.db import Connection
+from leanvibe_server.kernel.rows import find_row, list_rows
 
 ORPHANED = f"({is_orphaned('api_keys')} AND created_by <> user_id)"
 COLUMNS = f"""tenant_id, id, user_id, name, prefix, scopes, created_at, last_used_at, expires_at,
@@ -78,14 +79,14 @@ async def list_keys(
     orphaned: bool | None,
     now: datetime,
 ) -> list[ApiKey]:
-    found = await conn.fetch(LIST, tenant_id, after, limit, user_id, status, now, prefix, orphaned)
-    return [ApiKey(**row) for row in found]
+    return await list_rows(
+        conn, ApiKey, LIST, tenant_id, after, limit, user_id, status, now, prefix, orphaned
+    )
 
 
 async def lock(conn: Connection, tenant_id: UUID, key_id: UUID) -> ApiKey | None:
     """The key; others who change it wait until this transaction ends."""
-    row = await conn.fetchrow(LOCK, tenant_id, key_id)
-    return None if row is None else ApiKey(**row)
+    return await find_row(conn, ApiKey, LOCK, tenant_id, key_id)
 
 
 async def has_successor(conn: Connection, tenant_id: UUID, key_id: UUID) -> bool:
@@ -95,8 +96,7 @@ async def has_successor(conn: Connection, tenant_id: UUID, key_id: UUID) -> bool
 
 async def find_first_successor(conn: Connection, tenant_id: UUID, key_id: UUID) -> ApiKey | None:
     """What replaced a key when it was rotated first, whatever became of it."""
-    row = await conn.fetchrow(FIND_FIRST_SUCCESSOR, tenant_id, key_id)
-    return None if row is None else ApiKey(**row)
+    return await find_row(conn, ApiKey, FIND_FIRST_SUCCESSOR, tenant_id, key_id)
 
 
 async def end_at(conn: Connection, tenant_id: UUID, key_id: UUID, moment: datetime) -> None:
@@ -107,8 +107,7 @@ async def end_at(conn: Connection, tenant_id: UUID, key_id: UUID, moment: dateti
 async def revoke(
     conn: Connection, tenant_id: UUID, key_id: UUID, *, now: datetime
 ) -> ApiKey | None:
-    row = await conn.fetchrow(REVOKE, tenant_id, key_id, now)
-    return None if row is None else ApiKey(**row)
+    return await find_row(conn, ApiKey, REVOKE, tenant_id, key_id, now)
 
 
 async def revoke_of_user(

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from leanvibe_server.identity.models import Candidate, Invitation, Terms, User
 from leanvibe_server.kernel.db import Connection
+from leanvibe_server.kernel.rows import find_row, list_rows, values_of
 
 
 def _columns_of(alias: str, columns: str) -> str:
@@ -150,10 +151,6 @@ DELETE FROM invitations WHERE tenant_id = $1 AND user_id = $2 AND accepted_at IS
 """
 
 
-def _user(row: Any) -> User | None:
-    return None if row is None else User(**row)
-
-
 def _candidate(row: Any) -> Candidate:
     facts = dict(row)
     return Candidate(
@@ -173,23 +170,7 @@ async def insert_user(conn: Connection, user: User, email_hash: bytes) -> None:
 
 async def insert_row(conn: Connection, user: User) -> None:
     """Add a user whom no sign-in finds."""
-    await conn.execute(
-        INSERT_USER,
-        user.tenant_id,
-        user.id,
-        user.account_id,
-        user.email,
-        user.username,
-        user.password_hash,
-        user.role,
-        user.status,
-        user.email_verified_at,
-        user.expires_at,
-        user.last_login_at,
-        user.created_at,
-        user.updated_at,
-        user.kind,
-    )
+    await conn.execute(INSERT_USER, *values_of(user, NEW_COLUMNS))
 
 
 async def require_terms(conn: Connection, tenant_id: UUID, user_id: UUID) -> Terms:
@@ -200,21 +181,20 @@ async def require_terms(conn: Connection, tenant_id: UUID, user_id: UUID) -> Ter
 
 
 async def find_user(conn: Connection, tenant_id: UUID, user_id: UUID) -> User | None:
-    return _user(await conn.fetchrow(FIND_USER, tenant_id, user_id))
+    return await find_row(conn, User, FIND_USER, tenant_id, user_id)
 
 
 async def find_many(conn: Connection, tenant_id: UUID, user_ids: Sequence[UUID]) -> list[User]:
-    rows = await conn.fetch(FIND_USERS, tenant_id, list(user_ids))
-    return [User(**row) for row in rows]
+    return await list_rows(conn, User, FIND_USERS, tenant_id, list(user_ids))
 
 
 async def lock_user(conn: Connection, tenant_id: UUID, user_id: UUID) -> User | None:
     """The user; others who change this one wait until this transaction ends."""
-    return _user(await conn.fetchrow(LOCK_USER, tenant_id, user_id))
+    return await find_row(conn, User, LOCK_USER, tenant_id, user_id)
 
 
 async def find_user_by_email(conn: Connection, tenant_id: UUID, email: str) -> User | None:
-    return _user(await conn.fetchrow(FIND_USER_BY_EMAIL, tenant_id, email))
+    return await find_row(conn, User, FIND_USER_BY_EMAIL, tenant_id, email)
 
 
 async def delete_user_by_email(conn: Connection, tenant_id: UUID, email: str) -> None:
@@ -270,8 +250,8 @@ async def update_user(
     expires_at: datetime | None,
     now: datetime,
 ) -> User | None:
-    return _user(
-        await conn.fetchrow(UPDATE_USER, user.tenant_id, user.id, username, status, expires_at, now)
+    return await find_row(
+        conn, User, UPDATE_USER, user.tenant_id, user.id, username, status, expires_at, now
     )
 
 
@@ -313,7 +293,7 @@ async def activate(
 ) -> User | None:
     """The user has proved the e-mail address; what is not given stays. With a password the account
     is the bearer's: nobody else knows it."""
-    return _user(await conn.fetchrow(ACTIVATE, tenant_id, user_id, now, username, password_hash))
+    return await find_row(conn, User, ACTIVATE, tenant_id, user_id, now, username, password_hash)
 
 
 async def set_account(conn: Connection, tenant_id: UUID, user_id: UUID, account_id: UUID) -> None:
@@ -387,8 +367,7 @@ async def insert_invitation(conn: Connection, invitation: Invitation, token_hash
 async def lock_invitation(
     conn: Connection, tenant_id: UUID, token_hash: bytes
 ) -> Invitation | None:
-    row = await conn.fetchrow(LOCK_INVITATION, tenant_id, token_hash)
-    return None if row is None else Invitation(**row)
+    return await find_row(conn, Invitation, LOCK_INVITATION, tenant_id, token_hash)
 
 
 async def accept_invitation(

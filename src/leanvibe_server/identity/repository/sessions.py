@@ -7,6 +7,7 @@ from uuid import UUID
 
 from leanvibe_server.identity.models import RefreshToken, Session
 from leanvibe_server.kernel.db import Connection
+from leanvibe_server.kernel.rows import find_row, list_rows
 
 SESSION_COLUMNS = """tenant_id, id, user_id, kind, address, user_agent, created_at, last_seen_at,
     expires_at, ended_at, ended_reason, amr, authenticated_at, provider_id, remote_session"""
@@ -88,10 +89,6 @@ UPDATE refresh_tokens SET used_at = $3, client_hash = $4 WHERE tenant_id = $1 AN
 SWEEP_SESSIONS = "DELETE FROM sessions WHERE expires_at < $1 OR ended_at < $1"
 
 
-def _session(row: Any) -> Session | None:
-    return None if row is None else Session(**row)
-
-
 async def add_amr(conn: Connection, tenant_id: UUID, session_id: UUID, amr: Sequence[str]) -> None:
     """Note what else was proved in a session."""
     await conn.execute(ADD_AMR, tenant_id, session_id, list(amr))
@@ -139,7 +136,7 @@ async def open_session(
 
 
 async def find_session(conn: Connection, tenant_id: UUID, session_id: UUID) -> Session | None:
-    return _session(await conn.fetchrow(FIND_SESSION, tenant_id, session_id))
+    return await find_row(conn, Session, FIND_SESSION, tenant_id, session_id)
 
 
 async def end_session(
@@ -166,7 +163,7 @@ async def list_live(
     conn: Connection, tenant_id: UUID, user_id: UUID, *, now: datetime
 ) -> list[Session]:
     """The sessions of a user that have not ended, oldest first."""
-    return [Session(**row) for row in await conn.fetch(LIVE_SESSIONS, tenant_id, user_id, now)]
+    return await list_rows(conn, Session, LIVE_SESSIONS, tenant_id, user_id, now)
 
 
 async def count_live(
@@ -225,8 +222,7 @@ async def lock_refresh_token(
     conn: Connection, tenant_id: UUID, token_hash: bytes
 ) -> RefreshToken | None:
     """The token; a second presentation waits here until the first has been answered."""
-    row = await conn.fetchrow(LOCK_REFRESH, tenant_id, token_hash)
-    return None if row is None else RefreshToken(**row)
+    return await find_row(conn, RefreshToken, LOCK_REFRESH, tenant_id, token_hash)
 
 
 async def use_refresh_token(

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from leanvibe_server.identity.models import SigningKey
 from leanvibe_server.kernel.db import Connection
+from leanvibe_server.kernel.rows import list_rows, values_of
 
 # Failures in a row that were quiet since `$3` begin anew, and those that began before `$4`.
 COUNT_FAILURE = """
@@ -96,19 +97,11 @@ async def lock_signing_keys(conn: Connection) -> None:
 
 async def list_signing_keys(conn: Connection, *, now: datetime) -> list[SigningKey]:
     """The keys whose tokens may still be around, oldest first."""
-    return [SigningKey(**row) for row in await conn.fetch(LIST_KEYS, now)]
+    return await list_rows(conn, SigningKey, LIST_KEYS, now)
 
 
 async def insert_signing_key(conn: Connection, key: SigningKey) -> None:
-    await conn.execute(
-        INSERT_KEY,
-        key.kid,
-        key.algorithm,
-        key.private_key_sealed,
-        key.public_jwk,
-        key.created_at,
-        key.retires_at,
-    )
+    await conn.execute(INSERT_KEY, *values_of(key, KEY_COLUMNS))
 
 
 async def retire_other_keys(conn: Connection, kid: str, *, retires_at: datetime) -> None:

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from leanvibe_server.identity.roles.models import MadeRole
 from leanvibe_server.kernel.db import Connection
+from leanvibe_server.kernel.rows import find_row, list_rows, values_of
 
 COLUMNS = "tenant_id, id, name, description, permissions, created_by, created_at, updated_at"
 INSERT = f"""
@@ -68,28 +68,14 @@ WHERE tenant_id = $1 AND role_mapping @> jsonb_build_object('rules', jsonb_build
 """
 
 
-def _role(row: Any) -> MadeRole | None:
-    return None if row is None else MadeRole(**row)
-
-
 async def insert(conn: Connection, role: MadeRole) -> bool:
     """Add a role; False when the name is taken."""
-    made = await conn.fetchval(
-        INSERT,
-        role.tenant_id,
-        role.id,
-        role.name,
-        role.description,
-        role.permissions,
-        role.created_by,
-        role.created_at,
-        role.updated_at,
-    )
+    made = await conn.fetchval(INSERT, *values_of(role, COLUMNS))
     return made is not None
 
 
 async def list_roles(conn: Connection, tenant_id: UUID) -> list[MadeRole]:
-    return [MadeRole(**row) for row in await conn.fetch(LIST, tenant_id)]
+    return await list_rows(conn, MadeRole, LIST, tenant_id)
 
 
 async def count(conn: Connection, tenant_id: UUID) -> int:
@@ -98,17 +84,17 @@ async def count(conn: Connection, tenant_id: UUID) -> int:
 
 
 async def find(conn: Connection, tenant_id: UUID, role_id: UUID) -> MadeRole | None:
-    return _role(await conn.fetchrow(FIND, tenant_id, role_id))
+    return await find_row(conn, MadeRole, FIND, tenant_id, role_id)
 
 
 async def hold(conn: Connection, tenant_id: UUID, name: str) -> MadeRole | None:
     """The role, which nobody can delete before this transaction ends."""
-    return _role(await conn.fetchrow(HOLD, tenant_id, name))
+    return await find_row(conn, MadeRole, HOLD, tenant_id, name)
 
 
 async def lock(conn: Connection, tenant_id: UUID, role_id: UUID) -> MadeRole | None:
     """The role, which nobody else changes or gives until this transaction ends."""
-    return _role(await conn.fetchrow(LOCK, tenant_id, role_id))
+    return await find_row(conn, MadeRole, LOCK, tenant_id, role_id)
 
 
 async def update(
@@ -119,8 +105,8 @@ async def update(
     permissions: Sequence[str],
     now: datetime,
 ) -> MadeRole | None:
-    return _role(
-        await conn.fetchrow(UPDATE, role.tenant_id, role.id, description, list(permissions), now)
+    return await find_row(
+        conn, MadeRole, UPDATE, role.tenant_id, role.id, description, list(permissions), now
     )
 
 

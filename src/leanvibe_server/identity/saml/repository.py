@@ -9,6 +9,7 @@ from leanvibe_server.identity.federation.models import SsoProvider
 from leanvibe_server.identity.federation.repository import COLUMNS as PROVIDER_COLUMNS
 from leanvibe_server.identity.saml.models import Reading, SamlRequest, SamlSession, SpKey
 from leanvibe_server.kernel.db import Connection
+from leanvibe_server.kernel.rows import find_row, list_rows, values_of
 
 # A sign-in that waits for a second factor has no session yet.
 KEEP_UNUSED = timedelta(days=1)
@@ -146,20 +147,11 @@ async def lock_keys(conn: Connection, tenant_id: UUID) -> None:
 
 async def list_keys(conn: Connection, tenant_id: UUID, *, now: datetime) -> list[SpKey]:
     """The keys that are still of use, newest first."""
-    return [SpKey(**row) for row in await conn.fetch(LIST_KEYS, tenant_id, now)]
+    return await list_rows(conn, SpKey, LIST_KEYS, tenant_id, now)
 
 
 async def insert_key(conn: Connection, key: SpKey) -> None:
-    await conn.execute(
-        INSERT_KEY,
-        key.tenant_id,
-        key.id,
-        key.private_key_sealed,
-        key.certificate,
-        key.created_at,
-        key.activated_at,
-        key.retires_at,
-    )
+    await conn.execute(INSERT_KEY, *values_of(key, KEY_COLUMNS))
 
 
 async def replace_current_key(
@@ -175,28 +167,11 @@ async def delete_key(conn: Connection, tenant_id: UUID, key_id: UUID) -> None:
 
 
 async def insert_request(conn: Connection, request: SamlRequest) -> None:
-    await conn.execute(
-        INSERT_REQUEST,
-        request.tenant_id,
-        request.id,
-        request.provider_id,
-        request.purpose,
-        request.request_id,
-        request.handle_hash,
-        request.browser_hash,
-        request.next_path,
-        request.link_user_id,
-        request.link_session_id,
-        request.created_at,
-        request.expires_at,
-        request.consumed_at,
-        request.ticket,
-    )
+    await conn.execute(INSERT_REQUEST, *values_of(request, REQUEST_COLUMNS))
 
 
 async def find_request(conn: Connection, tenant_id: UUID, handle_hash: bytes) -> SamlRequest | None:
-    row = await conn.fetchrow(FIND_REQUEST, tenant_id, handle_hash)
-    return None if row is None else SamlRequest(**row)
+    return await find_row(conn, SamlRequest, FIND_REQUEST, tenant_id, handle_hash)
 
 
 async def consume_request(
@@ -224,26 +199,14 @@ async def see_message(
 
 async def note_session(conn: Connection, session: SamlSession) -> None:
     """Keep what a logout will have to name."""
-    await conn.execute(
-        NOTE_SESSION,
-        session.tenant_id,
-        session.provider_id,
-        session.remote_session,
-        session.name_id,
-        session.name_format,
-        session.name_qualifier,
-        session.sp_name_qualifier,
-        session.session_index,
-        session.created_at,
-    )
+    await conn.execute(NOTE_SESSION, *values_of(session, SESSION_COLUMNS))
 
 
 async def find_session_behind(
     conn: Connection, tenant_id: UUID, session_id: UUID
 ) -> SamlSession | None:
     """What the provider calls the session and the person of a session here."""
-    row = await conn.fetchrow(SESSION_BEHIND, tenant_id, session_id)
-    return None if row is None else SamlSession(**row)
+    return await find_row(conn, SamlSession, SESSION_BEHIND, tenant_id, session_id)
 
 
 async def list_sessions_of(
@@ -272,22 +235,12 @@ async def find_provider_by_issuer(
 
 
 async def find_reading(conn: Connection, tenant_id: UUID, provider_id: UUID) -> Reading | None:
-    row = await conn.fetchrow(FIND_READING, tenant_id, provider_id)
-    return None if row is None else Reading(**row)
+    return await find_row(conn, Reading, FIND_READING, tenant_id, provider_id)
 
 
 async def keep_reading(conn: Connection, reading: Reading) -> None:
     """Keep how the last try went and when the next is due."""
-    await conn.execute(
-        KEEP_READING,
-        reading.tenant_id,
-        reading.provider_id,
-        reading.due_at,
-        reading.tried_at,
-        reading.read_at,
-        reading.failures,
-        reading.error,
-    )
+    await conn.execute(KEEP_READING, *values_of(reading, READING_COLUMNS))
 
 
 async def claim_readings(
@@ -303,15 +256,13 @@ async def list_providers_of_all(
     conn: Connection, plans: Sequence[str], *, after: UUID | None, limit: int
 ) -> list[SsoProvider]:
     """Enabled SAML providers of every tenant with one of the plans. Of the platform login only."""
-    rows = await conn.fetch(LIST_OF_ALL, list(plans), after, limit)
-    return [SsoProvider(**row) for row in rows]
+    return await list_rows(conn, SsoProvider, LIST_OF_ALL, list(plans), after, limit)
 
 
 async def list_keys_ending(conn: Connection, plans: Sequence[str], *, now: datetime) -> list[SpKey]:
     """Keys in use whose certificates are old enough to end within months, of every such tenant
     with a SAML provider that is on. Of the platform login only."""
-    rows = await conn.fetch(KEYS_ENDING, list(plans), now - ENDS_AFTER)
-    return [SpKey(**row) for row in rows]
+    return await list_rows(conn, SpKey, KEYS_ENDING, list(plans), now - ENDS_AFTER)
 
 
 async def note_reminder(

@@ -11,6 +11,7 @@ from leanvibe_server.identity.repository.lineage import orphaned as is_orphaned
 from leanvibe_server.identity.scim.lists import Question
 from leanvibe_server.identity.scim.models import Membership, Provisioned, ScimToken
 from leanvibe_server.kernel.db import Connection
+from leanvibe_server.kernel.rows import find_row, list_rows
 
 ORPHANED = is_orphaned("scim_tokens")
 ACCESS_COLUMNS = f"""tenant_id, id, name, prefix, created_by, created_at, expires_at, revoked_at,
@@ -118,8 +119,7 @@ async def list_tokens(
     limit: int,
     orphaned: bool | None = None,
 ) -> list[ScimToken]:
-    found = await conn.fetch(LIST_ACCESS, tenant_id, after, limit, orphaned)
-    return [ScimToken(**row) for row in found]
+    return await list_rows(conn, ScimToken, LIST_ACCESS, tenant_id, after, limit, orphaned)
 
 
 async def count_tokens(conn: Connection, tenant_id: UUID, *, now: datetime) -> int:
@@ -131,8 +131,7 @@ async def count_tokens(conn: Connection, tenant_id: UUID, *, now: datetime) -> i
 async def revoke_token(
     conn: Connection, tenant_id: UUID, token_id: UUID, *, now: datetime
 ) -> ScimToken | None:
-    row = await conn.fetchrow(END_ACCESS, tenant_id, token_id, now)
-    return None if row is None else ScimToken(**row)
+    return await find_row(conn, ScimToken, END_ACCESS, tenant_id, token_id, now)
 
 
 async def last_sync(
@@ -144,8 +143,7 @@ async def last_sync(
 
 
 async def find_person(conn: Connection, tenant_id: UUID, user_id: UUID) -> Provisioned | None:
-    row = await conn.fetchrow(FIND_PERSON, tenant_id, user_id)
-    return None if row is None else Provisioned(**row)
+    return await find_row(conn, Provisioned, FIND_PERSON, tenant_id, user_id)
 
 
 async def has_namesake(

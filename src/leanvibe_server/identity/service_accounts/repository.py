@@ -6,6 +6,7 @@ from uuid import UUID
 from leanvibe_server.identity.repository.lineage import orphaned as is_orphaned
 from leanvibe_server.identity.service_accounts.models import OAuthClient, ServiceAccount
 from leanvibe_server.kernel.db import Connection
+from leanvibe_server.kernel.rows import find_row, list_rows
 
 _ACCOUNT = """
 SELECT a.tenant_id, a.id, a.name, a.description, u.role, u.status, a.created_by, a.created_at,
@@ -82,20 +83,18 @@ async def count(conn: Connection, tenant_id: UUID) -> int:
 
 
 async def find(conn: Connection, tenant_id: UUID, account_id: UUID) -> ServiceAccount | None:
-    row = await conn.fetchrow(FIND, tenant_id, account_id)
-    return None if row is None else ServiceAccount(**row)
+    return await find_row(conn, ServiceAccount, FIND, tenant_id, account_id)
 
 
 async def lock(conn: Connection, tenant_id: UUID, account_id: UUID) -> ServiceAccount | None:
     """The account; others who change it wait until this transaction ends."""
-    row = await conn.fetchrow(LOCK, tenant_id, account_id)
-    return None if row is None else ServiceAccount(**row)
+    return await find_row(conn, ServiceAccount, LOCK, tenant_id, account_id)
 
 
 async def list_page(
     conn: Connection, tenant_id: UUID, *, after: UUID | None, limit: int
 ) -> list[ServiceAccount]:
-    return [ServiceAccount(**row) for row in await conn.fetch(LIST, tenant_id, after, limit)]
+    return await list_rows(conn, ServiceAccount, LIST, tenant_id, after, limit)
 
 
 async def update(conn: Connection, account: ServiceAccount) -> None:
@@ -130,14 +129,13 @@ async def insert_client(conn: Connection, client: OAuthClient, secret_hash: byte
 
 
 async def list_clients(conn: Connection, tenant_id: UUID, account_id: UUID) -> list[OAuthClient]:
-    return [OAuthClient(**row) for row in await conn.fetch(LIST_CLIENTS, tenant_id, account_id)]
+    return await list_rows(conn, OAuthClient, LIST_CLIENTS, tenant_id, account_id)
 
 
 async def lock_client(
     conn: Connection, tenant_id: UUID, account_id: UUID, client_id: UUID
 ) -> OAuthClient | None:
-    row = await conn.fetchrow(LOCK_CLIENT, tenant_id, account_id, client_id)
-    return None if row is None else OAuthClient(**row)
+    return await find_row(conn, OAuthClient, LOCK_CLIENT, tenant_id, account_id, client_id)
 
 
 async def rotate_client(

@@ -7,6 +7,7 @@ from uuid import UUID
 from leanvibe_server.kernel.data_keys import COLUMNS, WrappedKey
 from leanvibe_server.kernel.db import Connection
 from leanvibe_server.kernel.master_keys import MARKED
+from leanvibe_server.kernel.rows import list_rows
 from leanvibe_server.kernel.sealing import SealedColumn
 
 LIST = f"SELECT {COLUMNS} FROM data_keys WHERE tenant_id = $1 ORDER BY version DESC"
@@ -36,7 +37,7 @@ SELECT DISTINCT tenant_id FROM data_keys WHERE destroyed_at IS NULL
 
 async def list_keys(conn: Connection, tenant_id: UUID) -> list[WrappedKey]:
     """Every version, newest first."""
-    return [WrappedKey(**row) for row in await conn.fetch(LIST, tenant_id)]
+    return await list_rows(conn, WrappedKey, LIST, tenant_id)
 
 
 async def retire(conn: Connection, tenant_id: UUID, version: int, *, now: datetime) -> bool:

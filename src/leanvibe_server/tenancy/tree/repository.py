@@ -9,6 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 from leanvibe_server.kernel.db import Connection
+from leanvibe_server.kernel.rows import list_rows
 from leanvibe_server.tenancy.tree.models import Node
 
 # Whoever changes the tree waits here for the one before, so that two moves at once cannot close a
@@ -130,5 +131,4 @@ async def list_page(
     limit: int,
     pattern: str | None,
 ) -> list[Node]:
-    rows = await conn.fetch(LIST, tenant_id, list(named), depth, after, limit, pattern)
-    return [Node(**row) for row in rows]
+    return await list_rows(conn, Node, LIST, tenant_id, list(named), depth, after, limit, pattern)
