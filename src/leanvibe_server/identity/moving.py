@@ -16,7 +16,7 @@ from leanvibe_server.kernel.scope import Scope
 MAX_TENANTS = 100
 
 
-def moved_from(user_id: UUID | None) -> str:
+def moved_from(user_id: UUID) -> str:
     """What a session bears that began with the password of a user of another tenant."""
     return f"moved from {user_id}"
 

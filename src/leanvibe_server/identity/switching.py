@@ -7,12 +7,14 @@ from leanvibe_server.identity import login, lookup
 from leanvibe_server.identity.arrival import arrive
 from leanvibe_server.identity.events import TenantSwitched
 from leanvibe_server.identity.login import SignedIn
-from leanvibe_server.identity.models import Proof, User
+from leanvibe_server.identity.models import Proof
 from leanvibe_server.identity.moving import MAX_TENANTS, moved_from
 from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.repository.sessions import find_session
 from leanvibe_server.identity.schemas import SwitchRequest, TokenAnswer
 from leanvibe_server.identity.sessions import TOKEN, end_session
+from leanvibe_server.identity.users import require_user
+from leanvibe_server.kernel.access import require_signed_in
 from leanvibe_server.kernel.errors import Forbidden, NotFound
 from leanvibe_server.kernel.platform import Reason, across_tenants
 from leanvibe_server.kernel.scope import Scope
@@ -29,10 +31,11 @@ async def switch_tenant(scope: Scope, request: SwitchRequest) -> TokenAnswer:
 
 async def move_session(scope: Scope, tenant_id: UUID, *, kind: str) -> SignedIn:
     """End this session and open one of `kind` in the other tenant, under a new identifier."""
-    user = await _require_user(scope)
+    user_id, session_id = require_signed_in(scope.actor)
+    user = await require_user(scope, user_id)
     if tenant_id == scope.tenant_id:
         raise NotFound("You are in this tenant already.")
-    proof = await _proof_of(scope)
+    proof = await _proof_of(scope, user_id, session_id)
     async with across_tenants(scope.house.database, Reason.SWITCH_TENANT, tenant_id) as conn:
         found = await people.find_candidate(conn, user.account_id, tenant_id)
         if found is None or not found.user.may_sign_in(scope.now):
@@ -47,37 +50,27 @@ async def move_session(scope: Scope, tenant_id: UUID, *, kind: str) -> SignedIn:
         )
         moved = SignedIn(found.user, await arrive(inside, found.user, proof, kind=kind))
     # Only now: where the other tenant's policy refuses, this session goes on.
-    await scope.emit(
-        TenantSwitched(user_id=user.id, session_id=_session_id(scope), to_tenant_id=tenant_id)
-    )
-    await end_session(scope, _session_id(scope), reason="moved to another tenant")
+    await scope.emit(TenantSwitched(user_id=user.id, session_id=session_id, to_tenant_id=tenant_id))
+    await end_session(scope, session_id, reason="moved to another tenant")
     return moved
 
 
 async def list_own_tenants(scope: Scope) -> lookup.Looked:
     """The tenants the caller may move between, this one included."""
-    user = await _require_user(scope)
+    user_id, _ = require_signed_in(scope.actor)
+    user = await require_user(scope, user_id)
     looked = await lookup.list_of_account(scope.house, user.account_id, limit=MAX_TENANTS)
     open_ones = [one for one in looked.found if one.user.may_sign_in(scope.now)]
     return lookup.Looked(open_ones, looked.silent)
 
 
-async def _require_user(scope: Scope) -> User:
-    if scope.actor.id is None or scope.actor.session_id is None:
-        raise Forbidden("Only a signed-in user can move to another tenant.")
-    user = await people.find_user(scope.conn, scope.tenant_id, scope.actor.id)
-    if user is None:
-        raise NotFound("No such user.")
-    return user
-
-
-async def _proof_of(scope: Scope) -> Proof:
+async def _proof_of(scope: Scope, user_id: UUID, session_id: UUID) -> Proof:
     """How the session that moves was proved: what follows it keeps.
 
     Only the password is surely the person's own. What a provider says, and keys that whoever it
     let in has added, are in the hands of this organisation, which has no say in the other.
     """
-    session = await find_session(scope.conn, scope.tenant_id, _session_id(scope))
+    session = await find_session(scope.conn, scope.tenant_id, session_id)
     if session is None:
         raise NotFound("No such session.")
     if session.provider_id is not None or "pwd" not in session.amr:
@@ -85,7 +78,7 @@ async def _proof_of(scope: Scope) -> Proof:
             "You signed in here without your password. Sign in to the other organisation itself.",
             details={"reason": "password_needed"},
         )
-    came_from = session.remote_session or moved_from(scope.actor.id)
+    came_from = session.remote_session or moved_from(user_id)
     return Proof(
         method="switch",
         amr=tuple(session.amr),
@@ -93,9 +86,3 @@ async def _proof_of(scope: Scope) -> Proof:
         not_after=session.expires_at,
         proved_at=session.authenticated_at,
     )
-
-
-def _session_id(scope: Scope) -> UUID:
-    if scope.actor.session_id is None:
-        raise Forbidden("Only a signed-in user can move to another tenant.")
-    return scope.actor.session_id

@@ -174,6 +174,13 @@ def only_people() -> Forbidden:
     return Forbidden("Only a person who signed in can do this; an API key cannot.")
 
 
+def require_signed_in(actor: Actor) -> tuple[UUID, UUID]:
+    """The ids of the caller's user and session. Raises: Forbidden: a key has no session."""
+    if actor.id is None or actor.session_id is None:
+        raise only_people()
+    return actor.id, actor.session_id
+
+
 def check_permission(
     admission: Admission,
     permission: Permission,

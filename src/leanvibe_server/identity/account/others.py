@@ -9,7 +9,7 @@ from leanvibe_server.identity.roles.service import require_over
 from leanvibe_server.identity.schemas import SessionList, SessionView, Success
 from leanvibe_server.identity.sessions import end_all, end_session, list_live
 from leanvibe_server.identity.users import require_user
-from leanvibe_server.kernel.access import only_people
+from leanvibe_server.kernel.access import require_signed_in
 from leanvibe_server.kernel.errors import NotFound
 from leanvibe_server.kernel.scope import Scope
 
@@ -19,10 +19,9 @@ async def sign_out_everywhere(scope: Scope, wish: SignOutEverywhere) -> EndedSes
 
     Raises: Forbidden: a key has no sessions.
     """
-    if scope.actor.id is None or scope.actor.session_id is None:
-        raise only_people()
-    keep = scope.actor.session_id if wish.keep_current else None
-    user = await require_user(scope, scope.actor.id)
+    user_id, session_id = require_signed_in(scope.actor)
+    keep = session_id if wish.keep_current else None
+    user = await require_user(scope, user_id)
     ended = await end_all(scope, user.id, reason="signed out everywhere", keep=keep)
     ended += await end_moved(scope, user, reason="signed out everywhere")
     return EndedSessions(success=True, ended=ended)

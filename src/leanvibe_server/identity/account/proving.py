@@ -17,7 +17,7 @@ from leanvibe_server.identity.repository import sessions as session_rows
 from leanvibe_server.identity.schemas import TokenAnswer
 from leanvibe_server.identity.sessions import OpenedSession, renew_session, still_holds
 from leanvibe_server.identity.throttle import Attempt
-from leanvibe_server.kernel.access import Errand, only_people
+from leanvibe_server.kernel.access import Errand, require_signed_in
 from leanvibe_server.kernel.errors import Forbidden, at_field, invalid_field
 from leanvibe_server.kernel.platform import Reason, across_tenants
 from leanvibe_server.kernel.scope import Scope
@@ -69,9 +69,7 @@ async def require_own(scope: Scope) -> Own:
 
     Raises: Forbidden: a key has no session. Unauthorized: either was closed meanwhile.
     """
-    user_id, session_id = scope.actor.id, scope.actor.session_id
-    if user_id is None or session_id is None:
-        raise only_people()
+    user_id, session_id = require_signed_in(scope.actor)
     user = await people.lock_user(scope.conn, scope.tenant_id, user_id)
     session = await session_rows.find_session(scope.conn, scope.tenant_id, session_id)
     if user is None or session is None or not user.may_sign_in(scope.now):

@@ -17,9 +17,9 @@ from leanvibe_server.identity.federation.protocols import Departure, Protocols, 
 from leanvibe_server.identity.federation.schemas import Begin, Redirect
 from leanvibe_server.identity.login import subdomain
 from leanvibe_server.identity.visits import scope_in
-from leanvibe_server.kernel.access import Errand
+from leanvibe_server.kernel.access import Errand, require_signed_in
 from leanvibe_server.kernel.db import Connection
-from leanvibe_server.kernel.errors import Forbidden, InvalidRequest, NotFound, at_field
+from leanvibe_server.kernel.errors import InvalidRequest, NotFound, at_field
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.paths import local_path
 from leanvibe_server.kernel.platform import (
@@ -159,15 +159,13 @@ async def depart_to_link(
 
     Raises: Forbidden: a key links nothing. NotFound: there is no such provider that is on.
     """
-    actor = errand.caller.actor
-    if actor.id is None or actor.session_id is None:
-        raise Forbidden("Only a signed-in user can link an account at an identity provider.")
+    user_id, session_id = require_signed_in(errand.caller.actor)
     async with errand.scope() as scope:
         provider = await rows.find_named(scope.conn, scope.tenant_id, name)
         if provider is None or not provider.enabled:
             raise no_such_provider()
         await require_enabled(scope, provider)
-    own = replace(wish, purpose="link", link_user_id=actor.id, link_session_id=actor.session_id)
+    own = replace(wish, purpose="link", link_user_id=user_id, link_session_id=session_id)
     protocol = errand.house.part(Protocols).speak(provider)
     return provider, await protocol.depart(visit, provider, own, plan=errand.caller.plan)
 

@@ -12,7 +12,8 @@ from leanvibe_server.identity.policy import policy_of
 from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.repository import sessions as session_rows
 from leanvibe_server.identity.sessions import still_holds
-from leanvibe_server.kernel.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from leanvibe_server.kernel.access import require_signed_in
+from leanvibe_server.kernel.errors import Conflict, InvalidRequest, NotFound
 from leanvibe_server.kernel.scope import Scope
 
 
@@ -50,7 +51,8 @@ async def link_own(scope: Scope, assertion: Assertion, *, user_id: UUID, session
 
 async def list_own(scope: Scope) -> LinkedIdentities:
     """The accounts by which the caller may sign in."""
-    found = await rows.list_identities(scope.conn, scope.tenant_id, _own_id(scope))
+    user_id, _ = require_signed_in(scope.actor)
+    found = await rows.list_identities(scope.conn, scope.tenant_id, user_id)
     return LinkedIdentities(
         data=[
             LinkedIdentity.of(identity, await require_provider(scope, identity.provider_id))
@@ -79,13 +81,8 @@ async def unlink_own(scope: Scope, identity_id: UUID) -> None:
 
 
 async def _require_own_user(scope: Scope) -> User:
-    user = await people.lock_user(scope.conn, scope.tenant_id, _own_id(scope))
+    user_id, _ = require_signed_in(scope.actor)
+    user = await people.lock_user(scope.conn, scope.tenant_id, user_id)
     if user is None:
         raise NotFound("No such user.")
     return user
-
-
-def _own_id(scope: Scope) -> UUID:
-    if scope.actor.id is None or scope.actor.session_id is None:
-        raise Forbidden("Only a signed-in user has linked accounts.")
-    return scope.actor.id

@@ -16,7 +16,7 @@ from leanvibe_server.identity.mfa.service import (
 )
 from leanvibe_server.identity.models import User
 from leanvibe_server.identity.repository import people
-from leanvibe_server.kernel.access import Errand, only_people
+from leanvibe_server.kernel.access import Errand, only_people, require_signed_in
 from leanvibe_server.kernel.crypto import hash_token
 from leanvibe_server.kernel.errors import Forbidden, InvalidRequest, Unauthorized, invalid_field
 
@@ -88,11 +88,9 @@ def _none_set_up() -> InvalidRequest:
 
 
 async def _own(errand: Errand) -> tuple[UUID, User]:
-    actor = errand.caller.actor
-    if actor.id is None or actor.session_id is None:
-        raise only_people()
+    user_id, session_id = require_signed_in(errand.caller.actor)
     async with errand.scope() as scope:
-        user = await people.find_user(scope.conn, scope.tenant_id, actor.id)
+        user = await people.find_user(scope.conn, scope.tenant_id, user_id)
     if user is None:
         raise only_people()
-    return actor.session_id, user
+    return session_id, user

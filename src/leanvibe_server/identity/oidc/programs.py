@@ -10,8 +10,8 @@ from leanvibe_server.identity.oidc.errors import stale
 from leanvibe_server.identity.oidc.schemas import LinkFinish, SsoLogin
 from leanvibe_server.identity.oidc.service import Answer
 from leanvibe_server.identity.schemas import LoginRequest, TokenAnswer
-from leanvibe_server.kernel.access import Errand
-from leanvibe_server.kernel.errors import Forbidden, invalid_field
+from leanvibe_server.kernel.access import Errand, require_signed_in
+from leanvibe_server.kernel.errors import invalid_field
 from leanvibe_server.kernel.request import Visit
 
 LOCAL = "local"
@@ -94,9 +94,7 @@ async def finish_step_up(visit: Visit, errand: Errand, request: LinkFinish) -> T
 
 async def finish_link(visit: Visit, errand: Errand, request: LinkFinish) -> LinkedIdentities:
     """Link the account behind a code with the caller's own. Raises: as `service.finish`."""
-    user_id = errand.caller.actor.id
-    if user_id is None or errand.caller.actor.session_id is None:
-        raise Forbidden("Only a signed-in user can link an account at an identity provider.")
+    user_id, _ = require_signed_in(errand.caller.actor)
     answer = Answer(
         state=request.state,
         code=request.auth_code,
