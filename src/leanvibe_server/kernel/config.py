@@ -32,6 +32,11 @@ class ConfigError(ValueError):
     """A setting is missing or unusable. The message says which and what to put there."""
 
 
+def listed(text: str) -> tuple[str, ...]:
+    """The parts of a text that stand between commas, without those that are blank."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
 def _setting(default: Any, doc: str) -> Any:
     return field(default=default, metadata={"doc": doc})
 
@@ -173,8 +178,7 @@ class Settings:
 
         Raises: ConfigError: one of them is no address and no network.
         """
-        parts = [part.strip() for part in self.trusted_proxies.split(",")]
-        return [_parse_network(part) for part in parts if part]
+        return [_parse_network(part) for part in listed(self.trusted_proxies)]
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -185,13 +189,12 @@ class Settings:
     @property
     def work_regions(self) -> tuple[str, ...]:
         """The regions whose jobs a worker of this process does."""
-        named = tuple(part.strip() for part in self.worker_regions.split(",") if part.strip())
-        return named or self.regions
+        return listed(self.worker_regions) or self.regions
 
     @property
     def embedded_regions(self) -> tuple[str, ...]:
         """The further regions the embedded server is to hold, in the order of all regions."""
-        named = {part.strip() for part in self.dev_regions.split(",") if part.strip()}
+        named = set(listed(self.dev_regions))
         wanted = set(REGIONS) if named == {"all"} else named
         return tuple(region for region in REGIONS if region in wanted - {self.home_region})
 
@@ -323,8 +326,8 @@ class Settings:
                     "needs its own."
                 )
             taken.add(self.database_of(region))
-        for part in self.dev_regions.split(","):
-            _one_of("DEV_REGIONS", part.strip(), ("", "all", *REGIONS))
+        for name in listed(self.dev_regions):
+            _one_of("DEV_REGIONS", name, ("all", *REGIONS))
         if self.dev_regions and self.database_url:
             raise ConfigError("DEV_REGIONS is for the embedded PostgreSQL: DATABASE_URL is set.")
         for region in self.work_regions:

@@ -10,7 +10,7 @@ from uuid import UUID
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from leanvibe_server.kernel.config import ConfigError, Settings
+from leanvibe_server.kernel.config import ConfigError, Settings, listed
 from leanvibe_server.kernel.crypto import KEY_BYTES, Undecipherable, Vault
 from leanvibe_server.kernel.errors import ServiceUnavailable
 
@@ -156,8 +156,7 @@ def load_master_keys(settings: Settings, vault: Vault) -> MasterKeys:
 def _local_keys(settings: Settings, vault: Vault) -> list[bytes]:
     """WRAPPING_KEYS, the first in use; the one derived of MASTER_KEY always opens what it
     wrapped."""
-    named = [part.strip() for part in settings.wrapping_keys.split(",") if part.strip()]
-    return [*(_decoded(part) for part in named), vault.derive("wrap data keys")]
+    return [*map(_decoded, listed(settings.wrapping_keys)), vault.derive("wrap data keys")]
 
 
 def _decoded(text: str) -> bytes:

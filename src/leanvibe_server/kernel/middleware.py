@@ -14,6 +14,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from leanvibe_server.kernel import metrics
+from leanvibe_server.kernel.config import listed
 from leanvibe_server.kernel.cookies import read_cookies, tie_cookie
 from leanvibe_server.kernel.errors import (
     AppError,
@@ -174,8 +175,7 @@ class Doorman:
 
     def _client_address(self, headers: dict[str, str], peer: str) -> str:
         """The last address in X-Forwarded-For that is not one of our proxies."""
-        hops = [hop.strip() for hop in headers.get("x-forwarded-for", "").split(",") if hop.strip()]
-        for hop in reversed(hops):
+        for hop in reversed(listed(headers.get("x-forwarded-for", ""))):
             try:
                 ipaddress.ip_address(hop)
             except ValueError:

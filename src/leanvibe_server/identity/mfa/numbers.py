@@ -6,7 +6,7 @@ Source: OWASP, "Multifactor Authentication Cheat Sheet", SMS pumping.
 import re
 
 from leanvibe_server.identity.mfa.mobile_ranges import may_be_mobile
-from leanvibe_server.kernel.config import Settings
+from leanvibe_server.kernel.config import Settings, listed
 from leanvibe_server.kernel.errors import InvalidRequest, invalid_field
 
 _E164 = re.compile(r"\+[1-9][0-9]{7,14}")
@@ -20,8 +20,7 @@ def require_number(settings: Settings, text: str) -> str:
     number = re.sub(r"[ ()./-]", "", text)
     if not number.isascii() or not _E164.fullmatch(number):
         raise _unfit("must be a number with its country code, such as +14155550123")
-    allowed = tuple(part.strip() for part in settings.sms_countries.split(",") if part.strip())
-    if not number.startswith(allowed):
+    if not number.startswith(listed(settings.sms_countries)):
         raise _unfit("is in a country this installation sends no messages to")
     if not may_be_mobile(number):
         raise _unfit("is not that of a mobile telephone")
