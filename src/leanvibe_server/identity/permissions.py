@@ -1,6 +1,7 @@
 """What a caller may do: the permissions of the role, and for a key those it was given."""
 
 from collections.abc import Mapping, Sequence, Set
+from datetime import timedelta
 from functools import lru_cache
 
 from leanvibe_server.kernel.access import (
@@ -27,7 +28,7 @@ GRANTABLE = frozenset(Permission) - {Permission.TENANT_ADMIN, Permission.AUDIT_R
 ADMINISTRATIVE = ROLE_PERMISSIONS[Role.OWNER] - ROLE_PERMISSIONS[Role.MANAGER]
 
 # How long guests stay where nobody says.
-GUEST_DAYS = 30
+GUEST_FOR = timedelta(days=30)
 
 BUILT_IN = frozenset(role.value for role in Role)
 

@@ -11,7 +11,7 @@ from leanvibe_server.identity.events import UserCreated, UserUpdated
 from leanvibe_server.identity.groups.giving import give_own_role
 from leanvibe_server.identity.models import User
 from leanvibe_server.identity.passwords import desk_of
-from leanvibe_server.identity.permissions import GUEST_DAYS
+from leanvibe_server.identity.permissions import GUEST_FOR
 from leanvibe_server.identity.policy import policy_of
 from leanvibe_server.identity.repository import account as account_rows
 from leanvibe_server.identity.repository import people as rows
@@ -313,7 +313,7 @@ def _end_of_access(now: datetime, role: str, wanted: datetime | None) -> datetim
         raise invalid_field(
             "expires_at", f"cannot be set for the role {role}: somebody must stay in charge"
         )
-    return wanted or (now + timedelta(days=GUEST_DAYS) if role == Role.GUEST else None)
+    return wanted or (now + GUEST_FOR if role == Role.GUEST else None)
 
 
 def _changed_end(now: datetime, user: User, role: str, change: UserChange) -> datetime | None:

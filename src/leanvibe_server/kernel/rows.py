@@ -23,6 +23,11 @@ async def list_rows(
     return [kind(**row) for row in await conn.fetch(statement, *values)]
 
 
+def columns_of(alias: str, columns: str) -> str:
+    """`columns` (apart by commas) as those of the table called `alias` in a statement."""
+    return ", ".join(f"{alias}.{name.strip()}" for name in columns.split(","))
+
+
 def values_of(row: object, columns: str) -> list[Any]:
     """What a struct holds for each of `columns` (apart by commas), in their order."""
     return [getattr(row, name.strip()) for name in columns.split(",")]

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -16,7 +15,7 @@ from leanvibe_server.identity.groups.schemas import NewMembers
 from leanvibe_server.identity.people import profile
 from leanvibe_server.identity.people import service as people
 from leanvibe_server.identity.people.schemas import PersonView
-from leanvibe_server.identity.permissions import GUEST_DAYS
+from leanvibe_server.identity.permissions import GUEST_FOR
 from leanvibe_server.identity.roles.service import assignable_roles, require_over
 from leanvibe_server.identity.schemas import UserChange
 from leanvibe_server.kernel.access import Permission
@@ -70,7 +69,7 @@ async def extend_access(user_id: PathId, opened: Annotated[ScopedPage, UPDATE]) 
     """Let somebody whose access ends stay on for as long as a new guest would."""
     async with _refusing(opened, user_id) as shown:
         now = opened.scope.now
-        end = max(shown["user"].expires_at or now, now) + timedelta(days=GUEST_DAYS)
+        end = max(shown["user"].expires_at or now, now) + GUEST_FOR
         change = {"expires_at": end, "status": "active"}
         await users.change_user(opened.scope, user_id, fill(UserChange, change))
     return _back(opened, user_id, "access-extended")
@@ -165,7 +164,7 @@ async def _person(opened: ScopedPage, user_id: UUID) -> dict[str, Any]:
             (str(group.id), group.name) for group in every if group.id not in {g.id for g in own}
         ],
         "memberships": (await members.list_memberships(scope, user_id, ALL)).data,
-        "guest_days": GUEST_DAYS,
+        "guest_days": GUEST_FOR.days,
         "values": {
             "username": user.username,
             "role": user.own_role,

@@ -10,13 +10,13 @@ Security 2022.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from leanvibe_server.entitlements.service import require_feature, require_room
 from leanvibe_server.identity import addresses, notices, users
 from leanvibe_server.identity.arrival import arrive
 from leanvibe_server.identity.domains.service import owns_domain_of
-from leanvibe_server.identity.events import LoginFailed, UserUpdated
+from leanvibe_server.identity.events import LoginFailed
 from leanvibe_server.identity.federation import repository as rows
 from leanvibe_server.identity.federation.events import IdentityLinked
 from leanvibe_server.identity.federation.mapping import living_role, mapped_role, opens
@@ -27,10 +27,10 @@ from leanvibe_server.identity.federation.models import (
     Newcomers,
     SsoProvider,
 )
-from leanvibe_server.identity.groups.giving import give_own_role
+from leanvibe_server.identity.groups.giving import change_own_role
 from leanvibe_server.identity.login import SignedIn
 from leanvibe_server.identity.models import Proof, User
-from leanvibe_server.identity.permissions import GUEST_DAYS
+from leanvibe_server.identity.permissions import GUEST_FOR
 from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.visits import require_writable
 from leanvibe_server.kernel.access import Role
@@ -272,15 +272,14 @@ async def _take_role(scope: Scope, provider: SsoProvider, user: User, assertion:
     role = await mapped_role(scope, provider, assertion.groups, assertion.attributes)
     if role is None or role == user.own or user.role == Role.OWNER:
         return user
-    await scope.emit(UserUpdated(user_id=user.id, changed={"role": (user.own, role)}))
     end = _end_of_access(scope, role, user)
-    return await give_own_role(scope, user, role, expires_at=end)
+    return await change_own_role(scope, user, role, expires_at=end)
 
 
 def _end_of_access(scope: Scope, role: str, user: User | None) -> datetime | None:
     """A guest's access ends; it goes on when the guest becomes somebody."""
     if role == Role.GUEST:
-        return scope.now + timedelta(days=GUEST_DAYS)
+        return scope.now + GUEST_FOR
     return None if user is None or user.own == Role.GUEST else user.expires_at
 
 

@@ -5,13 +5,14 @@ front; what it does not imply counts beside it.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
+from leanvibe_server.identity.events import UserUpdated
 from leanvibe_server.identity.groups import repository as rows
 from leanvibe_server.identity.groups.events import MOST_NAMED, GroupRolesApplied
 from leanvibe_server.identity.models import User
-from leanvibe_server.identity.permissions import GUEST_DAYS
+from leanvibe_server.identity.permissions import GUEST_FOR
 from leanvibe_server.identity.repository import people
 from leanvibe_server.kernel.scope import Scope
 
@@ -23,7 +24,7 @@ async def apply_roles(scope: Scope, ids: Sequence[UUID]) -> None:
         scope.tenant_id,
         ids,
         now=scope.now,
-        guests_until=scope.now + timedelta(days=GUEST_DAYS),
+        guests_until=scope.now + GUEST_FOR,
     )
     for some in parts(applied):
         await scope.emit(GroupRolesApplied(roles={str(one): applied[one] for one in some}))
@@ -41,6 +42,15 @@ async def give_own_role(
     )
     await apply_roles(scope, [user.id])
     return await people.find_user(scope.conn, scope.tenant_id, user.id) or user
+
+
+async def change_own_role(
+    scope: Scope, user: User, role: str, *, expires_at: datetime | None, is_usual: bool = False
+) -> User:
+    """As `give_own_role`; where it is another than before, the log says so."""
+    if role != user.own:
+        await scope.emit(UserUpdated(user_id=user.id, changed={"role": (user.own, role)}))
+    return await give_own_role(scope, user, role, expires_at=expires_at, is_usual=is_usual)
 
 
 def parts(ids: Iterable[UUID]) -> list[list[UUID]]:

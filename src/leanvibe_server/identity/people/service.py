@@ -1,13 +1,11 @@
 """Use cases of people coming and going."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from uuid import UUID
 
 from leanvibe_server.identity import lookup, mails, users
-from leanvibe_server.identity.events import UserUpdated
 from leanvibe_server.identity.groups import service as groups
-from leanvibe_server.identity.groups.giving import give_own_role
+from leanvibe_server.identity.groups.giving import change_own_role
 from leanvibe_server.identity.mfa.registry import forget_keys_of
 from leanvibe_server.identity.models import User
 from leanvibe_server.identity.people import repository as rows
@@ -23,7 +21,7 @@ from leanvibe_server.identity.people.schemas import (
     PersonView,
     UserQuery,
 )
-from leanvibe_server.identity.permissions import GUEST_DAYS
+from leanvibe_server.identity.permissions import GUEST_FOR
 from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.roles.service import require_grantable, require_over
 from leanvibe_server.kernel.access import Permission, Role, lacking
@@ -148,11 +146,8 @@ async def hand_over(scope: Scope, handover: Handover) -> User:
     if heir.id == former.id or not heir.may_sign_in(scope.now):
         raise Conflict("The new owner must be somebody else, who may sign in.")
     for user, role in ((heir, Role.OWNER.value), (former, kept)):
-        end = scope.now + timedelta(days=GUEST_DAYS) if role == Role.GUEST else None
-        if user.own != role:
-            changed = {"role": (user.own, role)}
-            await scope.emit(UserUpdated(user_id=user.id, changed=changed))
-        await give_own_role(scope, user, role, expires_at=end)
+        end = scope.now + GUEST_FOR if role == Role.GUEST else None
+        await change_own_role(scope, user, role, expires_at=end)
     await scope.emit(OwnershipTransferred(user_id=heir.id, from_user_id=former.id, kept_role=kept))
     await _tell_handover(scope, heir, former)
     return await users.require_user(scope, heir.id)

@@ -7,12 +7,7 @@ from uuid import UUID
 
 from leanvibe_server.identity.models import Candidate, Invitation, Terms, User
 from leanvibe_server.kernel.db import Connection
-from leanvibe_server.kernel.rows import find_row, list_rows, values_of
-
-
-def _columns_of(alias: str, columns: str) -> str:
-    return ", ".join(f"{alias}.{name.strip()}" for name in columns.split(","))
-
+from leanvibe_server.kernel.rows import columns_of, find_row, list_rows, values_of
 
 NEW_COLUMNS = """tenant_id, id, account_id, email, username, password_hash, role, status,
     email_verified_at, expires_at, last_login_at, created_at, updated_at, kind"""
@@ -97,7 +92,7 @@ WITH linked AS (UPDATE users SET account_id = $3 WHERE tenant_id = $1 AND id = $
 UPDATE directory SET account_id = $3 WHERE tenant_id = $1 AND user_id = $2
 """
 _CANDIDATE = f"""
-SELECT {_columns_of("u", USER_COLUMNS)},
+SELECT {columns_of("u", USER_COLUMNS)},
     t.slug AS tenant_slug, t.display_name AS tenant_name, t.plan, t.security
 FROM directory d
 JOIN users u ON u.tenant_id = d.tenant_id AND u.id = d.user_id

@@ -1,14 +1,13 @@
 """Use cases of roles: make, change and delete them, and judge who may give which."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from uuid import UUID
 
 from leanvibe_server.identity.groups.giving import apply_roles
 from leanvibe_server.identity.permissions import (
     ADMINISTRATIVE,
     GRANTABLE,
-    GUEST_DAYS,
+    GUEST_FOR,
     RANKS,
     covers,
     is_built_in,
@@ -142,7 +141,7 @@ async def delete_role(scope: Scope, role_id: UUID, replacement: str | None) -> N
             role.name,
             to=replacement,
             now=scope.now,
-            guests_until=scope.now + timedelta(days=GUEST_DAYS),
+            guests_until=scope.now + GUEST_FOR,
         )
         await apply_roles(scope, holders)
     await rows.delete(scope.conn, role)

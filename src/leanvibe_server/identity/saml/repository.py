@@ -9,14 +9,14 @@ from leanvibe_server.identity.federation.models import SsoProvider
 from leanvibe_server.identity.federation.repository import COLUMNS as PROVIDER_COLUMNS
 from leanvibe_server.identity.saml.models import Reading, SamlRequest, SamlSession, SpKey
 from leanvibe_server.kernel.db import Connection
-from leanvibe_server.kernel.rows import find_row, list_rows, values_of
+from leanvibe_server.kernel.rows import columns_of, find_row, list_rows, values_of
 
 # A sign-in that waits for a second factor has no session yet.
 KEEP_UNUSED = timedelta(days=1)
-_PROVIDER_COLUMNS = ", ".join(f"p.{name.strip()}" for name in PROVIDER_COLUMNS.split(","))
+_PROVIDER_COLUMNS = columns_of("p", PROVIDER_COLUMNS)
 KEY_COLUMNS = """tenant_id, id, private_key_sealed, certificate, created_at, activated_at,
     retires_at"""
-_KEY_COLUMNS = ", ".join(f"k.{name.strip()}" for name in KEY_COLUMNS.split(","))
+_KEY_COLUMNS = columns_of("k", KEY_COLUMNS)
 # A certificate of ours that is younger does not end yet.
 ENDS_AFTER = timedelta(days=2 * 365)
 LIST_KEYS = f"""
@@ -65,7 +65,7 @@ INSERT INTO saml_sessions ({SESSION_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7
 ON CONFLICT (tenant_id, provider_id, remote_session) DO NOTHING
 """
 SESSION_BEHIND = f"""
-SELECT {", ".join("m." + name.strip() for name in SESSION_COLUMNS.split(","))}
+SELECT {columns_of("m", SESSION_COLUMNS)}
 FROM sessions s JOIN saml_sessions m
     ON m.tenant_id = s.tenant_id AND m.provider_id = s.provider_id
     AND m.remote_session = s.remote_session

@@ -15,7 +15,7 @@ from leanvibe_server.identity import addresses, mails, users
 from leanvibe_server.identity.account.emails import leave_account
 from leanvibe_server.identity.events import UserUpdated
 from leanvibe_server.identity.groups import service as groups
-from leanvibe_server.identity.groups.giving import give_own_role
+from leanvibe_server.identity.groups.giving import change_own_role
 from leanvibe_server.identity.models import User
 from leanvibe_server.identity.repository import people as user_rows
 from leanvibe_server.identity.scim import repository as rows
@@ -170,12 +170,9 @@ async def _change(caller: Provisioner, user_id: UUID, view: View, change: Any) -
 
 async def _take_usual_role(scope: Scope, user: User) -> User:
     """The role of who was just provisioned, unless their groups give others."""
-    end = user.expires_at
-    if user.own != USUAL_ROLE:
-        end = None
-        changed = {"role": (user.own, USUAL_ROLE.value)}
-        await scope.emit(UserUpdated(user_id=user.id, changed=changed))
-    return await give_own_role(scope, user, USUAL_ROLE, expires_at=end, is_usual=True)
+    role = USUAL_ROLE.value
+    end = user.expires_at if user.own == role else None
+    return await change_own_role(scope, user, role, expires_at=end, is_usual=True)
 
 
 async def _write(scope: Scope, user: User, face: Face) -> None:
