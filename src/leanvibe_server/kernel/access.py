@@ -391,10 +391,7 @@ def may_go_out(permission: Permission, *, fresh: bool = False, on_project: bool 
         scope = await _admit(
             request, permission, cookie=False, once=False, fresh=fresh, on_project=on_project
         )
-        visit = visit_of(request.scope)
-        transaction, visit.transaction = visit.transaction, None
-        if transaction is not None:
-            await transaction.commit()
+        await visit_of(request.scope).close_transaction()
         return Errand(scope)
 
     return Depends(_remember(enter, permission.value, _refused(permission, fresh=fresh)))
@@ -409,9 +406,7 @@ def may_go_out_or_visit(permission: Permission, reason: Reason, *, fresh: bool =
         if "authorization" not in visit.headers:
             return await _welcome(request)
         scope = await _admit(request, permission, cookie=False, once=False, fresh=fresh)
-        transaction, visit.transaction = visit.transaction, None
-        if transaction is not None:
-            await transaction.commit()
+        await visit.close_transaction()
         return Errand(scope)
 
     way_in = f"{permission.value}, or public: {reason.name}"

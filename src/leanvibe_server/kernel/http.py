@@ -144,7 +144,7 @@ class HouseRoute(APIRoute):
                 """Undo the one transaction of this request. What a service committed by itself
                 stays, so such a request is not done twice."""
                 whole = visit.transaction is not None
-                await _end(visit, commit=False)
+                await visit.close_transaction(commit=False)
                 visit.idempotent = None
                 return whole
 
@@ -152,13 +152,13 @@ class HouseRoute(APIRoute):
                 response = await with_keys(visit.house, partial(handle, request), undo)
                 await _keep_answer(visit, response, secret=secret)
             except Replay as first:
-                await _end(visit, commit=False)
+                await visit.close_transaction(commit=False)
                 return _replayed(first)
             except BaseException as error:
-                await _end(visit, commit=getattr(error, "keeps_writes", False))
+                await visit.close_transaction(commit=getattr(error, "keeps_writes", False))
                 await note_refusal(visit, error, self._asked)
                 raise
-            await _end(visit, commit=True)
+            await visit.close_transaction()
             return response
 
         return run
@@ -183,16 +183,6 @@ def _replayed(first: Replay) -> Response:
         media_type=first.media_type,
         headers={"Idempotency-Replayed": "true"},
     )
-
-
-async def _end(visit: Visit, *, commit: bool) -> None:
-    transaction, visit.transaction = visit.transaction, None
-    if transaction is None:
-        return
-    if commit:
-        await transaction.commit()
-    else:
-        await transaction.rollback()
 
 
 class Router(APIRouter):

@@ -77,6 +77,16 @@ class Visit:
         """Whether the caller named this request, to be answered once however often it comes."""
         return self.method == "POST" and "idempotency-key" in self.headers
 
+    async def close_transaction(self, *, commit: bool = True) -> None:
+        """End the transaction that is open for this request, if there is one."""
+        transaction, self.transaction = self.transaction, None
+        if transaction is None:
+            return
+        if commit:
+            await transaction.commit()
+        else:
+            await transaction.rollback()
+
     def anonymous(self) -> Actor:
         return Actor(kind="anonymous", address=self.address, user_agent=self.user_agent)
 

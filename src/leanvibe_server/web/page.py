@@ -327,9 +327,7 @@ def errand_page(permission: Permission, *, fresh: bool = False, on_project: bool
     async def enter(
         opened: Annotated[ScopedPage, page(permission, fresh=fresh, on_project=on_project)],
     ) -> ErrandPage:
-        transaction, opened.visit.transaction = opened.visit.transaction, None
-        if transaction is not None:
-            await transaction.commit()
+        await opened.visit.close_transaction()
         values = {name: value for name, value in vars(opened).items() if name != "scope"}
         return ErrandPage(**values, errand=Errand(opened.scope))
 

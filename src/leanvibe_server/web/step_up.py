@@ -52,9 +52,7 @@ async def ask_again(request: Request) -> Response:
         here = f"{request.url.path}{query}"
         return opened.go(f"/step-up?next={quote(here, safe='/')}")
     visit = opened.visit
-    transaction, visit.transaction = visit.transaction, None
-    if transaction is not None:
-        await transaction.commit()
+    await visit.close_transaction()
     tenant_id = opened.shell["tenant"].id
     ticket = _seal_ticket(opened, request.url.path)
     async with visit.house.database.tenant(tenant_id) as conn:
