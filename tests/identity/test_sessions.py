@@ -8,7 +8,7 @@ import asyncpg
 import httpx
 import pytest
 
-from leanvibe_server.identity import service
+from leanvibe_server.identity import login, sessions
 from leanvibe_server.identity.housekeeping import sweep
 from leanvibe_server.identity.models import User
 from leanvibe_server.identity.schemas import LoginRequest
@@ -311,7 +311,7 @@ async def test_a_cookie_opens_the_dashboard_and_no_endpoint_of_the_api(
 ) -> None:
     person = acme.people["owner"]
     visit = browser(house, {})
-    cookie, user = await service.open_web_session(
+    cookie, user = await login.open_web_session(
         visit, LoginRequest(email=person.email, password=person.password)
     )
     assert user.id == person.id
@@ -323,7 +323,7 @@ async def test_a_cookie_opens_the_dashboard_and_no_endpoint_of_the_api(
     for shown in ({"Cookie": f"lv_session={cookie}"}, {"Authorization": f"Bearer {cookie}"}):
         assert (await client.get("/v1/auth/me", headers=shown)).status_code == 401
     async with house.database.tenant(acme.id) as conn:
-        await service.end_session(system_scope(house, acme, conn), session_id, "logout")
+        await sessions.end_session(system_scope(house, acme, conn), session_id, "logout")
     with pytest.raises(Unauthorized):
         await doors.api.state.gate.admit(house, seen.credentials(cookie=True))
 
@@ -332,7 +332,7 @@ async def test_sec_session_refresh_10_the_dashboard_forgets_sooner(
     doors: Doors, house: House, acme: Organisation, clock: FakeClock
 ) -> None:
     person = acme.people["owner"]
-    cookie, _ = await service.open_web_session(
+    cookie, _ = await login.open_web_session(
         browser(house, {}), LoginRequest(email=person.email, password=person.password)
     )
     credentials = browser(house, {"lv_session": cookie}).credentials(cookie=True)
@@ -349,7 +349,7 @@ async def test_sec_session_refresh_07_a_planted_cookie_is_worth_nothing_after_si
 ) -> None:
     person = acme.people["owner"]
     planted = "0" * 65
-    cookie, _ = await service.open_web_session(
+    cookie, _ = await login.open_web_session(
         browser(house, {"lv_session": planted}),
         LoginRequest(email=person.email, password=person.password),
     )

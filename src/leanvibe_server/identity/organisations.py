@@ -6,7 +6,6 @@ from datetime import timedelta
 from leanvibe_server.entitlements.plans import plan_named, plan_of, upgrade_options
 from leanvibe_server.entitlements.service import require_region as require_region_of_plan
 from leanvibe_server.identity import addresses, invitations, users
-from leanvibe_server.identity.models import User
 from leanvibe_server.identity.schemas import CreatedTenant, NewTenant
 from leanvibe_server.identity.signup import require_open
 from leanvibe_server.identity.visits import begin_visit
@@ -85,15 +84,6 @@ async def _found_below(caller: Scope, new: NewTenant) -> Tenant:
         return await _found(platform, settled)
 
 
-async def invite_owner(scope: Scope, *, tenant: Tenant, email: str) -> User:
-    """Add the owner of a tenant, in whose scope this is, and mail the invitation."""
-    user = await users.insert_user(
-        scope, email=email, username=None, password_hash=None, role=Role.OWNER, verified=False
-    )
-    await invitations.invite(scope, user)
-    return user
-
-
 def _region(house: House, new: NewTenant) -> str:
     """Where the tenant is to live.
 
@@ -124,5 +114,8 @@ async def _found(scope: Scope, new: NewTenant) -> Tenant:
         configuration=new.configuration,
     )
     inside = await enter_tenant(scope, tenant.id)
-    await invite_owner(inside, tenant=tenant, email=address)
+    owner = await users.insert_user(
+        inside, email=address, username=None, password_hash=None, role=Role.OWNER, verified=False
+    )
+    await invitations.invite(inside, owner)
     return tenant

@@ -3,14 +3,11 @@
 from uuid import UUID
 
 from leanvibe_server.identity import addresses, api_keys, invitations, passwords, users
-from leanvibe_server.identity.login import open_web_session
 from leanvibe_server.identity.models import User
-from leanvibe_server.identity.organisations import invite_owner
 from leanvibe_server.identity.passwords import desk_of
 from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.roles.service import project_permissions_of_role
 from leanvibe_server.identity.sessions import count_live as count_sessions
-from leanvibe_server.identity.sessions import end_session
 from leanvibe_server.identity.sessions import tally_live as tally_sessions
 from leanvibe_server.identity.users import count_users, find_users, require_user, tally_users
 from leanvibe_server.kernel.access import Role
@@ -26,11 +23,8 @@ __all__ = [
     "create_platform_admin",
     "create_user",
     "delete_user_by_email",
-    "end_session",
     "find_users",
-    "invite_owner",
     "issue_api_key",
-    "open_web_session",
     "project_permissions_of_role",
     "require_user",
     "tally_sessions",

@@ -19,7 +19,6 @@ from leanvibe_server.identity.passwords import MIN_LENGTH
 from leanvibe_server.identity.saml import logout as saml_logout
 from leanvibe_server.identity.saml import service as saml
 from leanvibe_server.identity.schemas import Acceptance, LinkToken, LoginRequest, NewUser
-from leanvibe_server.identity.sessions import LIMITS, WEB
 from leanvibe_server.kernel.access import Permission
 from leanvibe_server.kernel.crypto import Undecipherable
 from leanvibe_server.kernel.errors import AppError, Forbidden
@@ -36,7 +35,6 @@ LEAVING_COOKIE = "lv_leaving"
 ANYONE = open_page()
 SELF = page(Permission.SELF)
 PASSWORD_HINT = f"At least {MIN_LENGTH} characters. A sentence is easy to keep in mind."
-SESSION_S = int(LIMITS[WEB].absolute.total_seconds())
 CHOOSE_WITHIN = timedelta(minutes=5)
 NO_TENANT = UUID(int=0)
 
@@ -97,7 +95,7 @@ async def sign_in(opened: Annotated[Page, ANYONE]) -> Response:
     except AppError as error:
         raise _refuse_login(opened, error, password) from error
     response = opened.go(local_path(form.text("next")), toast="signed-in")
-    opened.begin_session(response, cookie, max_age_s=SESSION_S)
+    opened.begin_session(response, cookie)
     opened.know_device(response, device_token_of(opened.visit.house, user))
     return response
 
@@ -158,7 +156,7 @@ def _signup_values() -> dict[str, Any]:
 
 
 @router.get("/invitations/{token}")
-async def show_invitation(token: str, opened: Annotated[Page, ANYONE]) -> Response:
+async def show_invitation(opened: Annotated[Page, ANYONE]) -> Response:
     """The form in which an invited person sets a password."""
     return opened.show("auth/invitation.html", password_hint=PASSWORD_HINT)
 
@@ -173,7 +171,7 @@ async def accept_invitation(token: str, opened: Annotated[Page, ANYONE]) -> Resp
 
 
 @router.get("/verify-email/{token}")
-async def show_verification(token: str, opened: Annotated[Page, ANYONE]) -> Response:
+async def show_verification(opened: Annotated[Page, ANYONE]) -> Response:
     """A question first: programs that look into mail follow links, but press no buttons."""
     return opened.show(
         "auth/message.html",

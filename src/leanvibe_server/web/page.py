@@ -90,9 +90,9 @@ class Page:
             self._set_cookie(response, TOAST_COOKIE, toast, max_age_s=30)
         return response
 
-    def begin_session(self, response: Response, cookie: str, *, max_age_s: int) -> None:
+    def begin_session(self, response: Response, cookie: str) -> None:
         """Have the browser bear a new session and forget what came before it."""
-        self._set_cookie(response, SESSION_COOKIE, cookie, max_age_s=max_age_s)
+        self._set_cookie(response, SESSION_COOKIE, cookie, max_age_s=SESSION_S)
         response.delete_cookie(ACTING_COOKIE)
         response.delete_cookie(VISITOR_COOKIE)
 

@@ -39,7 +39,7 @@ async def forget(opened: Annotated[Page, ANYONE]) -> Response:
 
 
 @router.get("/reset/{token}")
-async def show_reset(token: str, opened: Annotated[Page, ANYONE]) -> Response:
+async def show_reset(opened: Annotated[Page, ANYONE]) -> Response:
     """Ask for the new password."""
     return opened.show("auth/reset.html")
 
@@ -54,7 +54,7 @@ async def reset(token: str, opened: Annotated[Page, ANYONE]) -> Response:
 
 
 @router.get("/confirm-email/{token}")
-async def show_confirmation(token: str, opened: Annotated[Page, ANYONE]) -> Response:
+async def show_confirmation(opened: Annotated[Page, ANYONE]) -> Response:
     """A question first: programs that look into mail follow links, but press no buttons."""
     return opened.show(
         "auth/message.html",

@@ -17,7 +17,7 @@ from leanvibe_server.identity.policy import policy_of
 from leanvibe_server.identity.sessions import WEB, OpenedSession
 from leanvibe_server.kernel.errors import AppError, InvalidRequest, MfaRequired
 from leanvibe_server.web.forms import Faults
-from leanvibe_server.web.page import SESSION_S, Answered, Page, SignInNeeded, local_path, open_page
+from leanvibe_server.web.page import Answered, Page, SignInNeeded, local_path, open_page
 from leanvibe_server.web.routes import PageRouter
 from leanvibe_server.web.second_factor import (
     COOKIE,
@@ -199,7 +199,7 @@ def _enter(opened: Page, ticket: Ticket, done: tuple[User, OpenedSession]) -> Re
 def _begin(opened: Page, done: tuple[User, OpenedSession], next_path: str) -> Response:
     user, session = done
     response = opened.go(next_path, toast="signed-in")
-    opened.begin_session(response, session.secret, max_age_s=SESSION_S)
+    opened.begin_session(response, session.secret)
     opened.know_device(response, device_token_of(opened.visit.house, user))
     return response
 

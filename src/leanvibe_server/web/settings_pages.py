@@ -9,7 +9,7 @@ from fastapi import Response
 from leanvibe_server.entitlements.plans import plan_of
 from leanvibe_server.identity import switching
 from leanvibe_server.identity.administration import service as administration
-from leanvibe_server.identity.sessions import LIMITS, WEB
+from leanvibe_server.identity.sessions import WEB
 from leanvibe_server.kernel.access import Permission
 from leanvibe_server.kernel.errors import NotFound
 from leanvibe_server.kernel.ids import parse_id
@@ -28,7 +28,6 @@ READ = page(Permission.TENANT_READ)
 UPDATE = page(Permission.TENANT_UPDATE)
 DELETE = page(Permission.TENANT_DELETE, fresh=True)
 RESTORE = page(Permission.TENANT_DELETE)
-SESSION_S = int(LIMITS[WEB].absolute.total_seconds())
 
 
 @dataclass(frozen=True)
@@ -134,5 +133,5 @@ async def switch_tenant(opened: Annotated[ScopedPage, SELF]) -> Response:
         raise NotFound("You are in this organisation already.")
     moved = await switching.move_session(opened.scope, wanted, kind=WEB)
     response = opened.go("/", toast="tenant-switched")
-    opened.begin_session(response, moved.opened.secret, max_age_s=SESSION_S)
+    opened.begin_session(response, moved.opened.secret)
     return response

@@ -16,7 +16,7 @@ from leanvibe_server.identity.oidc.service import Answer, Arrival
 from leanvibe_server.kernel.access import Permission
 from leanvibe_server.kernel.errors import AppError
 from leanvibe_server.kernel.paths import local_path
-from leanvibe_server.web.auth_pages import LEAVING_COOKIE, SESSION_S
+from leanvibe_server.web.auth_pages import LEAVING_COOKIE
 from leanvibe_server.web.forms import fill
 from leanvibe_server.web.page import Answered, ErrandPage, Page, errand_page, open_page
 from leanvibe_server.web.routes import PageRouter
@@ -171,7 +171,7 @@ def _arrive(opened: Page, arrival: Arrival) -> Response:
     if arrival.purpose == "step_up":
         return resume(opened, signed_in, next_path=next_path, ticket=arrival.ticket or "")
     response = opened.go(next_path, toast="signed-in")
-    opened.begin_session(response, signed_in.opened.secret, max_age_s=SESSION_S)
+    opened.begin_session(response, signed_in.opened.secret)
     return response
 
 

@@ -27,7 +27,7 @@ from leanvibe_server.kernel.crypto import Undecipherable
 from leanvibe_server.kernel.errors import NotFound
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.web.forgery import FIELD, SAFE_METHODS
-from leanvibe_server.web.page import SESSION_S, Page
+from leanvibe_server.web.page import Page
 from leanvibe_server.web.second_factor import NAMES
 
 RESUME_WITHIN = timedelta(minutes=15)
@@ -122,7 +122,7 @@ def resume(opened: Page, proved: SignedIn, *, next_path: str, ticket: str) -> Re
     # The form is bound to the cookie that this answer brings.
     renewed = replace(opened, holder=secret)
     response = show_interrupted(renewed, proved.user.id, next_path=next_path, ticket=ticket)
-    opened.begin_session(response, secret, max_age_s=SESSION_S)
+    opened.begin_session(response, secret)
     return response
 
 

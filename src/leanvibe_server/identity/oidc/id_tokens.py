@@ -46,7 +46,7 @@ async def read_id_token(
     Raises: BadToken. Unreachable: the provider's keys cannot be had.
     """
     header, claims = await _verify(house, metadata, token, types=_ID_TOKEN_TYPES)
-    _check_common(metadata, claims, client_id=client_id, now=house.clock.now())
+    _check_common(metadata, claims, client_id=client_id)
     _check_times(claims, house.clock.now(), must_expire=True)
     sent = claims.get("nonce")
     if not isinstance(sent, str) or not hmac.compare_digest(sent.encode(), nonce.encode()):
@@ -69,7 +69,7 @@ async def read_logout_token(
     Raises: BadToken. Unreachable: the provider's keys cannot be had.
     """
     _, claims = await _verify(house, metadata, token, types=_LOGOUT_TOKEN_TYPES)
-    _check_common(metadata, claims, client_id=client_id, now=house.clock.now())
+    _check_common(metadata, claims, client_id=client_id)
     _check_times(claims, house.clock.now(), must_expire=False)
     events = claims.get("events")
     if not isinstance(events, dict) or not isinstance(events.get(LOGOUT_EVENT), dict):
@@ -132,9 +132,7 @@ def _header_of(token: str) -> dict[str, Any]:
     return header
 
 
-def _check_common(
-    metadata: Metadata, claims: dict[str, Any], *, client_id: str, now: datetime
-) -> None:
+def _check_common(metadata: Metadata, claims: dict[str, Any], *, client_id: str) -> None:
     if claims.get("iss") != metadata.issuer:
         raise BadToken("iss is not the provider's issuer")
     audience = claims.get("aud")

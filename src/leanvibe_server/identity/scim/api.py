@@ -154,14 +154,14 @@ async def delete_group(group_id: PathId, caller: Caller) -> Response:
 
 @street_router.get("/Me")
 async def get_me(caller: Caller) -> Response:
-    return discovery.refuse(caller).send()
+    return discovery.refuse().send()
 
 
 @street_router.post("/Bulk")
 async def do_bulk(caller: Caller) -> Response:
-    return discovery.refuse(caller).send()
+    return discovery.refuse().send()
 
 
 @street_router.post("/.search")
 async def search(caller: Caller) -> Response:
-    return discovery.refuse(caller).send()
+    return discovery.refuse().send()

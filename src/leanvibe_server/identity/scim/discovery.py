@@ -73,7 +73,7 @@ def get_type(caller: Provisioner, name: str) -> Reply:
     return Reply(200, _types(caller)[name])
 
 
-def refuse(caller: Provisioner) -> Reply:
+def refuse() -> Reply:
     """Raises: NotOffered."""
     raise NotOffered("This optional part of SCIM is not offered.")
 
