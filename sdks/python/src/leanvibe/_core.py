@@ -21,6 +21,7 @@ from leanvibe._operations import (
     Send,
     Steps,
     encode_body,
+    encode_query,
     reads,
 )
 from leanvibe._refusals import error_from_failure, error_from_response
@@ -154,7 +155,7 @@ class Core:
         return httpx.Request(
             call.method,
             self.settings.base_url + call.path,
-            params=dict(call.query) if call.query else None,
+            params=encode_query(call.query) if call.query else None,
             headers=headers,
             content=content,
             extensions={"timeout": self.settings.timeout.as_dict()},

@@ -118,6 +118,14 @@ def encode_body(body: Mapping[str, Any]) -> bytes:
         raise InvalidRequestError(f"The request cannot be sent as JSON: {problem}") from None
 
 
+def encode_query(query: Mapping[str, Any]) -> dict[str, Any]:
+    """The query with times in their wire form."""
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in query.items()
+    }
+
+
 def _wire_form(value: object) -> object:
     if isinstance(value, Record):
         return value.to_dict()
@@ -145,6 +153,11 @@ def reads_page(record: type[RecordT]) -> Callable[[httpx.Response], Page[RecordT
         return Page.of(record, body)
 
     return read
+
+
+def lists(record: type[RecordT], path: str, **query: Any) -> Call[Page[RecordT]]:
+    """Ask for a page of such records, with what is given of the query."""
+    return Call(method="GET", path=path, read=reads_page(record), query=given(**query))
 
 
 def reads_nothing(response: httpx.Response) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from leanvibe._records import parse_time
 from leanvibe.models import UpgradeOption
 
 
@@ -139,14 +140,8 @@ class QuotaExceededError(LeanVibeError):
     @property
     def reset_date(self) -> datetime | None:
         """When the meter starts again, as an aware datetime."""
-        text = self.details.get("reset_date")
-        if not isinstance(text, str):
-            return None
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            return None
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        moment = parse_time(self.details.get("reset_date"))
+        return moment if isinstance(moment, datetime) else None
 
 
 class ServerError(LeanVibeError):

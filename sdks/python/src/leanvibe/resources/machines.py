@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from leanvibe._faces import Resource, Runner, endpoint, pages
-from leanvibe._operations import Call, given, path_of, reads, reads_nothing, reads_page
+from leanvibe._operations import Call, given, lists, path_of, reads, reads_nothing, reads_page
 from leanvibe._records import Record
 from leanvibe.models import ApiKey, Group, GroupMember, OAuthClient, ScimToken, ServiceAccount
 from leanvibe.pagination import Page
@@ -99,9 +99,7 @@ class ServiceAccounts(Resource[Runner]):
         self, *, limit: int | None = None, cursor: str | None = None
     ) -> Call[Page[ServiceAccount]]:
         """The service accounts of the tenant."""
-        query = given(limit=limit, cursor=cursor)
-        path = "/service-accounts"
-        return Call(method="GET", path=path, read=reads_page(ServiceAccount), query=query)
+        return lists(ServiceAccount, "/service-accounts", limit=limit, cursor=cursor)
 
     list = endpoint(_list)
     iterate = pages(_list)
@@ -138,9 +136,9 @@ class Groups(Resource[Runner]):
         self, group_id: str | UUID, *, limit: int | None = None, cursor: str | None = None
     ) -> Call[Page[GroupMember]]:
         """Who is in a group."""
-        query = given(limit=limit, cursor=cursor)
-        path = path_of("groups", group_id, "members")
-        return Call(method="GET", path=path, read=reads_page(GroupMember), query=query)
+        return lists(
+            GroupMember, path_of("groups", group_id, "members"), limit=limit, cursor=cursor
+        )
 
     members = endpoint(_members)
     iterate_members = pages(_members)
@@ -163,8 +161,7 @@ class Groups(Resource[Runner]):
 
     def _list(self, *, limit: int | None = None, cursor: str | None = None) -> Call[Page[Group]]:
         """The groups of the tenant."""
-        query = given(limit=limit, cursor=cursor)
-        return Call(method="GET", path="/groups", read=reads_page(Group), query=query)
+        return lists(Group, "/groups", limit=limit, cursor=cursor)
 
     list = endpoint(_list)
     iterate = pages(_list)
@@ -198,8 +195,7 @@ class Scim(Resource[Runner]):
     ) -> Call[Page[ScimToken]]:
         """The tokens of the tenant, without their secrets; `orphaned`: those only, or not, that
         outlived the stay of who made them."""
-        query = given(orphaned=orphaned, limit=limit, cursor=cursor)
-        return Call(method="GET", path="/scim/tokens", read=reads_page(ScimToken), query=query)
+        return lists(ScimToken, "/scim/tokens", orphaned=orphaned, limit=limit, cursor=cursor)
 
     tokens = endpoint(_list)
     iterate_tokens = pages(_list)

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from leanvibe._faces import Resource, Runner, endpoint, pages
-from leanvibe._operations import Call, given, path_of, reads, reads_nothing, reads_page
+from leanvibe._operations import Call, given, lists, path_of, reads, reads_nothing
 from leanvibe.models import (
     ApiKey,
     BulkResult,
@@ -112,7 +112,7 @@ class Users(Resource[Runner]):
     @endpoint
     def hand_over(self, user_id: str | UUID, *, keep_role: str | None = None) -> Call[User]:
         """Make somebody else the owner in one's own place."""
-        body = given(user_id=str(user_id), keep_role=keep_role)
+        body = given(user_id=user_id, keep_role=keep_role)
         return Call(method="POST", path="/tenants/me/ownership", read=reads(User), body=body)
 
     @endpoint
@@ -132,9 +132,7 @@ class Users(Resource[Runner]):
     ) -> Call[Page[PendingInvitation]]:
         """Who was invited and has not come yet; or with `state` (pending, expired, not_sent,
         accepted) those of whom that holds."""
-        query = given(state=state, limit=limit, cursor=cursor)
-        read = reads_page(PendingInvitation)
-        return Call(method="GET", path="/invitations", read=read, query=query)
+        return lists(PendingInvitation, "/invitations", state=state, limit=limit, cursor=cursor)
 
     invitations = endpoint(_invitations)
     iterate_invitations = pages(_invitations)
@@ -158,19 +156,20 @@ class Users(Resource[Runner]):
         `guest`: whether their access ends by itself; `mfa` is enrolled or none; `sort` is
         created_at, email, username or last_login_at, with - in front the other way round.
         """
-        query = given(
+        return lists(
+            Person,
+            "/users",
             role=role,
             status=status,
             q=q,
-            guest=None if guest is None else str(guest).lower(),
+            guest=guest,
             mfa=mfa,
-            last_login_before=None if last_login_before is None else last_login_before.isoformat(),
-            last_login_after=None if last_login_after is None else last_login_after.isoformat(),
+            last_login_before=last_login_before,
+            last_login_after=last_login_after,
             sort=sort,
             limit=limit,
             cursor=cursor,
         )
-        return Call(method="GET", path="/users", read=reads_page(Person), query=query)
 
     list = endpoint(_list)
     iterate = pages(_list)
@@ -203,9 +202,7 @@ class Users(Resource[Runner]):
         self, user_id: str | UUID, *, limit: int | None = None, cursor: str | None = None
     ) -> Call[Page[Membership]]:
         """The roles a person has on projects, of those one may see oneself."""
-        query = given(limit=limit, cursor=cursor)
-        path = path_of("users", user_id, "projects")
-        return Call(method="GET", path=path, read=reads_page(Membership), query=query)
+        return lists(Membership, path_of("users", user_id, "projects"), limit=limit, cursor=cursor)
 
     projects = endpoint(_projects)
     iterate_projects = pages(_projects)
@@ -293,7 +290,9 @@ class ApiKeys(Resource[Runner]):
     ) -> Call[Page[ApiKey]]:
         """The keys of the tenant, without their secrets; `orphaned`: those only, or not, that
         somebody made for another and who is there no more."""
-        query = given(
+        return lists(
+            ApiKey,
+            "/api-keys",
             user_id=user_id,
             status=status,
             prefix=prefix,
@@ -301,7 +300,6 @@ class ApiKeys(Resource[Runner]):
             limit=limit,
             cursor=cursor,
         )
-        return Call(method="GET", path="/api-keys", read=reads_page(ApiKey), query=query)
 
     list = endpoint(_list)
     iterate = pages(_list)

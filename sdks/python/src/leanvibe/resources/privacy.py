@@ -15,11 +15,11 @@ from leanvibe._operations import (
     Operation,
     Steps,
     given,
+    lists,
     path_of,
     reads,
     reads_bytes,
     reads_nothing,
-    reads_page,
 )
 from leanvibe.exceptions import ConflictError
 from leanvibe.models import (
@@ -53,7 +53,7 @@ class Privacy(Resource[Runner]):
             method="POST",
             path="/privacy/exports",
             read=reads(PrivacyExport),
-            body=given(user_id=None if user_id is None else str(user_id)),
+            body=given(user_id=user_id),
             idempotency_key=idempotency_key,
         )
 
@@ -86,12 +86,7 @@ class Privacy(Resource[Runner]):
         self, /, *, limit: int | None = None, cursor: str | None = None
     ) -> Call[Page[PrivacyExport]]:
         """The exports, newest first."""
-        return Call(
-            method="GET",
-            path="/privacy/exports",
-            read=reads_page(PrivacyExport),
-            query=given(limit=limit, cursor=cursor),
-        )
+        return lists(PrivacyExport, "/privacy/exports", limit=limit, cursor=cursor)
 
     exports = endpoint(_exports)
     iterate_exports = pages(_exports)
@@ -107,7 +102,7 @@ class Privacy(Resource[Runner]):
             method="POST",
             path="/privacy/erasures",
             read=reads(Erasure),
-            body={"user_id": str(user_id)},
+            body={"user_id": user_id},
             idempotency_key=idempotency_key,
         )
 
@@ -122,12 +117,7 @@ class Privacy(Resource[Runner]):
         self, /, *, limit: int | None = None, cursor: str | None = None
     ) -> Call[Page[Erasure]]:
         """The erasures with their certificates, newest first."""
-        return Call(
-            method="GET",
-            path="/privacy/erasures",
-            read=reads_page(Erasure),
-            query=given(limit=limit, cursor=cursor),
-        )
+        return lists(Erasure, "/privacy/erasures", limit=limit, cursor=cursor)
 
     erasures = endpoint(_erasures)
     iterate_erasures = pages(_erasures)
@@ -149,7 +139,7 @@ class Privacy(Resource[Runner]):
             method="POST",
             path="/privacy/holds",
             read=reads(LegalHold),
-            body=given(reason=reason, user_id=None if user_id is None else str(user_id)),
+            body=given(reason=reason, user_id=user_id),
             idempotency_key=idempotency_key,
         )
 
@@ -167,12 +157,7 @@ class Privacy(Resource[Runner]):
         self, /, *, limit: int | None = None, cursor: str | None = None
     ) -> Call[Page[LegalHold]]:
         """The legal holds that stand, newest first."""
-        return Call(
-            method="GET",
-            path="/privacy/holds",
-            read=reads_page(LegalHold),
-            query=given(limit=limit, cursor=cursor),
-        )
+        return lists(LegalHold, "/privacy/holds", limit=limit, cursor=cursor)
 
     holds = endpoint(_holds)
     iterate_holds = pages(_holds)
@@ -204,13 +189,7 @@ class Privacy(Resource[Runner]):
         cursor: str | None = None,
     ) -> Call[Page[Consent]]:
         """What was consented to and withdrawn, newest first."""
-        wanted = None if user_id is None else str(user_id)
-        return Call(
-            method="GET",
-            path="/privacy/consents",
-            read=reads_page(Consent),
-            query=given(user_id=wanted, limit=limit, cursor=cursor),
-        )
+        return lists(Consent, "/privacy/consents", user_id=user_id, limit=limit, cursor=cursor)
 
     consents = endpoint(_consents)
     iterate_consents = pages(_consents)

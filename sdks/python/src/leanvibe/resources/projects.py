@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from leanvibe._faces import Resource, Runner, endpoint, pages
-from leanvibe._operations import Call, given, path_of, reads, reads_nothing, reads_page
+from leanvibe._operations import Call, given, lists, path_of, reads, reads_nothing
 from leanvibe.models import Project, RepositoryReach
 from leanvibe.pagination import Page
 
@@ -83,8 +83,7 @@ class Projects(Resource[Runner]):
         self, *, q: str | None = None, limit: int | None = None, cursor: str | None = None
     ) -> Call[Page[Project]]:
         """The projects of the tenant, newest first; with `q` those whose name has it."""
-        query = given(q=q, limit=limit, cursor=cursor)
-        return Call(method="GET", path="/projects", read=reads_page(Project), query=query)
+        return lists(Project, "/projects", q=q, limit=limit, cursor=cursor)
 
     list = endpoint(_list)
     iterate = pages(_list)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from leanvibe._faces import Resource, Runner, endpoint, pages
-from leanvibe._operations import Call, given, path_of, reads, reads_nothing, reads_page
+from leanvibe._operations import Call, given, lists, path_of, reads, reads_nothing
 from leanvibe.models import Member, Organization, Role, RoleList, SubtreeUsage, Tenant
 from leanvibe.pagination import Page
 
@@ -68,9 +68,7 @@ class Members(Resource[Runner]):
         self, project_id: str | UUID, *, limit: int | None = None, cursor: str | None = None
     ) -> Call[Page[Member]]:
         """The members of a project."""
-        query = given(limit=limit, cursor=cursor)
-        path = path_of("projects", project_id, "members")
-        return Call(method="GET", path=path, read=reads_page(Member), query=query)
+        return lists(Member, path_of("projects", project_id, "members"), limit=limit, cursor=cursor)
 
     list = endpoint(_list)
     iterate = pages(_list)
@@ -100,9 +98,9 @@ class Organizations(Resource[Runner]):
         cursor: str | None = None,
     ) -> Call[Page[Organization]]:
         """The organisations below, to any depth unless one is named."""
-        query = given(depth=depth, q=q, limit=limit, cursor=cursor)
-        path = "/tenants/me/organizations"
-        return Call(method="GET", path=path, read=reads_page(Organization), query=query)
+        return lists(
+            Organization, "/tenants/me/organizations", depth=depth, q=q, limit=limit, cursor=cursor
+        )
 
     list = endpoint(_list)
     iterate = pages(_list)

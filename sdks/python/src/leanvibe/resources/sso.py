@@ -7,7 +7,15 @@ from typing import Any
 from uuid import UUID
 
 from leanvibe._faces import Resource, Runner, endpoint, pages
-from leanvibe._operations import Call, Operation, given, path_of, reads, reads_nothing, reads_page
+from leanvibe._operations import (
+    Call,
+    Operation,
+    given,
+    lists,
+    path_of,
+    reads,
+    reads_nothing,
+)
 from leanvibe.models import (
     LinkedIdentities,
     Login,
@@ -116,9 +124,7 @@ class Sso(Resource[Runner]):
         self, *, limit: int | None = None, cursor: str | None = None
     ) -> Call[Page[SsoProvider]]:
         """The identity providers of the tenant, without their secrets."""
-        query = given(limit=limit, cursor=cursor)
-        path = "/auth/sso/providers"
-        return Call(method="GET", path=path, read=reads_page(SsoProvider), query=query)
+        return lists(SsoProvider, "/auth/sso/providers", limit=limit, cursor=cursor)
 
     providers = endpoint(_providers)
     iterate_providers = pages(_providers)
@@ -189,9 +195,7 @@ class Sso(Resource[Runner]):
         self, *, limit: int | None = None, cursor: str | None = None
     ) -> Call[Page[SsoDomain]]:
         """The domains of the tenant, proved or not."""
-        query = given(limit=limit, cursor=cursor)
-        path = "/auth/sso/domains"
-        return Call(method="GET", path=path, read=reads_page(SsoDomain), query=query)
+        return lists(SsoDomain, "/auth/sso/domains", limit=limit, cursor=cursor)
 
     domains = endpoint(_domains)
     iterate_domains = pages(_domains)

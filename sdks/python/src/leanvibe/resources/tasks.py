@@ -15,11 +15,11 @@ from leanvibe._operations import (
     Pause,
     Steps,
     given,
+    lists,
     path_of,
     reads,
     reads_bytes,
     reads_nothing,
-    reads_page,
 )
 from leanvibe._runners import AsyncRunner, BlockingRunner
 from leanvibe._streams import stream_async, stream_blocking
@@ -145,8 +145,9 @@ class Tasks(Resource[Runner]):
         project_id: str | UUID | None = None,
     ) -> Call[Page[Task]]:
         """The tasks of the tenant, newest first."""
-        query = given(limit=limit, cursor=cursor, status=status, project_id=_text(project_id))
-        return Call(method="GET", path="/tasks", read=reads_page(Task), query=query)
+        return lists(
+            Task, "/tasks", limit=limit, cursor=cursor, status=status, project_id=project_id
+        )
 
     list = endpoint(_list)
     iterate = pages(_list)
@@ -206,7 +207,3 @@ class _Wait:
 
 def _get(task_id: str | UUID) -> Call[Task]:
     return Call(method="GET", path=path_of("tasks", task_id), read=reads(Task))
-
-
-def _text(value: str | UUID | None) -> str | None:
-    return None if value is None else str(value)

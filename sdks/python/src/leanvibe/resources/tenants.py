@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from leanvibe._faces import Resource, Runner, endpoint, pages
-from leanvibe._operations import Call, given, path_of, reads, reads_page
+from leanvibe._operations import Call, given, lists, path_of, reads
 from leanvibe.models import DataKeys, QuotaCheck, SecurityPolicy, Tenant, TenantDetail, TenantUsage
 from leanvibe.pagination import Page
 
@@ -101,22 +101,19 @@ class Tenants(Resource[Runner]):
         offset: int | None = None,
     ) -> Call[Page[Tenant]]:
         """Tenants, newest first. For platform administrators. Times are RFC 3339."""
-        return Call(
-            method="GET",
-            path="/tenants",
-            read=reads_page(Tenant),
-            query=given(
-                status=status,
-                plan=plan,
-                region=region,
-                parent_tenant_id=parent_tenant_id,
-                q=q,
-                created_after=created_after,
-                created_before=created_before,
-                limit=limit,
-                cursor=cursor,
-                offset=offset,
-            ),
+        return lists(
+            Tenant,
+            "/tenants",
+            status=status,
+            plan=plan,
+            region=region,
+            parent_tenant_id=parent_tenant_id,
+            q=q,
+            created_after=created_after,
+            created_before=created_before,
+            limit=limit,
+            cursor=cursor,
+            offset=offset,
         )
 
     list = endpoint(_list)
