@@ -3,7 +3,8 @@
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -97,19 +98,48 @@ async def furnish(house: House) -> tuple[Organisation, str, str]:
     return acme, str(project.id), str(task.id)
 
 
-def furnish_more(url: str, acme: Organisation) -> dict[str, str]:
-    """One more thing of each kind that has a page of its own, by the names its path has."""
+@contextmanager
+def making(url: str, acme: Organisation) -> Iterator[Callable[..., str]]:
+    """A function by which the owner makes things, and which answers with their ids."""
     owner = acme.people["owner"]
     with httpx.Client(base_url=f"{url}/v1", timeout=20) as api:
 
         def make(path: str, **body: Any) -> str:
             answer = api.post(path, json=body)
             assert answer.is_success, answer.text
-            return str(answer.json()["id"])
+            return str(answer.json().get("id"))
 
         secrets = {"email": owner.email, "password": owner.password}
         token = api.post("/auth/login", json=secrets).json()["access_token"]
         api.headers["authorization"] = f"Bearer {token}"
+        yield make
+
+
+def furnish_hostile(url: str, acme: Organisation, word: str) -> dict[str, str]:
+    """People and what is theirs, under names that are one long word."""
+    with making(url, acme) as make:
+        person = {"email": f"{word[:60]}@{word[:60]}.example", "username": word[:64]}
+        user_id = make("/users", **person, role="viewer", password=given.PASSWORD)
+        group_id = make("/groups", name=word, description=word, role="developer")
+        make(f"/groups/{group_id}/members", user_ids=[user_id])
+        account_id = make("/service-accounts", name=word[:100], description=word, role="viewer")
+        make(f"/service-accounts/{account_id}/clients", name=word[:100])
+        make("/api-keys", name=word[:100])
+        make("/privacy/holds", reason=word * 3, user_id=user_id)
+        provider_id = make(
+            "/auth/sso/providers",
+            provider_type="google",
+            provider_name=word[:100],
+            client_id=word,
+            client_secret="not a real secret",
+        )
+    ids = {"user_id": user_id, "group_id": group_id, "account_id": account_id}
+    return ids | {"provider_id": provider_id}
+
+
+def furnish_more(url: str, acme: Organisation) -> dict[str, str]:
+    """One more thing of each kind that has a page of its own, by the names its path has."""
+    with making(url, acme) as make:
         account_id = make("/service-accounts", name="Robot", description="Builds", role="viewer")
         make(f"/service-accounts/{account_id}/clients", name="CI")
         make("/users", email=f"new@{acme.tenant.slug}.example", role="viewer")
@@ -180,9 +210,11 @@ def check(page: Page, where: str, *, only: str | None = None) -> None:
 # Text that reaches beyond its card, other than in a box of its own that scrolls.
 SPILLED = """() => {
     const apart = ".scroll, .log, .unseen, svg, details:not([open]) > :not(summary)";
-    const right = (one) => one.getBoundingClientRect().right;
+    const box = (one) => one.getBoundingClientRect();
+    const beyond = (one, card) =>
+        box(one).right > box(card).right + 1 || box(one).left < box(card).left - 1;
     return [...document.querySelectorAll(".card *")]
-        .filter((one) => !one.closest(apart) && one.getBoundingClientRect().width > 0)
-        .filter((one) => right(one) > right(one.closest(".card")) + 1)
+        .filter((one) => !one.closest(apart) && box(one).width > 0)
+        .filter((one) => beyond(one, one.closest(".card")))
         .map((one) => `${one.tagName}.${one.className}: ${one.textContent.slice(0, 20)}`);
 }"""

@@ -14,7 +14,17 @@ from leanvibe_server.kernel.scope import SYSTEM, Scope
 from leanvibe_server.projects import service as projects
 from leanvibe_server.projects.schemas import NewProject
 from tests.given import PASSWORD, Person
-from tests.web.browsing import DESKTOP, PHONE, SPILLED, Site, check, open_context, sign_in, watched
+from tests.web.browsing import (
+    DESKTOP,
+    PHONE,
+    SPILLED,
+    Site,
+    check,
+    furnish_hostile,
+    open_context,
+    sign_in,
+    watched,
+)
 from tests.web.every_page import OF_THE_PLATFORM, PAGES, SIGNED_OUT, address
 
 # Every page takes axe a second or two: as many tests, so that none of them takes too long.
@@ -263,7 +273,8 @@ def test_long_words_stay_on_their_page_and_in_their_card(
     page.fill("#email", f"{'w' * 60}.{scheme}@{'w' * 60}.example")
     page.click("text=Send invitation")
     page.wait_for_selector("[data-toasts] .toast")
-    ids = {**site.ids, "project_id": project_id, "task_id": task_id}
+    people = furnish_hostile(site.url, site.acme, scheme + LONG)
+    ids = {**site.ids, **people, "project_id": project_id, "task_id": task_id}
     for path in PAGES:
         page.goto(site.url + address(path, ids))
         width = page.evaluate("document.documentElement.scrollWidth")

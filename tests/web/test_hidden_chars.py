@@ -32,6 +32,14 @@ def test_every_hidden_kind_is_known_and_common_text_is_not() -> None:
     assert not has_hidden("Größe\tעברית 漢字 😀\n")
 
 
+def test_a_joiner_is_text_where_a_script_or_an_emoji_is_written_with_it() -> None:
+    for text in ("👩\u200d👩\u200d👧", "🏳\ufe0f\u200d🌈", "علی\u200cرضا", "क्\u200dष"):
+        assert not has_hidden(text), ascii(text)
+        assert spelled(text) == text
+    for text in ("ad\u200dmin", "a\u200c", "\u200d😀", "😀\u200d", "😀\u200da", "علی\u200ca"):
+        assert has_hidden(text), ascii(text)
+
+
 def test_a_diff_says_which_file_holds_hidden_characters() -> None:
     head = "diff --git a/{0} b/{0}\nnew file mode 100644\n--- /dev/null\n+++ b/{0}\n@@ -0,0 +1 @@\n"
     far = " " * 3000 + OVERRIDE

@@ -49,6 +49,24 @@ async def test_a_guests_access_is_extended_and_ended_and_dated_on_their_page(
     assert (await admin.fetchrow(find, acme.people["guest"].id))["status"] == "active"
 
 
+async def test_the_list_names_people_and_leads_to_those_one_may_change(
+    enter_as: EnterAs, acme: Organisation, admin: asyncpg.Connection
+) -> None:
+    await admin.execute(
+        "UPDATE users SET username = 'Vera <b>' WHERE id = $1", acme.people["viewer"].id
+    )
+    link = f'href="{page_of(acme, "viewer")}"'
+    visitor = await enter_as(acme, "admin")
+    await visitor.open("/settings/users")
+    assert "Vera <b>" in visitor.text
+    assert link in visitor.page
+    assert 'href="#invite"' in visitor.page
+    await (reader := await enter_as(acme, "developer")).open("/settings/users")
+    assert "Vera <b>" in reader.text
+    assert link not in reader.page
+    assert 'href="#invite"' not in reader.page
+
+
 async def test_a_person_above_ones_own_role_is_seen_and_not_changed(
     enter_as: EnterAs, acme: Organisation
 ) -> None:

@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 from typing import cast
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -70,14 +71,26 @@ async def test_what_is_kept_for_a_time_is_named_in_words(
     await visitor.open("/settings/privacy")
     assert "Text messages that were sent, in days" in visitor.text
     assert "Outgoing sms" not in visitor.text
+    assert (
+        "Names and addresses in the audit log: 400 days; the rest while it serves" in visitor.text
+    )
+    assert "outgoing_mail" not in visitor.text
 
 
-def test_details_of_the_log_have_times_in_words_and_no_names_of_the_language() -> None:
+KNOWN, UNKNOWN = uuid4(), uuid4()
+
+
+def test_details_of_the_log_name_people_have_times_in_words_and_no_names_of_the_language() -> None:
     told = {
         "user_id": None,
         "ends": [None, "2026-03-04T05:06:07.890Z"],
         "changed": {"until": "2026-03-04T05:06:07+00:00", "reason": None},
         "text": "2026-03-04",
+        "member_id": str(KNOWN),
+        "group_id": str(UNKNOWN),
+        "added": (str(UNKNOWN), str(KNOWN)),
+        "removed": [str(UNKNOWN), str(UNKNOWN)],
+        "roles": {str(KNOWN): "viewer"},
     }
     line = EntryLine.of(
         cast(
@@ -90,11 +103,13 @@ def test_details_of_the_log_have_times_in_words_and_no_names_of_the_language() -
                 address=None,
                 occurred_at=None,
             ),
-        )
+        ),
+        {KNOWN: "a@b.example"},
     )
     assert line.summary == (
         "ends: –, 4 Mar 2026, 05:06 UTC; changed: until: 4 Mar 2026, 05:06 UTC, reason: –; "
-        "text: 2026-03-04"
+        "text: 2026-03-04; member: a@b.example; added: a@b.example, 1 more; removed: 2 in all; "
+        "roles: a@b.example: viewer"
     )
 
 

@@ -73,11 +73,15 @@ def _activity(purpose: str, tables: list[TableData], periods: dict[str, Period])
 def _kept(tables: list[TableData], periods: dict[str, Period]) -> list[str]:
     """How long, the tables with a period of their own first."""
     with_age = [table for table in tables if table.table in periods]
-    told = [f"{table.table}: {periods[table.table].days} days" for table in with_age]
+    told = [f"{table.table}: {_days(periods[table.table].days)}" for table in with_age]
     if len(with_age) < len(tables):
         rest = "the rest " if with_age else ""
         told.append(f"{rest}while it serves, at most as long as the account or the organisation")
     return told
+
+
+def _days(count: int) -> str:
+    return "1 day" if count == 1 else f"{count} days"
 
 
 def recipients_of(settings: Settings) -> list[str]:

@@ -114,7 +114,7 @@ def _no_recipe(found: Plan, survey: dict[str, Any] | None) -> TaskFailure:
     return TaskFailure(
         "no_recipe",
         f"This cannot be done here: {named}{f' and {more} more' if more > 0 else ''}. "
-        "`details.unmet` says why and what would make each possible. Nothing was changed, and "
+        "The details say for each why, and what would make it possible. Nothing was changed, and "
         "nothing is billed.",
         {
             "unmet": shown["unmet"],

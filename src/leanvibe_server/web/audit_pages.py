@@ -1,6 +1,7 @@
 """Pages for looking back: the audit log, and in development the mail that was sent."""
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any
@@ -16,9 +17,11 @@ from leanvibe_server.kernel.access import Permission
 from leanvibe_server.kernel.errors import NotFound
 from leanvibe_server.kernel.events import StoredEvent
 from leanvibe_server.kernel.pagination import page_of
+from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.notifications.schemas import SentMail
 from leanvibe_server.notifications.service import list_outbox
 from leanvibe_server.web.formats import time_text, to_datetime
+from leanvibe_server.web.makers import names_of
 from leanvibe_server.web.page import ErrandPage, Page, ScopedPage, errand_page, known_page, page
 from leanvibe_server.web.paging import page_links, page_request
 from leanvibe_server.web.routes import PageRouter
@@ -60,19 +63,20 @@ class EntryLine:
     occurred_at: datetime
 
     @classmethod
-    def of(cls, event: StoredEvent) -> "EntryLine":
-        payload = {name: _readable(one) for name, one in event.payload.items() if one is not None}
+    def of(cls, event: StoredEvent, names: Mapping[UUID, str]) -> "EntryLine":
+        payload = {
+            name: _readable(one, names) for name, one in event.payload.items() if one is not None
+        }
         told = (
-            f"{label.lower()}: {text}"
+            f"{label.lower().removesuffix(' id')}: {text}"
             for label, text in flat_lines(payload)
             if label not in _LEFT_OUT and not _ID.fullmatch(text)
         )
-        summary = "; ".join(told)
         return cls(
             name=event.name,
             actor_kind=event.actor_kind,
             actor_label=event.actor_label,
-            summary=summary if len(summary) <= 160 else f"{summary[:159]}…",
+            summary="; ".join(told),
             address=event.address,
             occurred_at=event.occurred_at,
         )
@@ -103,16 +107,42 @@ class MailView:
         return cls(mail.recipient, mail.subject, mail.created_at, mail.sent_at, mail.failure, lines)
 
 
-def _readable(value: Any) -> Any:
-    """A value of an entry with its times in words, and a dash for what is not there, as in what a
-    setting was and is."""
+def _readable(value: Any, names: Mapping[UUID, str]) -> Any:
+    """A value of an entry with people by their addresses, its times in words, and a dash for what
+    is not there, as in what a setting was and is."""
     if isinstance(value, dict):
-        return {name: _readable(one) for name, one in value.items()}
+        return {_readable(key, names): _readable(one, names) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_readable(one) for one in value]
+        shown = [_readable(one, names) for one in value]
+        known = [one for one in shown if not _is_id(one)]
+        nameless = len(shown) - len(known)
+        return [*known, f"{nameless} {'more' if known else 'in all'}"] if nameless else known
+    if _is_id(value):
+        return names.get(UUID(value), value)
     if isinstance(value, str) and _MOMENT.fullmatch(value):
         return time_text(to_datetime(value))
     return "–" if value is None else value
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
+
+
+def _ids_in(value: Any) -> Iterator[UUID]:
+    """Every id a payload names, whoever or whatever it is of."""
+    if isinstance(value, dict):
+        value = [*value, *value.values()]
+    if isinstance(value, list | tuple):
+        for one in value:
+            yield from _ids_in(one)
+    elif _is_id(value):
+        yield UUID(value)
+
+
+async def _lines(scope: Scope, events: list[StoredEvent]) -> list[EntryLine]:
+    """The entries as the table shows them, the people they are about by their addresses."""
+    names = await names_of(scope, (one for event in events for one in _ids_in(event.payload)))
+    return [EntryLine.of(event, names) for event in events]
 
 
 def _parts(line: str, base_url: str) -> list[Part]:
@@ -139,7 +169,7 @@ async def show_audit(opened: Annotated[ScopedPage, READ]) -> Response:
     query = urlencode({name: text for name, text in kept.items() if text})
     return opened.show(
         TEMPLATE,
-        entries=[EntryLine.of(event) for event in listed.data],
+        entries=await _lines(opened.scope, listed.data),
         unreachable=found.unreachable,
         csv_path=f"/audit.csv?{query}" if query else "/audit.csv",
         **shown,

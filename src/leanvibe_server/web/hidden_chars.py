@@ -1,6 +1,7 @@
 """Characters a reader cannot see, or that reorder what is read, made visible.
 
-Source: Unicode Standard Annex #9, "Explicit Directional Formatting Characters"; CVE-2021-42574.
+Source: Unicode Standard Annex #9, "Explicit Directional Formatting Characters"; CVE-2021-42574;
+Unicode Technical Standard #51, "Emoji ZWJ Sequences"; RFC 5892, Appendix A.
 """
 
 import re
@@ -10,7 +11,12 @@ from collections.abc import Iterator
 from markupsafe import Markup, escape
 
 # Controls but tab and line end, soft hyphen, direction marks, zero-width ones, tags.
+# Joiners do not hide where a script or an emoji is written with them: within a family or a
+# flag, and between two letters of Arabic, Persian or an Indic script.
+_EMOJI = "[\u2190-\u2bff\ufe0f\U0001f000-\U0001faff]"
+_JOINED = "[\u0620-\u06ff\u0750-\u077f\u0900-\u0dff]"
 _HIDDEN = re.compile(
+    f"(?!(?<={_EMOJI})\u200d{_EMOJI}|(?<={_JOINED})[\u200c\u200d]{_JOINED})"
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e"
     "\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
 )

@@ -97,6 +97,7 @@ async def _roles(opened: ScopedPage) -> dict[str, Any]:
             [permission in role.permissions for role in roles],
         )
         for permission in Permission
+        if any(permission in role.permissions for role in roles)
     ]
     return {"roles": roles, "matrix": matrix, "choices": _choices(opened)}
 
