@@ -1,15 +1,17 @@
 """Links that lead in, and what is left of people who go."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import asyncpg
 import httpx
 
+from leanvibe_server.identity.account.passwords import SEND_RESET
 from leanvibe_server.kernel.house import House
 from leanvibe_server.wiring import Doors
 from tests.conftest import FakeClock
 from tests.given import PASSWORD, Organisation
-from tests.identity.given_mail import link_to, work_off
+from tests.identity.given_mail import letters_to, link_to, work_off
 from tests.identity.given_sessions import bearer, coming_from, sign_in
 from tests.identity.mfa.authenticator import Key
 from tests.identity.mfa.test_webauthn import register
@@ -65,6 +67,41 @@ async def test_a_suspended_organisation_gets_nobody_new_by_invitation(
     await admin.execute(set_status, acme.id, "active")
     taken = await client.post(ACCEPT, json={"token": token, "password": PASSWORD})
     assert taken.status_code == 200, taken.text
+
+
+async def test_a_forgotten_password_leads_nobody_further_than_their_invitation(
+    client: httpx.AsyncClient,
+    acme: Organisation,
+    house: House,
+    admin: asyncpg.Connection,
+    clock: FakeClock,
+) -> None:
+    invited_id, _ = await invited(client, admin, acme)
+    email = await admin.fetchval("SELECT email FROM users WHERE id = $1", UUID(invited_id))
+
+    async def ask() -> None:
+        await client.post("/v1/auth/password/forgot", json={"email": email})
+        await work_off(house, admin, SEND_RESET)
+
+    async def follow() -> int:
+        body = {"token": await link_to(admin, email, "reset"), "password": PASSWORD}
+        return (await client.post("/v1/auth/password/reset", json=body)).status_code
+
+    await ask()
+    await admin.execute("UPDATE tenants SET status = 'suspended' WHERE id = $1", acme.id)
+    assert await follow() == 404
+    await admin.execute("UPDATE tenants SET status = 'active' WHERE id = $1", acme.id)
+    clock.advance(days=8)
+    letters = len(await letters_to(admin, email))
+    await ask()
+    assert len(await letters_to(admin, email)) == letters
+    status = await admin.fetchval("SELECT status FROM users WHERE id = $1", UUID(invited_id))
+    assert status == "invited"
+    owner = await acme.headers(client)
+    again = await client.post(f"/v1/users/{invited_id}/invitation", headers=owner)
+    assert again.status_code == 200
+    await ask()
+    assert await follow() == 200
 
 
 async def test_the_key_of_somebody_who_left_may_be_registered_by_their_next_account(

@@ -162,6 +162,16 @@ async def test_sec_password_account_06_a_long_password_counts_to_its_last_charac
     assert await login(client, email, long) == 200
 
 
+@pytest.mark.parametrize("typed", ["\ufdfa", "\ufdfa" * 3, "e\u0301" * 6])
+async def test_sec_password_account_06_one_character_that_unfolds_counts_as_one(
+    client: httpx.AsyncClient, acme: Organisation, typed: str
+) -> None:
+    """U+FDFA becomes eighteen letters by NFKC, and e with its accent one."""
+    answer = await change(client, await acme.headers(client), typed)
+    assert answer.status_code == 400
+    assert "at least 12 characters" in answer.text
+
+
 async def test_a_tenant_s_own_length_holds_wherever_a_password_is_set(
     client: httpx.AsyncClient, house: House, acme: Organisation, admin: asyncpg.Connection
 ) -> None:

@@ -12,8 +12,9 @@ import pytest
 from leanvibe_server import wiring
 from leanvibe_server.identity.devices import KNOWN_FOR, known_device, new_device_token
 from leanvibe_server.identity.passwords import desk_of
-from leanvibe_server.identity.throttle import ORGANISATION
+from leanvibe_server.identity.throttle import ADDRESS, ORGANISATION
 from leanvibe_server.kernel.house import House
+from leanvibe_server.kernel.request import network_of
 from leanvibe_server.wiring import Doors
 from tests.conftest import FakeClock
 from tests.given import PASSWORD, Organisation
@@ -225,6 +226,33 @@ async def test_sec_password_account_04_no_header_of_the_caller_makes_another_add
     )
     sessions = await client.get("/v1/auth/sessions", headers=bearer(answer.json()))
     assert sessions.json()["data"][0]["address"] == "127.0.0.1"
+
+
+async def test_sec_password_account_03_a_whole_network_is_one_address(
+    client: httpx.AsyncClient, doors: Doors
+) -> None:
+    """Whoever has one IPv6 address has 2^64 of them to come from."""
+    for number in range(ADDRESS.free):
+        async with coming_from(doors, f"2001:db8:77:1::{number:x}") as stranger:
+            answer = await login(stranger, f"nobody{number}@net{number}.example")
+            assert answer.status_code == 401
+    for address, expected in (("2001:db8:77:1:ffff::1", 429), ("2001:db8:77:2::1", 401)):
+        async with coming_from(doors, address) as stranger:
+            answer = await login(stranger, "somebody@another.example")
+            assert answer.status_code == expected, address
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("198.51.100.7", "198.51.100.7"),
+        ("::ffff:198.51.100.7", "198.51.100.7"),
+        ("2001:db8::1:2:3:4", "2001:db8::/64"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_what_a_caller_can_choose_from_counts_as_one(address: str, network: str) -> None:
+    assert network_of(address) == network
 
 
 async def test_a_person_elsewhere_with_the_same_address_shares_its_count(

@@ -76,7 +76,8 @@ def check_policy(
     Raises: InvalidRequest: naming `field`.
     """
     text = normalise(password)
-    if len(text) < min_length:
+    # Some characters unfold into many, others into less: what was typed counts, and what is kept.
+    if min(len(password), len(text)) < min_length:
         raise unfit(f"must have at least {min_length} characters", field)
     if len(text) > MAX_LENGTH:
         raise unfit(f"must have at most {MAX_LENGTH} characters", field)

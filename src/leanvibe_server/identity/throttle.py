@@ -18,6 +18,7 @@ from leanvibe_server.identity.repository import sign_in as rows
 from leanvibe_server.kernel.crypto import Vault
 from leanvibe_server.kernel.db import Connection
 from leanvibe_server.kernel.errors import RateLimited
+from leanvibe_server.kernel.request import network_of
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Attempt:
         return cls(
             (
                 (_key(vault, SIGN_IN, f"account:{email}"), ACCOUNT),
-                (_key(vault, SIGN_IN, f"address:{address}"), ADDRESS),
+                (of_address(vault, SIGN_IN, address), ADDRESS),
                 (_key(vault, SIGN_IN, f"organisation:{of}"), ORGANISATION),
             )
         )
@@ -104,7 +105,7 @@ class Attempt:
         return cls(
             (
                 (_key(vault, "mail asked for", f"account:{email}"), MAIL),
-                (_key(vault, "mail asked for", f"address:{address}"), MAIL_ADDRESS),
+                (of_address(vault, "mail asked for", address), MAIL_ADDRESS),
             ),
             what="requests for mail",
         )
@@ -123,9 +124,12 @@ class Attempt:
     @classmethod
     def at_link(cls, vault: Vault, *, address: str | None) -> "Attempt":
         """A link of a mail that leads nowhere."""
-        return cls(
-            ((_key(vault, "unknown link", f"address:{address}"), LINKS),), what="unknown links"
-        )
+        return cls(((of_address(vault, "unknown link", address), LINKS),), what="unknown links")
+
+
+def of_address(vault: Vault, purpose: str, address: str | None) -> bytes:
+    """What stands for where a caller comes from: whoever has one IPv6 address has a whole /64."""
+    return _key(vault, purpose, f"address:{network_of(address or '')}")
 
 
 def _key(vault: Vault, purpose: str, text: str) -> bytes:

@@ -118,7 +118,7 @@ class Visit:
 
     def limit_by_address(self) -> None:
         """Count a call without valid credentials against its address."""
-        self.limit(f"address {_network(self.address)}", ANONYMOUS)
+        self.limit(f"address {network_of(self.address)}", ANONYMOUS)
 
 
 @dataclass
@@ -130,13 +130,18 @@ class IdempotentAnswer:
     key: str
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
     """One IPv4 address or one IPv6 /64: what one caller can choose from."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
         return address
-    return str(ipaddress.ip_network(f"{ip}/64", strict=False)) if ip.version == 6 else str(ip)
+    if ip.version == 4:
+        return str(ip)
+    if ip.ipv4_mapped is not None:
+        # What a dual-stack socket shows of an IPv4 peer.
+        return str(ip.ipv4_mapped)
+    return str(ipaddress.ip_network(f"{ip}/64", strict=False))
 
 
 def place_visit(scope: dict[str, Any], visit: Visit) -> None:

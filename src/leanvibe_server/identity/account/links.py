@@ -13,6 +13,7 @@ from leanvibe_server.kernel.errors import NotFound
 from leanvibe_server.kernel.platform import Reason, across_tenants
 from leanvibe_server.kernel.request import Visit
 from leanvibe_server.kernel.scope import Scope
+from leanvibe_server.tenancy.service import require_tenant
 
 RESET, VERIFY, EMAIL = "reset", "verify", "email"
 VALID_FOR = {
@@ -92,7 +93,7 @@ async def _require(scope: Scope, token: str, purpose: str) -> tuple[User, MailLi
     if link is None or link.expires_at <= scope.now:
         raise no_link()
     user = await people.lock_user(scope.conn, scope.tenant_id, link.user_id)
-    if user is None or not is_open(scope, user):
+    if user is None or not await leads_in(scope, user):
         raise no_link()
     if purpose != EMAIL and link.email != user.email:
         # What it would prove is no longer the user's address.
@@ -107,6 +108,18 @@ def is_open(scope: Scope, user: User) -> bool:
         user.kind == "person"
         and user.status != "disabled"
         and (user.expires_at is None or scope.now < user.expires_at)
+    )
+
+
+async def leads_in(scope: Scope, user: User) -> bool:
+    """Whether a link may lead this person in now. Who is merely invited becomes a user by it, so
+    it leads no further than their invitation: neither after its end, nor while the organisation
+    takes in nobody."""
+    if not is_open(scope, user) or user.status != "invited":
+        return is_open(scope, user)
+    tenant = await require_tenant(scope)
+    return tenant.status == "active" and not await people.is_invitation_over(
+        scope.conn, scope.tenant_id, user.id, now=scope.now
     )
 
 

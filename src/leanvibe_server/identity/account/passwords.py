@@ -163,7 +163,7 @@ async def send_reset_link(work: Work, *, user_id: str) -> None:
     """Mail a user a link to set a new password."""
     async with work.scope() as scope:
         user = await people.find_user(scope.conn, work.tenant_id, UUID(user_id))
-        if user is None or not links.is_open(scope, user):
+        if user is None or not await links.leads_in(scope, user):
             return
         token = await links.make_link(scope, user, RESET)
         tenant = await require_tenant(scope)

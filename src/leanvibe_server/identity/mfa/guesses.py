@@ -26,7 +26,7 @@ def attempt_at(house: House, user: User, method: str, address: str | None) -> At
     return Attempt(
         (
             (key("second factor", f"{user.tenant_id} {user.id} {method}"), FACTOR),
-            (key("second factor", f"address:{address}"), ADDRESS),
+            (throttle.of_address(house.vault, "second factor", address), ADDRESS),
         ),
         what="wrong codes",
     )

@@ -18,7 +18,7 @@ from leanvibe_server.identity.models import Proof, User
 from leanvibe_server.identity.policy import policy_of
 from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.sessions import OpenedSession
-from leanvibe_server.identity.throttle import Attempt
+from leanvibe_server.identity.throttle import Attempt, of_address
 from leanvibe_server.identity.visits import actor_of, scope_in
 from leanvibe_server.kernel.crypto import hash_token
 from leanvibe_server.kernel.errors import AppError, NotFound, Unauthorized
@@ -143,7 +143,7 @@ async def _note_copy(scope: Scope, user: User, reason: NotProved) -> AppError:
 
 
 def _attempt(visit: Visit) -> Attempt:
-    at = visit.house.vault.keyed_hash("passkey", f"address:{visit.address}")
+    at = of_address(visit.house.vault, "passkey", visit.address)
     return Attempt(((at, guesses.ADDRESS),), what="passkeys that were refused")
 
 

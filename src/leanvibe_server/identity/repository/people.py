@@ -144,6 +144,11 @@ UPDATE invitations SET accepted_at = $3 WHERE tenant_id = $1 AND id = $2
 WITHDRAW_INVITATIONS = """
 DELETE FROM invitations WHERE tenant_id = $1 AND user_id = $2 AND accepted_at IS NULL
 """
+# Whom a directory keeps has no invitation that could end.
+IS_INVITATION_OVER = """
+SELECT coalesce(max(expires_at) <= $3, false) FROM invitations
+WHERE tenant_id = $1 AND user_id = $2 AND accepted_at IS NULL
+"""
 
 
 def _candidate(row: Any) -> Candidate:
@@ -374,3 +379,11 @@ async def accept_invitation(
 async def withdraw_invitations(conn: Connection, tenant_id: UUID, user_id: UUID) -> None:
     """Links that were not followed yet lead nowhere any more."""
     await conn.execute(WITHDRAW_INVITATIONS, tenant_id, user_id)
+
+
+async def is_invitation_over(
+    conn: Connection, tenant_id: UUID, user_id: UUID, *, now: datetime
+) -> bool:
+    """Whether somebody was invited and did not come in time."""
+    over: bool = await conn.fetchval(IS_INVITATION_OVER, tenant_id, user_id, now)
+    return over
