@@ -39,6 +39,7 @@ from leanvibe_server.identity.mfa import api as mfa_api
 from leanvibe_server.identity.oauth import api as oauth_api
 from leanvibe_server.identity.oauth import refusals as oauth_refusals
 from leanvibe_server.identity.oidc import api as oidc_api
+from leanvibe_server.identity.oidc import reminders as oidc_reminders
 from leanvibe_server.identity.oidc.discovery import KnownProviders
 from leanvibe_server.identity.oidc.jwks import KnownKeys
 from leanvibe_server.identity.oidc.protocol import OidcProtocol
@@ -123,6 +124,7 @@ SWEEPS = (
     saml_housekeeping.sweep,
     saml_refreshing.sweep,
     saml_reminders.sweep,
+    oidc_reminders.sweep,
     domains.sweep,
     sweep_idempotency_keys,
     tenant_directory.sweep,

@@ -9,6 +9,7 @@ import asyncpg
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.jobs import Work
 from leanvibe_server.wiring import jobs
+from tests.given import Organisation
 
 
 async def work_off(house: House, admin: asyncpg.Connection, name: str) -> int:
@@ -36,3 +37,11 @@ async def link_to(admin: asyncpg.Connection, address: str, page: str) -> str:
         if found is not None:
             return found[1]
     raise AssertionError(f"no letter to {address} leads to /{page}")
+
+
+async def endings_told(
+    admin: asyncpg.Connection, acme: Organisation, role: str = "owner"
+) -> list[str]:
+    """The subjects of the letters that something single sign-on rests on ends."""
+    letters = await letters_to(admin, acme.people[role].email)
+    return [subject for subject, _ in letters if " ends on " in subject]

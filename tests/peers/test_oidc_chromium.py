@@ -32,10 +32,7 @@ def issuer(site: Site) -> Iterator[str]:
         site.do(join(site, found))
         yield found
     finally:
-        process.terminate()
-        process.wait(10)
-        if process.stdout is not None:
-            process.stdout.close()
+        peers.stop(process)
 
 
 async def begin(site: Site, port: int) -> "subprocess.Popen[str]":

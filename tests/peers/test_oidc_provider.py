@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,12 +18,12 @@ import httpx
 import pytest
 
 from leanvibe_server.identity.oidc.logout import logout_uri
-from leanvibe_server.identity.oidc.protocol import callback_of
+from leanvibe_server.identity.oidc.protocol import CALLBACK_PATH, callback_of
 from leanvibe_server.kernel.clock import SystemClock
 from leanvibe_server.kernel.house import House
-from tests.fakes.oidc_provider import CALLBACK
 from tests.given import Organisation
 from tests.identity.given_providers import add_provider
+from tests.web.browsing import Site
 
 ROOT = Path(__file__).parents[2]
 MODULES = ROOT / ".tools" / "oidc-provider"
@@ -62,7 +63,7 @@ class Peer:
         for _ in range(10):
             answer = await self.browser.get(url)
             url = urljoin(url, answer.headers["location"])
-            if url.startswith(CALLBACK):
+            if urlsplit(url).path.startswith(CALLBACK_PATH):
                 return dict(parse_qsl(urlsplit(url).query))
         raise AssertionError("the provider does not send the browser back")
 
@@ -87,6 +88,23 @@ def free_port() -> int:
         return port
 
 
+@asynccontextmanager
+async def running(port: int, backchannel: str, *, callback: str) -> AsyncIterator[None]:
+    """The provider's process, for as long as the block lasts."""
+    process = await start(port, backchannel, callback=callback)
+    try:
+        yield
+    finally:
+        stop(process)
+
+
+def stop(process: subprocess.Popen[str]) -> None:
+    process.terminate()
+    process.wait(10)
+    if process.stdout is not None:
+        process.stdout.close()
+
+
 async def start(port: int, backchannel: str, *, callback: str) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         ["node", str(SERVER), str(port), str(MODULES), callback, backchannel],
@@ -108,15 +126,8 @@ async def peer(house: House, client: httpx.AsyncClient, acme: Organisation) -> A
     issuer = f"http://localhost:{port}"
     async with RelayedLogout(client) as relay:
         callback = callback_of(house, acme.id, "oidc")
-        process = await start(port, relay.url, callback=callback)
-        try:
-            async with httpx.AsyncClient() as browser:
-                yield Peer(issuer, client, acme, browser)
-        finally:
-            process.terminate()
-            process.wait(10)
-            if process.stdout is not None:
-                process.stdout.close()
+        async with running(port, relay.url, callback=callback), httpx.AsyncClient() as browser:
+            yield Peer(issuer, client, acme, browser)
 
 
 class RelayedLogout:
@@ -284,8 +295,7 @@ async def test_a_logout_at_the_provider_ends_the_session_here(
     async with RelayedLogout(client) as relay, httpx.AsyncClient() as browser:
         relay.path = logout_uri(house, provider).removeprefix("http://localhost:8765")
         callback = callback_of(house, acme.id, provider.slug)
-        process = await start(port, relay.url, callback=callback)
-        try:
+        async with running(port, relay.url, callback=callback):
             peer = Peer(provider.issuer, client, acme, browser)
             signed_in = await peer.sign_in(provider.slug)
             assert signed_in.status_code == 200, signed_in.text
@@ -294,11 +304,6 @@ async def test_a_logout_at_the_provider_ends_the_session_here(
             await log_out_at(peer)
             assert relay.answers == [200]
             assert (await client.get("/v1/auth/me", headers=bearer)).status_code == 401
-        finally:
-            process.terminate()
-            process.wait(10)
-            if process.stdout is not None:
-                process.stdout.close()
 
 
 async def log_out_at(peer: Peer) -> None:
@@ -312,14 +317,29 @@ async def log_out_at(peer: Peer) -> None:
     assert done.status_code in (302, 303), done.text
 
 
-async def test_we_prove_ourselves_by_our_key(peer: Peer) -> None:
-    slug, provider_id = await add_peer(peer, token_endpoint_auth_method="private_key_jwt")
-    path = f"/v1/auth/sso/providers/{provider_id}/keys"
-    told = await peer.product.get(path, headers=await peer.organisation.headers(peer.product))
-    keys = (await peer.product.get(told.json()["jwks_uri"])).json()
-    assert (await peer.sign_in(slug)).status_code == 400
-    known = await peer.browser.get(f"{peer.issuer}/control/keys?{quote(json.dumps(keys))}")
-    assert known.text == "known by keys"
-    for _ in range(2):
-        signed_in = await peer.sign_in(slug)
-        assert signed_in.status_code == 200, signed_in.text
+async def test_we_prove_ourselves_by_keys_that_the_provider_reads_at_our_address(
+    site: Site,
+) -> None:
+    port = free_port()
+    callback = callback_of(site.acme.house, site.acme.id, "oidc")
+    async with (
+        running(port, f"{site.url}/nowhere", callback=callback),
+        httpx.AsyncClient(base_url=site.url, timeout=30) as product,
+        httpx.AsyncClient() as browser,
+    ):
+        peer = Peer(f"http://localhost:{port}", product, site.acme, browser)
+        slug, provider_id = await add_peer(peer, token_endpoint_auth_method="private_key_jwt")
+        keys = f"/v1/auth/sso/providers/{provider_id}/keys"
+        headers = await site.acme.headers(product)
+        following = (await product.post(keys, headers=headers)).json()
+        address = (await product.get(keys, headers=headers)).json()["jwks_uri"]
+        assert address.startswith(f"{site.url}/")
+        assert (await peer.sign_in(slug)).status_code == 400
+        known = await browser.get(f"{peer.issuer}/control/keys?{quote(address, safe='')}")
+        assert known.text == f"keys are at {address}"
+        for _ in range(2):
+            signed_in = await peer.sign_in(slug)
+            assert signed_in.status_code == 200, signed_in.text
+        activated = await product.post(f"{keys}/{following['id']}/activate", headers=headers)
+        assert activated.json()["status"] == "current", activated.text
+        assert (await peer.sign_in(slug)).status_code == 200

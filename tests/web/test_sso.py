@@ -9,7 +9,9 @@ import httpx
 import pyotp
 import pytest
 
+from leanvibe_server.identity.key_pairs import VALID_FOR
 from leanvibe_server.tenancy.service import set_security
+from tests.conftest import FakeClock
 from tests.fakes.oidc_provider import CALLBACK, CLIENT_ID, Back, FakeProvider, Person, connect
 from tests.given import Organisation
 from tests.identity.given_people import system_scope
@@ -380,7 +382,9 @@ async def test_sec_oauth_oidc_rp_05_an_answer_is_refused_where_another_provider_
     assert attacker.calls_to("/token") == 0
 
 
-async def test_an_admin_has_a_provider_know_us_by_a_key(enter_as: EnterAs, world: World) -> None:
+async def test_an_admin_has_a_provider_know_us_by_a_key(
+    enter_as: EnterAs, world: World, clock: FakeClock
+) -> None:
     world.idp.bend_metadata = lambda document: document.update(
         token_endpoint_auth_methods_supported=["private_key_jwt"]
     )
@@ -413,3 +417,8 @@ async def test_an_admin_has_a_provider_know_us_by_a_key(enter_as: EnterAs, world
     await owner.open(path)
     assert "Prepare the next key" in owner.text
     assert certificate not in owner.page
+    assert "The certificate of our key" not in owner.text
+    clock.advance(days=VALID_FOR.days - 20)
+    later = await enter_as(world.organisation, "owner")
+    await later.open(path)
+    assert "The certificate of our key at By key ends on" in later.text

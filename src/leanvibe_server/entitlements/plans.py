@@ -100,6 +100,11 @@ PLANS: dict[str, Plan] = {
 ALIASES = {"starter": "developer", "professional": "team"}
 
 
+def plans_with(feature: str) -> tuple[str, ...]:
+    """The plans that hold a feature."""
+    return tuple(slug for slug, plan in PLANS.items() if feature in plan.features)
+
+
 def plan_of(slug: str) -> Plan:
     """The plan a tenant row names."""
     return PLANS[slug]

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from leanvibe_server.identity.federation import repository as federation
 from leanvibe_server.identity.mfa import repository as mfa
 from leanvibe_server.identity.oauth import repository as oauth
 from leanvibe_server.identity.oidc import repository as oidc
@@ -29,6 +30,7 @@ async def sweep(house: House) -> None:
         await sign_in.sweep_throttles(conn, before=now - KEEP_FAILURES)
         await account.sweep_links(conn, before=now)
         await oidc.sweep(conn, now=now)
+        await federation.sweep_reminders(conn, now=now)
         await mfa.sweep(conn, before=now)
 
     await sweep_regions(house.database, sweep_region)

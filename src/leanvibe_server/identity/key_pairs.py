@@ -10,6 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
 VALID_FOR = timedelta(days=3 * 365)
+# A certificate that is younger does not end within months.
+ENDS_AFTER = timedelta(days=2 * 365)
 RSA_BITS = 2048
 
 

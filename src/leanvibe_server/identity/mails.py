@@ -234,7 +234,7 @@ async def provider_certificates(
 
 
 async def certificate_ends(
-    scope: Scope, *, to: str, what: str, at: datetime, advice: str, path: str
+    scope: Scope, *, to: str, what: str, at: datetime, effect: str, advice: str, path: str
 ) -> None:
     """Tell an administrator that something single sign-on rests on ends soon."""
     await queue_mail(
@@ -242,7 +242,7 @@ async def certificate_ends(
         Mail(
             to,
             f"{what} ends on {at:%d %B %Y}",
-            f"{what} ends on {at:%d %B %Y, %H:%M} UTC. From then on nobody can sign in by it.\n\n"
+            f"{what} ends on {at:%d %B %Y, %H:%M} UTC. {effect}\n\n"
             f"{advice}\n\n{_base(scope)}{path}\n",
         ),
     )

@@ -124,7 +124,7 @@ TABLES = (
     TableData("oidc_logouts", SIGN_IN, exported=False),
     TableData("saml_messages", SIGN_IN, exported=False),
     TableData("saml_readings", SIGN_IN),
-    TableData("saml_reminders", SIGN_IN, exported=False),
+    TableData("sso_reminders", SIGN_IN, exported=False),
     TableData("saml_keys", SIGN_IN, withheld=_secret("private_key_sealed", "certificate")),
     TableData(
         "oidc_client_keys", SIGN_IN, withheld=_secret("private_key_sealed", "certificate")

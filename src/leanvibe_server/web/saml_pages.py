@@ -8,10 +8,11 @@ from fastapi import Response
 
 from leanvibe_server.entitlements.plans import plan_of
 from leanvibe_server.identity.federation.models import SAML, SsoProvider
+from leanvibe_server.identity.federation.reminders import is_near
 from leanvibe_server.identity.saml import keys, service
 from leanvibe_server.identity.saml.protocol import EXPIRES_SOON
 from leanvibe_server.identity.saml.providers import certificates_of, fingerprint_of
-from leanvibe_server.identity.saml.reminders import End, days_left, end_of_key, ends_of_provider
+from leanvibe_server.identity.saml.reminders import end_of_key
 from leanvibe_server.kernel.access import Permission
 from leanvibe_server.kernel.http import PathId
 from leanvibe_server.kernel.scope import Scope
@@ -50,17 +51,6 @@ def certificate_lines(provider: SsoProvider, now: datetime) -> list[CertificateL
     ]
 
 
-def ending_of(provider: SsoProvider, now: datetime) -> list[End]:
-    """What ends within a month, or has, without which nobody signs in by a SAML provider."""
-    if provider.protocol != SAML:
-        return []
-    return [end for end in ends_of_provider(provider) if _is_near(end, now)]
-
-
-def _is_near(end: End, now: datetime) -> bool:
-    return end.at <= now or days_left(end.at, now) is not None
-
-
 @router.get(HERE)
 async def show_saml(opened: Annotated[ScopedPage, READ]) -> Response:
     """Our side to copy, and our certificates."""
@@ -97,7 +87,7 @@ async def _frame(scope: Scope) -> dict[str, Any]:
         "ending": [
             end
             for key in await keys.list_keys(scope)
-            if key.status == "current" and _is_near(end := end_of_key(key), scope.now)
+            if key.status == "current" and is_near(end := end_of_key(key), scope.now)
         ],
         "may_change": Permission.SECURITY_MANAGE in scope.permissions,
     }

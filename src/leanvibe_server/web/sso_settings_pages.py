@@ -8,14 +8,17 @@ from leanvibe_server.entitlements.plans import plan_of
 from leanvibe_server.identity.domains import service as domains
 from leanvibe_server.identity.domains.schemas import DomainView, NewDomain
 from leanvibe_server.identity.federation import linking, service
-from leanvibe_server.identity.federation.models import OIDC, SAML
+from leanvibe_server.identity.federation.models import OIDC, SAML, SsoProvider
+from leanvibe_server.identity.federation.reminders import End, is_near
 from leanvibe_server.identity.federation.schemas import NewProvider, ProviderChange, ProviderView
 from leanvibe_server.identity.oidc import client_keys
 from leanvibe_server.identity.oidc.leaving import signed_out_uri
 from leanvibe_server.identity.oidc.logout import logout_uri
 from leanvibe_server.identity.oidc.protocol import callback_of
+from leanvibe_server.identity.oidc.reminders import ends_of_client
 from leanvibe_server.identity.saml import refreshing
 from leanvibe_server.identity.saml import service as saml
+from leanvibe_server.identity.saml.reminders import ends_of_provider
 from leanvibe_server.identity.saml.schemas import ServiceProviderView
 from leanvibe_server.kernel.access import Permission
 from leanvibe_server.kernel.http import PathId
@@ -25,7 +28,7 @@ from leanvibe_server.web import provider_form
 from leanvibe_server.web.forms import Form, fill
 from leanvibe_server.web.page import ErrandPage, ScopedPage, errand_page, page
 from leanvibe_server.web.routes import PageRouter
-from leanvibe_server.web.saml_pages import certificate_lines, ending_of
+from leanvibe_server.web.saml_pages import certificate_lines
 from leanvibe_server.web.sso_presets import PRESETS, preset_of
 
 router = PageRouter()
@@ -239,7 +242,7 @@ async def _provider(scope: Scope, provider_id: PathId) -> dict[str, Any]:
         "ours": ours,
         "certificates": certificate_lines(provider, scope.now),
         "metadata": await refreshing.describe(scope, provider.id) if ours else None,
-        "ending": ending_of(provider, scope.now),
+        "ending": await _ending(scope, provider),
         "keys": await client_keys.describe(scope, provider.id) if spoken_oidc else None,
         "values": provider_form.shown(view),
         "roles": await provider_form.role_choices(scope, view.default_role),
@@ -247,6 +250,15 @@ async def _provider(scope: Scope, provider_id: PathId) -> dict[str, Any]:
         "logout_uri": logout_uri(scope.house, provider) if spoken else "",
         "signed_out_uri": signed_out_uri(scope.house) if spoken else "",
     }
+
+
+async def _ending(scope: Scope, provider: SsoProvider) -> list[End]:
+    """What ends within a month, or has, that sign-in by a provider rests on."""
+    if provider.protocol == SAML:
+        found = list(ends_of_provider(provider))
+    else:
+        found = await ends_of_client(scope, provider)
+    return [end for end in found if is_near(end, scope.now)]
 
 
 async def _ours(scope: Scope, kind: str) -> ServiceProviderView | None:

@@ -80,10 +80,10 @@ createServer((request, response) => {
     return;
   }
   if (request.url.startsWith('/control/keys?')) {
-    const jwks = JSON.parse(decodeURIComponent(request.url.split('?')[1]));
-    client = { jwks, token_endpoint_auth_method: 'private_key_jwt' };
+    const jwks_uri = decodeURIComponent(request.url.split('?')[1]);
+    client = { jwks_uri, token_endpoint_auth_method: 'private_key_jwt' };
     handle = build();
-    response.end('known by keys');
+    response.end(`keys are at ${jwks_uri}`);
     return;
   }
   handle(request, response);

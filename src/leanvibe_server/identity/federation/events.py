@@ -1,5 +1,6 @@
 """What happens to identity providers and to the people linked to them."""
 
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -58,3 +59,13 @@ class IdentityUnlinked(AuthEvent, frozen=True, kw_only=True):
     user_id: UUID
     provider_id: UUID
     identity_id: UUID
+
+
+class EndNears(AuthEvent, frozen=True, kw_only=True):
+    """Something ends within `days` that single sign-on rests on; without a provider it is ours
+    for all of them."""
+
+    provider_id: UUID | None
+    what: str
+    ends_at: datetime
+    days: int

@@ -37,6 +37,12 @@ UPDATE sso_providers SET name = $3, enabled = $4, issuer = $5, client_id = $6,
 WHERE tenant_id = $1 AND id = $2 RETURNING {COLUMNS}
 """
 DELETE = "DELETE FROM sso_providers WHERE tenant_id = $1 AND id = $2"
+NOTE_REMINDER = """
+INSERT INTO sso_reminders (tenant_id, subject, days, sent_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT DO NOTHING RETURNING days
+"""
+# Of the platform login only.
+SWEEP_REMINDERS = "DELETE FROM sso_reminders WHERE sent_at < $1 - interval '90 days'"
 # Of the platform login only, before a tenant is known.
 TENANTS_WITH = """
 SELECT DISTINCT p.tenant_id FROM sso_providers p JOIN tenants t ON t.id = p.tenant_id
@@ -236,3 +242,15 @@ async def activate(
 ) -> User | None:
     """An invited user comes by a provider instead; `verified` says whether the e-mail is proved."""
     return await find_row(conn, User, ACTIVATE, tenant_id, user_id, now, verified)
+
+
+async def note_reminder(
+    conn: Connection, tenant_id: UUID, subject: str, *, days: int, now: datetime
+) -> bool:
+    """Note that people are told so many days before the end; False when they have been."""
+    return await conn.fetchval(NOTE_REMINDER, tenant_id, subject, days, now) is not None
+
+
+async def sweep_reminders(conn: Connection, *, now: datetime) -> None:
+    """Forget of what people were told long ago. Of the platform login only."""
+    await conn.execute(SWEEP_REMINDERS, now)

@@ -113,11 +113,17 @@ async def open_signer(scope: Scope, provider: SsoProvider) -> Signer | None:
     """The key that signs now; None where the provider knows us by something else."""
     if settings_of(provider).token_endpoint_auth_method != METHOD:
         return None
-    for key in await rows.list_client_keys(scope.conn, scope.tenant_id, provider.id):
-        if key.activated_at is not None:
-            plain = await unseal(scope, key.private_key_sealed, place=_place(key.id))
-            return Signer(str(key.id), pair_of(plain, key.certificate))
-    return None
+    key = await find_key_in_use(scope, provider.id)
+    if key is None:
+        return None
+    plain = await unseal(scope, key.private_key_sealed, place=_place(key.id))
+    return Signer(str(key.id), pair_of(plain, key.certificate))
+
+
+async def find_key_in_use(scope: Scope, provider_id: UUID) -> ClientKey | None:
+    """The key that signs now."""
+    found = await rows.list_client_keys(scope.conn, scope.tenant_id, provider_id)
+    return next((key for key in found if key.activated_at is not None), None)
 
 
 async def describe(scope: Scope, provider_id: UUID) -> ClientKeys:
@@ -182,8 +188,13 @@ async def publish(visit: Visit, place: str) -> dict[str, Any]:
     return {"keys": [_jwk(key) for key in found]}
 
 
+def certificate_of(key: ClientKey) -> x509.Certificate:
+    """The certificate that shows the public half."""
+    return x509.load_der_x509_certificate(key.certificate)
+
+
 def _jwk(key: ClientKey) -> dict[str, Any]:
-    certificate = x509.load_der_x509_certificate(key.certificate)
+    certificate = certificate_of(key)
     pem = certificate.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     public = RSAKey.import_key(pem).as_dict(private=False)
     return {

@@ -4,6 +4,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from leanvibe_server.identity.events import AuthEvent
+from leanvibe_server.identity.federation.events import EndNears
 
 
 class ClientKeyPrepared(AuthEvent, frozen=True, kw_only=True):
@@ -20,3 +21,9 @@ class ClientKeyActivated(AuthEvent, frozen=True, kw_only=True):
     name: ClassVar[str] = "sso_key.activated"
     provider_id: UUID
     key_id: UUID
+
+
+class ClientKeyEndNears(EndNears, frozen=True, kw_only=True):
+    """The certificate of the key in use at a provider ends."""
+
+    name: ClassVar[str] = "sso_key.end_nears"

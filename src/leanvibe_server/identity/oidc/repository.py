@@ -1,11 +1,14 @@
 """Statements about sign-ins under way and logout tokens that were used."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
+from leanvibe_server.identity.key_pairs import ENDS_AFTER
 from leanvibe_server.identity.oidc.models import ClientKey, Flow, KeptToken
 from leanvibe_server.kernel.db import Connection
-from leanvibe_server.kernel.rows import find_row, list_rows, values_of
+from leanvibe_server.kernel.rows import columns_of, find_row, list_rows, values_of
 
 # Who leaves, or is asked for a second factor, has no session for so long at most.
 KEEP_FOR = timedelta(minutes=15)
@@ -22,6 +25,7 @@ ON CONFLICT DO NOTHING RETURNING token_id
 """
 KEY_COLUMNS = """tenant_id, id, provider_id, private_key_sealed, certificate, created_at,
     activated_at"""
+_KEY_COLUMNS = columns_of("k", KEY_COLUMNS)
 LIST_KEYS = f"""
 SELECT {KEY_COLUMNS} FROM oidc_client_keys WHERE tenant_id = $1 AND provider_id = $2
 ORDER BY activated_at DESC NULLS FIRST
@@ -32,6 +36,15 @@ DELETE FROM oidc_client_keys
 WHERE tenant_id = $1 AND provider_id = $2 AND activated_at IS NOT NULL
 """
 ACTIVATE_KEY = "UPDATE oidc_client_keys SET activated_at = $3 WHERE tenant_id = $1 AND id = $2"
+# Of the platform login only: keys that providers are asked with in tenants that may.
+KEYS_ENDING = f"""
+SELECT {_KEY_COLUMNS}, p.name AS provider_name
+FROM oidc_client_keys k JOIN tenants t ON t.id = k.tenant_id
+    JOIN sso_providers p ON p.tenant_id = k.tenant_id AND p.id = k.provider_id
+WHERE k.activated_at IS NOT NULL AND k.created_at < $3 AND p.enabled
+    AND p.configuration #>> '{{settings,token_endpoint_auth_method}}' = $2
+    AND t.plan = ANY($1) AND t.status <> 'deleting'
+"""
 KEPT_COLUMNS = """tenant_id, id, user_id, provider_id, remote_session, id_token_sealed,
     created_at"""
 # Sealed under its own id, so the one before is no row to write into.
@@ -92,6 +105,21 @@ async def sweep(conn: Connection, *, now: datetime) -> None:
 async def list_client_keys(conn: Connection, tenant_id: UUID, provider_id: UUID) -> list[ClientKey]:
     """The keys a provider knows us by: the next one first, then the one in use."""
     return await list_rows(conn, ClientKey, LIST_KEYS, tenant_id, provider_id)
+
+
+async def list_client_keys_ending(
+    conn: Connection, plans: Sequence[str], *, method: str, now: datetime
+) -> list[tuple[ClientKey, str]]:
+    """Keys in use whose certificates are old enough to end within months, each with the name of
+    its provider, which is on and knows us by the `method`. Of the platform login only."""
+    found = await conn.fetch(KEYS_ENDING, list(plans), method, now - ENDS_AFTER)
+    return [(ClientKey(**row), name) for row, name in map(_apart, found)]
+
+
+def _apart(row: Any) -> tuple[dict[str, Any], str]:
+    """A key's columns, and the name of its provider."""
+    columns = dict(row)
+    return columns, columns.pop("provider_name")
 
 
 async def insert_client_key(conn: Connection, key: ClientKey) -> None:

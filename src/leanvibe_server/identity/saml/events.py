@@ -1,10 +1,10 @@
 """What happens to SAML keys and messages."""
 
-from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
 from leanvibe_server.identity.events import AuthEvent
+from leanvibe_server.identity.federation.events import EndNears
 
 
 class SamlRefused(AuthEvent, frozen=True, kw_only=True):
@@ -66,12 +66,7 @@ class SamlMetadataNotRead(AuthEvent, frozen=True, kw_only=True):
     reason: str
 
 
-class SamlEndNears(AuthEvent, frozen=True, kw_only=True):
-    """Something ends within `days` without which nobody signs in: a certificate or metadata of a
-    provider, or without a provider our own certificate."""
+class SamlEndNears(EndNears, frozen=True, kw_only=True):
+    """A certificate or metadata of a provider ends, or our own certificate."""
 
     name: ClassVar[str] = "saml.end_nears"
-    provider_id: UUID | None
-    what: str
-    ends_at: datetime
-    days: int

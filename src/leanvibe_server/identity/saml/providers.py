@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from leanvibe_server.entitlements.plans import PLANS
+from leanvibe_server.entitlements.plans import plans_with
 from leanvibe_server.identity.federation.models import SAML, Newcomers, SsoProvider
 from leanvibe_server.identity.saml.metadata import Endpoint, IdpMetadata
 from leanvibe_server.identity.saml.names import EMAIL_FORMAT, PERSISTENT
@@ -23,7 +23,7 @@ PASSING = frozenset({"metadata_xml"})
 METADATA, READ_AT = "idp", "read_at"
 KEPT = (METADATA, READ_AT)
 # The plans that hold sign-in by SAML.
-WITH_SAML = tuple(name for name, plan in PLANS.items() if SAML in plan.features)
+WITH_SAML = plans_with(SAML)
 Attribute = str | None
 
 

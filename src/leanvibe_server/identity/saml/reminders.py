@@ -1,13 +1,11 @@
-"""Letters before something ends that sign-in by SAML rests on: a provider's certificates, its
-metadata, our own certificate. Each goes out 30, 7 and 1 days before, once."""
+"""What ends that sign-in by SAML rests on: a provider's certificates, its metadata, our own
+certificate."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from uuid import UUID
 
-from leanvibe_server.identity import mails, users
 from leanvibe_server.identity.federation.models import SsoProvider
+from leanvibe_server.identity.federation.reminders import End, remind
 from leanvibe_server.identity.saml import repository as rows
 from leanvibe_server.identity.saml.events import SamlEndNears
 from leanvibe_server.identity.saml.keys import certificate_of
@@ -19,14 +17,11 @@ from leanvibe_server.identity.saml.providers import (
     metadata_of,
     settings_of,
 )
-from leanvibe_server.kernel.access import Permission
 from leanvibe_server.kernel.db import Connection
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.platform import PLATFORM_TENANT, sweep_regions
 from leanvibe_server.kernel.scope import SYSTEM, Scope
-from leanvibe_server.tenancy.service import enter_tenant
 
-DAYS_BEFORE = (1, 7, 30)
 AT_ONCE = 500
 BY_ADDRESS = (
     "Its metadata is read again by itself and shows no newer certificate yet. Ask whoever runs "
@@ -39,18 +34,6 @@ OURS = (
 )
 
 
-@dataclass(frozen=True)
-class End:
-    """Something that ends: `subject` is its name for good, `what` its name in a letter."""
-
-    subject: str
-    what: str
-    at: datetime
-    advice: str
-    path: str
-    provider_id: UUID | None
-
-
 async def sweep(house: House) -> None:
     """Write to the administrators of what ends soon."""
 
@@ -61,12 +44,12 @@ async def sweep(house: House) -> None:
             found = await rows.list_providers_of_all(conn, WITH_SAML, after=after, limit=AT_ONCE)
             for provider in found:
                 for end in ends_of_provider(provider):
-                    await _remind(platform, provider.tenant_id, end)
+                    await remind(platform, provider.tenant_id, end)
             if len(found) < AT_ONCE:
                 break
             after = found[-1].id
         for key in await rows.list_keys_ending(conn, WITH_SAML, now=house.clock.now()):
-            await _remind(platform, key.tenant_id, end_of_key(key))
+            await remind(platform, key.tenant_id, end_of_key(key))
 
     await sweep_regions(house.database, sweep_region)
 
@@ -78,6 +61,7 @@ def ends_of_provider(provider: SsoProvider) -> Iterator[End]:
     by_itself = settings.metadata_url is not None and settings.refresh_metadata
     last = max(certificates_of(provider), key=lambda one: one.not_valid_after_utc)
     yield End(
+        event=SamlEndNears,
         subject=f"{provider.id} {fingerprint_of(last)}",
         what=f"The signing certificate of {provider.name}",
         at=last.not_valid_after_utc,
@@ -88,6 +72,7 @@ def ends_of_provider(provider: SsoProvider) -> Iterator[End]:
     until = metadata_of(provider).valid_until
     if until is not None and not by_itself:
         yield End(
+            event=SamlEndNears,
             subject=f"{provider.id} {until.isoformat()}",
             what=f"The metadata of {provider.name}",
             at=until,
@@ -101,6 +86,7 @@ def end_of_key(key: SpKey) -> End:
     """The end of our own certificate."""
     certificate = certificate_of(key)
     return End(
+        event=SamlEndNears,
         subject=f"{key.id} {fingerprint_of(certificate)}",
         what="The SAML certificate of your organisation",
         at=certificate.not_valid_after_utc,
@@ -108,27 +94,3 @@ def end_of_key(key: SpKey) -> End:
         path="/settings/saml",
         provider_id=None,
     )
-
-
-def days_left(at: datetime, now: datetime) -> int | None:
-    """The smallest of DAYS_BEFORE that has come; None before the first, and once it is over."""
-    left = at - now
-    if left <= timedelta(0):
-        return None
-    return next((days for days in DAYS_BEFORE if left <= timedelta(days=days)), None)
-
-
-async def _remind(platform: Scope, tenant_id: UUID, end: End) -> None:
-    days = days_left(end.at, platform.now)
-    if days is None:
-        return
-    scope = await enter_tenant(platform, tenant_id)
-    if not await rows.note_reminder(scope.conn, tenant_id, end.subject, days=days, now=scope.now):
-        return
-    await scope.emit(
-        SamlEndNears(provider_id=end.provider_id, what=end.what, ends_at=end.at, days=days)
-    )
-    for address in await users.list_addresses_holding(scope, Permission.SECURITY_MANAGE):
-        await mails.certificate_ends(
-            scope, to=address, what=end.what, at=end.at, advice=end.advice, path=end.path
-        )

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from leanvibe_server.identity.federation.models import SsoProvider
 from leanvibe_server.identity.federation.repository import COLUMNS as PROVIDER_COLUMNS
+from leanvibe_server.identity.key_pairs import ENDS_AFTER
 from leanvibe_server.identity.saml.models import Reading, SamlRequest, SamlSession, SpKey
 from leanvibe_server.kernel.db import Connection
 from leanvibe_server.kernel.rows import columns_of, find_row, list_rows, values_of
@@ -17,8 +18,6 @@ _PROVIDER_COLUMNS = columns_of("p", PROVIDER_COLUMNS)
 KEY_COLUMNS = """tenant_id, id, private_key_sealed, certificate, created_at, activated_at,
     retires_at"""
 _KEY_COLUMNS = columns_of("k", KEY_COLUMNS)
-# A certificate of ours that is younger does not end yet.
-ENDS_AFTER = timedelta(days=2 * 365)
 LIST_KEYS = f"""
 SELECT {KEY_COLUMNS} FROM saml_keys
 WHERE tenant_id = $1 AND (retires_at IS NULL OR retires_at > $2) ORDER BY created_at DESC, id DESC
@@ -122,14 +121,9 @@ WHERE k.activated_at IS NOT NULL AND k.retires_at IS NULL AND k.created_at < $2
     AND t.plan = ANY($1) AND t.status <> 'deleting' AND EXISTS (SELECT 1 FROM sso_providers p
         WHERE p.tenant_id = k.tenant_id AND p.protocol = 'saml' AND p.enabled)
 """
-NOTE_REMINDER = """
-INSERT INTO saml_reminders (tenant_id, subject, days, sent_at) VALUES ($1, $2, $3, $4)
-ON CONFLICT DO NOTHING RETURNING days
-"""
 # Of the platform login only: what is over in every tenant.
 SWEEP = """
 WITH messages AS (DELETE FROM saml_messages WHERE expires_at < $1),
-     reminders AS (DELETE FROM saml_reminders WHERE sent_at < $1 - interval '90 days'),
      keys AS (DELETE FROM saml_keys WHERE retires_at < $1)
 DELETE FROM saml_requests WHERE expires_at < $1
 """
@@ -263,13 +257,6 @@ async def list_keys_ending(conn: Connection, plans: Sequence[str], *, now: datet
     """Keys in use whose certificates are old enough to end within months, of every such tenant
     with a SAML provider that is on. Of the platform login only."""
     return await list_rows(conn, SpKey, KEYS_ENDING, list(plans), now - ENDS_AFTER)
-
-
-async def note_reminder(
-    conn: Connection, tenant_id: UUID, subject: str, *, days: int, now: datetime
-) -> bool:
-    """Note that people are told so many days before the end; False when they have been."""
-    return await conn.fetchval(NOTE_REMINDER, tenant_id, subject, days, now) is not None
 
 
 async def sweep(conn: Connection, *, now: datetime) -> None:
