@@ -115,6 +115,9 @@ async def test_an_api_key_changes_no_password(
         "aaaaaaaaaaaaaaa",
         "LeanVibe2026!",
         "iloveyou2026!",
+        "masterpassword",
+        "Manchester-United-7",
+        "hunter2hunter2",
         "x" * 1025,
     ],
 )

@@ -94,7 +94,16 @@ def is_common(folded: str) -> bool:
     return (
         len(set(folded)) < 4
         or _is_pattern(folded)
-        or any(form in _COMMON for form in (folded, *_bare_forms(folded)))
+        or any(_is_known(form) for form in (folded, *_bare_forms(folded)))
+    )
+
+
+def _is_known(form: str) -> bool:
+    """Whether this is one of the words, or two of them together."""
+    joined = form.replace(" ", "")
+    return form in _COMMON or any(
+        joined[:at] in _COMMON and joined[at:] in _COMMON
+        for at in range(_SHORTEST_WORD, len(joined) - _SHORTEST_WORD + 1)
     )
 
 

@@ -7,7 +7,7 @@ from leanvibe_server.identity import login, lookup
 from leanvibe_server.identity.arrival import arrive
 from leanvibe_server.identity.events import TenantSwitched
 from leanvibe_server.identity.login import SignedIn
-from leanvibe_server.identity.models import Proof
+from leanvibe_server.identity.models import PASSWORD, Proof
 from leanvibe_server.identity.moving import MAX_TENANTS, moved_from
 from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.repository.sessions import find_session
@@ -67,8 +67,9 @@ async def list_own_tenants(scope: Scope) -> lookup.Looked:
 async def _proof_of(scope: Scope, user_id: UUID, session_id: UUID) -> Proof:
     """How the session that moves was proved: what follows it keeps.
 
-    Only the password is surely the person's own. What a provider says, and keys that whoever it
-    let in has added, are in the hands of this organisation, which has no say in the other.
+    Only the password is surely the person's own. What a provider says, and second factors that
+    whoever it let in has added, are in the hands of this organisation, which has no say in the
+    other: there they count as nothing.
     """
     session = await find_session(scope.conn, scope.tenant_id, session_id)
     if session is None:
@@ -81,7 +82,7 @@ async def _proof_of(scope: Scope, user_id: UUID, session_id: UUID) -> Proof:
     came_from = session.remote_session or moved_from(user_id)
     return Proof(
         method="switch",
-        amr=tuple(session.amr),
+        amr=PASSWORD.amr,
         remote_session=came_from,
         not_after=session.expires_at,
         proved_at=session.authenticated_at,

@@ -14,7 +14,9 @@ from leanvibe_server.kernel.config import Settings
 
 _SECRET_NAMES = re.compile(r"password|secret|token|authorization|cookie|private_key|credential")
 _SECRET_VALUES = re.compile(
-    r"(l(?:v_[a-z]+|r)_[0-9A-Za-z]{20,}|eyJ[\w-]+\.[\w-]+\.[\w-]*|(?<=[?&]token=)[^&\s]+)"
+    r"(l(?:v_[a-z]+|r)_[0-9A-Za-z]{20,}|eyJ[\w-]+\.[\w-]+\.[\w-]*|(?<=[?&]token=)[^&\s]+"
+    # Those without a prefix: of mailed links, cookies and sign-ins that wait.
+    r"|\b[0-9A-Za-z]{65}\b)"
 )
 _MAX_VALUE = 2_000
 

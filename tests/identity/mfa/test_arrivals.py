@@ -84,3 +84,18 @@ async def test_a_factor_of_one_tenant_says_nothing_in_another(
     moving = await post(client, "/auth/switch-tenant", bearer(here), tenant_id=str(globex.id))
     assert (moving.status_code, moving.json()["error"]) == (401, "mfa_required")
     assert await status(client, here) == 200
+
+
+async def test_a_session_that_moved_ends_where_a_factor_of_there_is_asked_for(
+    client: httpx.AsyncClient, house: House, acme: Organisation, globex: Organisation,
+    clock: FakeClock, admin: asyncpg.Connection,
+) -> None:  # fmt: skip
+    await make_one_person(admin, acme.people["owner"], globex.people["owner"])
+    secret = (await enrol(client, acme, clock))["secret"]
+    here = await sign_in(client, acme, mfa_code=totp_code(secret, clock))
+    there = await post(client, "/auth/switch-tenant", bearer(here), tenant_id=str(globex.id))
+    assert there.status_code == 200, there.text
+    me = (await client.get("/v1/auth/me", headers=bearer(there.json()))).json()
+    assert me["session"]["amr"] == ["pwd"]
+    await set_policy(house, globex, mfa_required=True)
+    assert await status(client, there.json()) == 401
