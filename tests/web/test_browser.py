@@ -215,11 +215,31 @@ def test_menus_and_appearance_follow_the_person(site: Site, browser: Browser) ->
     context.close()
 
 
+def test_a_password_is_shown_on_demand_and_hidden_again_when_it_is_sent(
+    site: Site, browser: Browser
+) -> None:
+    context = open_context(browser, size=PHONE, scheme="light")
+    page, _ = watched(context)
+    page.goto(f"{site.url}/login")
+    page.fill("#email", "nobody@browser.example")
+    page.fill("#password", "what nobody has")
+    show = page.get_by_role("button", name="Show Password")
+    show.press("Enter")
+    assert page.get_attribute("#password", "type") == "text"
+    assert show.get_attribute("aria-pressed") == "true"
+    page.evaluate("document.querySelector('#password').form.dispatchEvent(new Event('submit'))")
+    assert page.get_attribute("#password", "type") == "password"
+    context.close()
+
+
 def test_without_scripts_everything_is_there(site: Site, browser: Browser) -> None:
     context = browser.new_context(viewport=PHONE, java_script_enabled=False)  # type: ignore[arg-type]  # a size
     page = context.new_page()
     sign_in(page, site, site.acme.people["developer"])
     assert page.locator("nav.nav >> text=Tasks").is_visible()
+    page.goto(f"{site.url}/account")
+    assert page.locator("[data-reveal]").count() == 2
+    assert not page.locator("[data-reveal]").first.is_visible()
     page.goto(f"{site.url}/tasks/new")
     assert page.locator("#endpoint").is_visible()
     page.fill("#title", "No scripts at all")

@@ -2,6 +2,8 @@
 
 import re
 
+import httpx
+
 from tests.conftest import FakeClock
 from tests.given import PASSWORD, Organisation
 from tests.web.conftest import EnterAs
@@ -41,10 +43,24 @@ async def test_an_admin_rotates_a_key(enter_as: EnterAs, acme: Organisation) -> 
     assert (await visitor.send("/settings/api-keys", fields)).status_code == 201
     shown = (await visitor.open("/settings/api-keys")).text
     assert "60 calls a minute; from 10.0.0.0/8" in shown
+    assert "See tasks, live and finished" in visitor.text
     rotate = re.search(r"/settings/api-keys/[0-9a-f-]+/rotate", shown)
     assert rotate is not None
     answer = await visitor.send(rotate[0])
     assert re.search(r"lv_test_[0-9A-Za-z]{60}", answer.text)
+
+
+async def test_a_key_that_ends_within_a_week_is_marked_and_can_still_be_rotated(
+    enter_as: EnterAs, acme: Organisation, clock: FakeClock, client: httpx.AsyncClient
+) -> None:
+    headers = await acme.headers(client, "owner")
+    for days in (6, 30):
+        key = {"name": f"Of {days} days", "expires_in_days": days}
+        assert (await client.post("/v1/api-keys", json=key, headers=headers)).is_success
+    visitor = await enter_as(acme, "owner")
+    await visitor.open("/settings/api-keys")
+    assert visitor.text.count("Ends soon until") == 1
+    assert len(re.findall(r'action="/settings/api-keys/[0-9a-f-]+/rotate"', visitor.page)) == 2
 
 
 async def test_a_form_for_a_key_waits_for_a_fresh_proof_with_all_that_was_typed(

@@ -113,6 +113,16 @@ async def test_the_menu_offers_only_what_the_role_may(
         assert f'href="{shown}"' in owner.page
 
 
+async def test_a_refusal_says_what_the_missing_permission_stands_for(
+    enter_as: EnterAs, acme: Organisation
+) -> None:
+    visitor = await enter_as(acme, "developer")
+    assert (await visitor.open("/settings/privacy")).status_code == 403
+    assert "It stands for: Export and erase personal data" in visitor.text
+    assert (await visitor.open("/projects/unknown")).status_code == 404
+    assert "It may have been deleted" in visitor.text
+
+
 async def test_a_platform_admin_sees_no_projects_and_for_a_reason_every_tenants_log(
     arrive: Arrive, house: House, acme: Organisation
 ) -> None:

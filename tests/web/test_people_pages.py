@@ -67,6 +67,17 @@ async def test_the_list_names_people_and_leads_to_those_one_may_change(
     assert 'href="#invite"' not in reader.page
 
 
+async def test_the_page_of_a_person_leads_to_what_the_log_says_of_them(
+    enter_as: EnterAs, acme: Organisation
+) -> None:
+    visitor, viewer = await enter_as(acme, "admin"), acme.people["viewer"]
+    await visitor.open(page_of(acme, "viewer"))
+    path = f"/audit?user_id={viewer.id}"
+    assert f'href="{path}"' in visitor.page
+    await visitor.open(path)
+    assert f"What {viewer.email} did, and what was done to their account." in visitor.text
+
+
 async def test_a_person_above_ones_own_role_is_seen_and_not_changed(
     enter_as: EnterAs, acme: Organisation
 ) -> None:

@@ -11,6 +11,7 @@ from leanvibe_server.identity import service as identity
 from leanvibe_server.kernel.house import House
 from leanvibe_server.web.brand_look import DARK, LIGHT, READABLE, contrast, style_sheet
 from tests.given import PASSWORD, Organisation, Person
+from tests.tenancy.given_trees import below
 from tests.web.conftest import Arrive, EnterAs
 from tests.web.visitors import Visitor
 
@@ -52,6 +53,15 @@ async def test_an_administrator_finds_makes_suspends_and_deletes_an_organisation
     await administrator.send(f"{path}/plan", {"plan": "team"})
     await administrator.open(path)
     assert "Team" in administrator.text
+
+
+async def test_an_organisation_below_another_leads_to_it_by_its_name(
+    administrator: Visitor, house: House, acme: Organisation
+) -> None:
+    alpha = await below(house, acme, "Alpha")
+    await administrator.open(f"/platform/tenants/{alpha.id}")
+    link = f'href="/platform/tenants/{acme.id}">{acme.tenant.display_name}</a>'
+    assert link in administrator.page
 
 
 async def test_an_administrator_moves_the_end_of_a_trial_and_ends_it(

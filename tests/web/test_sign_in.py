@@ -232,10 +232,17 @@ async def test_an_invited_person_sets_a_password_and_signs_in(
     assert link is not None
     guest = await arrive()
     await guest.open(link[0])
-    weak = await guest.send(link[0], {"password": "passwordpassword"})
-    assert weak.status_code == 400
-    done = await guest.send(link[0], {"password": PASSWORD})
+    assert f"Join {acme.tenant.display_name}" in guest.text
+    assert email in guest.text
+    weak = await guest.send(link[0], {"username": "Ina", "password": "passwordpassword"})
+    assert (weak.status_code, 'value="Ina"' in guest.page) == (400, True)
+    done = await guest.send(link[0], {"username": "Ina", "password": PASSWORD})
     assert done.headers["location"] == "/login"
+    named = "SELECT username FROM users WHERE email = $1"
+    assert await admin.fetchval(named, email) == "Ina"
+    for over in (link[0], "/invitations/unknown"):
+        assert (await guest.open(over)).status_code == 404
+        assert "ask whoever invited you" in guest.text
     await guest.open("/login")
     signed_in = await guest.send("/login", {"email": email, "password": PASSWORD})
     assert signed_in.headers["location"] == "/"

@@ -1,6 +1,9 @@
 """Links sent by mail: their reader proves the address, and may set a password."""
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
 from leanvibe_server.identity import lineage, mails, opaque, throttle
 from leanvibe_server.identity.account import links, passwords
@@ -23,6 +26,16 @@ from leanvibe_server.tenancy.service import require_tenant
 VALID_FOR = timedelta(days=7)
 # The purpose is part of what is hashed, so a link for one thing is unknown to the other.
 JOIN = "join"
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Invited:
+    """Who follows an invitation's link, and into which organisation."""
+
+    email: str
+    username: str
+    organization: str
 
 
 async def invite(scope: Scope, user: User, *, days: int = VALID_FOR.days) -> str:
@@ -110,23 +123,42 @@ def _hash(token: str, purpose: str) -> bytes:
     return hash_token(f"{purpose} {token}")
 
 
+async def find_invited(visit: Visit, token: str) -> Invited | None:
+    """Whom a link invites, and to where; None once it leads nowhere. Raises: TenantSuspended."""
+    return await _look(visit, token, _invited_of)
+
+
+async def _invited_of(scope: Scope, user: User) -> Invited:
+    return Invited(user.email, user.username, (await require_tenant(scope)).display_name)
+
+
 async def _peek(visit: Visit, token: str) -> Yardstick:
     """What the invited user's password is held against, before the price of a hash is paid for a
     made-up link.
 
     Raises: NotFound. RateLimited: too many such from one address. TenantSuspended.
     """
+    yardstick = await _look(visit, token, passwords.yardstick_of)
+    if yardstick is None:
+        await links.count_unknown(visit)
+        raise links.no_link()
+    return yardstick
+
+
+async def _look(
+    visit: Visit, token: str, read: Callable[[Scope, User], Awaitable[_T]]
+) -> _T | None:
+    """What is to be read of the user a link was sent to; None for a link that leads nowhere."""
     tenant_id = opaque.tenant_of_token(token)
-    if tenant_id is not None:
-        try:
-            async with visit.house.database.tenant(tenant_id) as conn:
-                scope = scope_in(visit, conn, tenant_id)
-                user, _ = await _require_invited(scope, token, JOIN)
-                return await passwords.yardstick_of(scope, user)
-        except NotFound:
-            pass
-    await links.count_unknown(visit)
-    raise links.no_link()
+    if tenant_id is None:
+        return None
+    try:
+        async with visit.house.database.tenant(tenant_id) as conn:
+            scope = scope_in(visit, conn, tenant_id)
+            user, _ = await _require_invited(scope, token, JOIN)
+            return await read(scope, user)
+    except NotFound:
+        return None
 
 
 async def _redeem(visit: Visit, token: str, purpose: str) -> tuple[Scope, User]:

@@ -172,9 +172,15 @@ async def show_audit(opened: Annotated[ScopedPage, READ]) -> Response:
         entries=await _lines(opened.scope, listed.data),
         unreachable=found.unreachable,
         csv_path=f"/audit.csv?{query}" if query else "/audit.csv",
+        person=await _person(opened.scope, kept["user_id"]),
         **shown,
         **page_links(opened, listed, **kept),
     )
+
+
+async def _person(scope: Scope, user_id: str) -> str | None:
+    """Whose entries alone are listed, while they are known here."""
+    return (await names_of(scope, [UUID(user_id)])).get(UUID(user_id)) if user_id else None
 
 
 @router.get("/audit.csv")

@@ -156,16 +156,43 @@ def _signup_values() -> dict[str, Any]:
 
 
 @router.get("/invitations/{token}")
-async def show_invitation(opened: Annotated[Page, ANYONE]) -> Response:
+async def show_invitation(token: str, opened: Annotated[Page, ANYONE]) -> Response:
     """The form in which an invited person sets a password."""
-    return opened.show("auth/invitation.html", password_hint=PASSWORD_HINT)
+    return opened.show("auth/invitation.html", **await _invitation(opened, token))
+
+
+async def _invitation(opened: Page, token: str) -> dict[str, Any]:
+    """What the form shows. Raises: Answered: the link leads nowhere."""
+    invited = await invitations.find_invited(opened.visit, token)
+    if invited is None:
+        raise Answered(
+            opened.show(
+                "auth/message.html",
+                http_status=404,
+                heading="This invitation is over",
+                drawing="mail",
+                message="It was used, was withdrawn or has expired. If you have set a password, "
+                "sign in; if not, ask whoever invited you to send it again.",
+                action="",
+            ),
+            keeps_writes=False,
+        )
+    name = opened.form.optional("username") or invited.username
+    return {"invited": invited, "name": name, "password_hint": PASSWORD_HINT}
 
 
 @router.post("/invitations/{token}")
 async def accept_invitation(token: str, opened: Annotated[Page, ANYONE]) -> Response:
     """Set the password."""
-    with opened.refusing("auth/invitation.html", password_hint=PASSWORD_HINT):
-        acceptance = fill(Acceptance, {"token": token, "password": opened.form.secret("password")})
+    with opened.refusing("auth/invitation.html", **await _invitation(opened, token)):
+        acceptance = fill(
+            Acceptance,
+            {
+                "token": token,
+                "password": opened.form.secret("password"),
+                "username": opened.form.optional("username"),
+            },
+        )
         await invitations.accept(opened.visit, acceptance)
     return opened.go("/login", toast="password-set")
 
@@ -175,7 +202,7 @@ async def show_verification(opened: Annotated[Page, ANYONE]) -> Response:
     """A question first: programs that look into mail follow links, but press no buttons."""
     return opened.show(
         "auth/message.html",
-        heading="Confirm your e-mail address",
+        heading="Confirm your address",
         drawing="mail",
         message="One press, and the address is confirmed as yours.",
         action="Confirm address",

@@ -1,7 +1,7 @@
 """Pages of people and of their keys."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -34,6 +34,7 @@ from leanvibe_server.web.makers import names_of
 from leanvibe_server.web.page import ScopedPage, page
 from leanvibe_server.web.paging import page_links, page_request
 from leanvibe_server.web.people_filters import CHOICES, read_filters
+from leanvibe_server.web.permission_texts import meaning_of
 from leanvibe_server.web.routes import PageRouter
 
 router = PageRouter()
@@ -52,6 +53,7 @@ SCOPES = (
     ("usage:read", "See usage"),
     ("audit:read", "Read the audit log"),
 )
+EXCHANGE_WITHIN = timedelta(days=7)
 CHOSEN_AT_FIRST = ("project:read", "task:read", "task:create")
 FRESH = {
     "name": "",
@@ -88,6 +90,7 @@ class KeyLine:
     last_used_address: str | None
     expires_at: datetime | None
     limits: str
+    may: str
     created_by: UUID | None
     made_with: UUID | None
     orphaned: bool
@@ -97,8 +100,8 @@ class KeyLine:
         state = "active"
         if key.revoked_at is not None:
             state = "revoked"
-        elif key.expires_at is not None and key.expires_at <= now:
-            state = "expired"
+        elif key.expires_at is not None and key.expires_at - now < EXCHANGE_WITHIN:
+            state = "ends_soon" if key.expires_at > now else "expired"
         rate = key.rate_limit_per_minute
         limits = [f"{rate:,} calls a minute"] if rate else []
         limits += [f"from {', '.join(key.allowed_addresses)}"] if key.allowed_addresses else []
@@ -111,6 +114,9 @@ class KeyLine:
             last_used_address=key.last_used_address,
             expires_at=key.expires_at,
             limits="; ".join(limits),
+            may=", ".join(
+                meaning_of(Permission(one)) for one in sorted(key.scopes) if one != "self"
+            ),
             created_by=key.created_by,
             made_with=key.made_with,
             orphaned=key.orphaned,

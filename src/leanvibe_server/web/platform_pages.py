@@ -107,8 +107,10 @@ async def show_tenant(tenant_id: PathId, opened: Annotated[ScopedPage, ADMIN]) -
 
 async def _tenant(opened: ScopedPage, tenant_id: UUID) -> dict[str, Any]:
     shown = await tenancy.show_tenant(opened.scope, tenant_id)
+    above = shown.parent_tenant_id
     return {
         "organisation": TenantView.of(shown),
+        "above": None if above is None else await tenancy.show_tenant(opened.scope, above),
         "admin_email": shown.admin_email,
         "suspended_reason": shown.suspended_reason,
         "grace_days": opened.scope.house.settings.tenant_grace_days,

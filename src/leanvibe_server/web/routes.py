@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
+from leanvibe_server.kernel.access import Permission
 from leanvibe_server.kernel.errors import AppError, MfaRequired, StepUpRequired
 from leanvibe_server.kernel.http import HouseRoute
 from leanvibe_server.kernel.log import logger
@@ -16,6 +17,7 @@ from leanvibe_server.kernel.request import visit_of
 from leanvibe_server.web.forgery import holder_of, new_visitor
 from leanvibe_server.web.forms import Form
 from leanvibe_server.web.page import NOBODY, Answered, Page, SignInNeeded, sign_in_path
+from leanvibe_server.web.permission_texts import meaning_of
 from leanvibe_server.web.second_factor import ask_second_factor
 from leanvibe_server.web.sso_refusals import show_refusal
 from leanvibe_server.web.step_up import ask_again
@@ -107,12 +109,14 @@ def error_page(request: Request, error: Trouble) -> Response:
     """The refusal as a page; inside the shell for those who got that far."""
     opened = _page_of(request)
     heading, drawing = HEADINGS.get(error.status, HEADINGS[500])
+    wanted = error.details.get("required_permission")
     return opened.show(
         "error.html",
         http_status=error.status,
         heading=heading,
         drawing=drawing,
         error=error,
+        needs=meaning_of(Permission(wanted)) if wanted else "",
         request_id=opened.visit.request_id,
     )
 

@@ -36,6 +36,7 @@ _OTHERS: dict[str, Look] = {
     "deleting": Look("Being deleted", "trash", "bad"),
     "revoked": Look("Revoked", "stop"),
     "expired": Look("Expired", "clock", "warn"),
+    "ends_soon": Look("Ends soon", "clock", "warn"),
     "not_sent": Look("Not sent", "mail", "warn"),
     "accepted": Look("Accepted", "check", "ok"),
     "sent": Look("Sent", "check", "ok"),

@@ -5,6 +5,7 @@ import { openMenus } from "./menus.js";
 import { helpForms } from "./forms.js";
 import { copyButtons } from "./copying.js";
 import { keepToasts } from "./toasts.js";
+import { revealButtons } from "./revealing.js";
 
 keepAppearance();
 showTimes(document);
@@ -12,3 +13,4 @@ openMenus();
 helpForms();
 copyButtons();
 keepToasts();
+revealButtons();
