@@ -47,6 +47,7 @@ async def test_a_browser_goes_to_the_provider_and_comes_back_signed_in(
     back = world.idp.authorize(await set_off(visitor, world, next="/tasks"))
     answer = await come_back(visitor, back)
     assert (answer.status_code, answer.headers["location"]) == (303, "/tasks")
+    assert visitor.client.cookies["lv_device"]
     assert (await visitor.open("/tasks")).status_code == 200
     assert (await come_back(visitor, back)).status_code == 400
 

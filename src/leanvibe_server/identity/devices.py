@@ -6,10 +6,15 @@ import hmac
 import re
 import secrets
 from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
 
 from leanvibe_server.kernel.crypto import Vault
+from leanvibe_server.kernel.request import DEVICE_COOKIE, network_of
 
 KNOWN_FOR = timedelta(days=180)
+# For whom and from where a sign-in came is kept as a hash: enough to know the same again.
+_PURPOSE = "device of a person"
 _ID_BYTES = 16
 _TIME_BYTES = 8
 _MAC_BYTES = 32
@@ -82,6 +87,27 @@ def known_device(vault: Vault, email: str, token: str | None, now: datetime) -> 
         return None
     age_s = now.timestamp() - int.from_bytes(body[_ID_BYTES:])
     return body[:_ID_BYTES].hex() if 0 <= age_s < KNOWN_FOR.total_seconds() else None
+
+
+def cookie_of(token: str, *, secure: bool) -> dict[str, Any]:
+    """How a browser keeps the token: also for what a SAML provider posts to us from its own site.
+    It opens nothing."""
+    return {
+        "key": DEVICE_COOKIE,
+        "value": token,
+        "max_age": int(KNOWN_FOR.total_seconds()),
+        "path": "/",
+        "httponly": True,
+        "secure": secure,
+        "samesite": "none" if secure else "lax",
+    }
+
+
+def mark_of(vault: Vault, user_id: UUID, *, user_agent: str | None, address: str | None) -> bytes:
+    """By what a person's device is known that shows no token: the same program and system, in the
+    same network. Nobody reads from it which they are."""
+    network = network_of(address or "")
+    return vault.keyed_hash(_PURPOSE, f"{user_id}\n{device_name(user_agent)}\n{network}")
 
 
 def _mac(vault: Vault, email: str, body: bytes) -> bytes:

@@ -65,6 +65,15 @@ class LoginRefused(AuthEvent, frozen=True, kw_only=True):
     reason: str
 
 
+class NewDeviceSeen(AuthEvent, frozen=True, kw_only=True):
+    """Somebody signed in from a device that their account had not been seen on, and got a mail."""
+
+    name: ClassVar[str] = "user.new_device"
+    user_id: UUID
+    session_id: UUID
+    device: str
+
+
 class SessionEnded(AuthEvent, frozen=True, kw_only=True):
     name: ClassVar[str] = "session.ended"
     ends_access: ClassVar[bool] = True

@@ -40,7 +40,6 @@ from leanvibe_server.kernel.request import Visit
 
 # Each one costs a comparison; the oldest come first, so that newcomers push nobody out.
 MAX_CANDIDATES = 20
-DEVICE_COOKIE = "lv_device"
 # What the tenant's log says of a failure; the second whether the password was right or wrong.
 WRONG = "wrong e-mail or password"
 SSO_ONLY = "a password where single sign-on is asked for"
@@ -153,13 +152,13 @@ async def _complete(visit: Visit, asked: MfaRequired, code: str, *, kind: str) -
 
 def _attempt(visit: Visit, request: LoginRequest, email: str, named: str | None) -> Attempt:
     vault, now = visit.house.vault, visit.house.clock.now()
-    shown = request.device_token or visit.cookies.get(DEVICE_COOKIE)
+    visit.device_token = request.device_token
     return Attempt.by(
         vault,
         email=email,
         address=visit.address,
         organisation=named,
-        device=devices.known_device(vault, email, shown, now),
+        device=devices.known_device(vault, email, visit.device, now),
     )
 
 

@@ -115,6 +115,8 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     second_factor: bool = False
 
 
+# The way in of a session that goes on in another organisation.
+MOVED = "switch"
 PASSWORD = Proof(method="password", amr=("pwd",))
 
 

@@ -20,6 +20,18 @@ async def api_key_made(scope: Scope, user: User, key: ApiKey) -> None:
     )
 
 
+async def new_device(scope: Scope, user: User, *, device: str, address: str | None) -> None:
+    """Tell somebody that they, or somebody else, signed in from where they never did before."""
+    await _tell(
+        scope,
+        user,
+        "New sign-in to your account",
+        "Somebody signed in to your LeanVibe account from a device that we have not seen with it "
+        f"before.\n\nWhen:    {scope.now:%d %B %Y, %H:%M} UTC\nDevice:  {device}\n"
+        f"Address: {address or 'unknown'}\n\nIf it was you, there is nothing to do.",
+    )
+
+
 async def identity_linked(scope: Scope, user: User, *, provider: str) -> None:
     """Tell somebody that an account elsewhere opens theirs from now on."""
     await _tell(

@@ -66,6 +66,15 @@ TABLES = (
         erasure="delete",
     ),
     TableData(
+        "known_devices",
+        SIGN_IN,
+        ("browser and network, hashed together", "times of use"),
+        person=_USER,
+        withheld=_secret("mark"),
+        erasure="delete",
+        retention=Retention("last_seen_at", days=180, shortest=30, longest=365),
+    ),
+    TableData(
         "sessions",
         SIGN_IN,
         ("network address", "browser", "times of use"),

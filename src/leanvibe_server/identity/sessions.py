@@ -8,10 +8,15 @@ from uuid import UUID
 import msgspec
 
 from leanvibe_server.entitlements.plans import plan_of
-from leanvibe_server.identity import opaque
+from leanvibe_server.identity import devices, notices, opaque
 from leanvibe_server.identity.account.links import EMAIL, RESET
-from leanvibe_server.identity.events import SessionEnded, UserLoggedIn, UserLoggedOut
-from leanvibe_server.identity.models import Proof, RefreshToken, Session, User
+from leanvibe_server.identity.events import (
+    NewDeviceSeen,
+    SessionEnded,
+    UserLoggedIn,
+    UserLoggedOut,
+)
+from leanvibe_server.identity.models import MOVED, Proof, RefreshToken, Session, User
 from leanvibe_server.identity.policy import DEFAULT, SecurityPolicy, policy_of
 from leanvibe_server.identity.repository import sessions as rows
 from leanvibe_server.identity.repository.account import withdraw_links
@@ -133,20 +138,41 @@ async def open_session(
         remote_session=proof.remote_session,
     )
     limit, reason = _limit(scope, policy)
-    full = await rows.open_session(
+    mark = devices.mark_of(
+        scope.house.vault, user.id, user_agent=session.user_agent, address=session.address
+    )
+    found = await rows.open_session(
         scope.conn,
         session,
         cookie_hash=hash_token(secret) if kind == WEB else None,
         token=_refresh_token(scope, session.id) if kind == TOKEN else None,
         token_hash=hash_token(secret) if kind == TOKEN else None,
         limit=limit,
+        device_mark=mark,
     )
-    if full:
+    if found.full:
         await _end_oldest(scope, user, policy, limit=limit, reason=reason, keep=session.id)
     await scope.emit(
         UserLoggedIn(user_id=user.id, email=user.email, session_id=session.id, method=proof.method)
     )
+    if found.new_device and not _is_expected(scope, user, proof):
+        await _tell_new_device(scope, user, session)
     return OpenedSession(session, refresh_text(secret) if kind == TOKEN else secret)
+
+
+def _is_expected(scope: Scope, user: User, proof: Proof) -> bool:
+    """Whether a sign-in from a device that was not seen is no news: the first one, one that goes
+    on from another organisation, or from a device that shows it is known."""
+    if user.last_login_at is None or proof.method == MOVED:
+        return True
+    known = devices.known_device(scope.house.vault, user.email, scope.actor.device, scope.now)
+    return known is not None
+
+
+async def _tell_new_device(scope: Scope, user: User, session: Session) -> None:
+    device = devices.device_name(session.user_agent)
+    await scope.emit(NewDeviceSeen(user_id=user.id, session_id=session.id, device=device))
+    await notices.new_device(scope, user, device=device, address=session.address)
 
 
 async def renew_session(scope: Scope, old: Session, proof: Proof) -> OpenedSession:

@@ -7,7 +7,7 @@ from leanvibe_server.identity import login, lookup
 from leanvibe_server.identity.arrival import arrive
 from leanvibe_server.identity.events import TenantSwitched
 from leanvibe_server.identity.login import SignedIn
-from leanvibe_server.identity.models import PASSWORD, Proof
+from leanvibe_server.identity.models import MOVED, PASSWORD, Proof
 from leanvibe_server.identity.moving import MAX_TENANTS, moved_from
 from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.repository.sessions import find_session
@@ -81,7 +81,7 @@ async def _proof_of(scope: Scope, user_id: UUID, session_id: UUID) -> Proof:
         )
     came_from = session.remote_session or moved_from(user_id)
     return Proof(
-        method="switch",
+        method=MOVED,
         amr=PASSWORD.amr,
         remote_session=came_from,
         not_after=session.expires_at,

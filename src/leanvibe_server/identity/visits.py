@@ -21,6 +21,7 @@ def actor_of(visit: Visit, user: User) -> Actor:
         role=user.role,
         address=visit.address,
         user_agent=visit.user_agent,
+        device=visit.device,
     )
 
 

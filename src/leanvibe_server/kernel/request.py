@@ -15,6 +15,8 @@ from leanvibe_server.kernel.scope import Actor
 SESSION_COOKIE = "lv_session"
 # Names the organisation the dashboard acts for; it grants nothing, the gate asks each time.
 ACTING_COOKIE = "lv_acting"
+# Shows that its bearer signed in from here before. It opens nothing.
+DEVICE_COOKIE = "lv_device"
 _KEY = "leanvibe.visit"
 
 
@@ -50,7 +52,8 @@ class Visit:
     """A request on its way through: who called from where, and what was opened for it.
 
     `body` is there for services that open their own transactions. `caller` is known from where
-    the gate found that a credential holds, also when it then kept its bearer out.
+    the gate found that a credential holds, also when it then kept its bearer out. `device_token`
+    is what a program shows in place of the cookie to be known as an account's device.
     """
 
     house: House
@@ -67,6 +70,7 @@ class Visit:
     idempotent: "IdempotentAnswer | None" = None
     log: dict[str, Any] = field(default_factory=dict)
     body: bytes = b""
+    device_token: str | None = None
 
     @property
     def user_agent(self) -> str | None:
@@ -87,8 +91,18 @@ class Visit:
         else:
             await transaction.rollback()
 
+    @property
+    def device(self) -> str | None:
+        """What the caller shows to be known as a device of the account."""
+        return self.device_token or self.cookies.get(DEVICE_COOKIE)
+
     def anonymous(self) -> Actor:
-        return Actor(kind="anonymous", address=self.address, user_agent=self.user_agent)
+        return Actor(
+            kind="anonymous",
+            address=self.address,
+            user_agent=self.user_agent,
+            device=self.device,
+        )
 
     def credentials(self, *, cookie: bool) -> Credentials:
         scheme, _, token = self.headers.get("authorization", "").partition(" ")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Actor:
     """Who acts: `kind` is user, api_key, oauth_client, scim, system or anonymous; `label` is what
     people read. `credential_id` is the key or token of a program. `further_roles` count beside
-    `role`."""
+    `role`. `device` is what somebody who signs in shows to be known as a device of the account."""
 
     kind: str
     id: UUID | None = None
@@ -31,6 +31,7 @@ class Actor:
     address: str | None = None
     user_agent: str | None = None
     further_roles: tuple[str, ...] = ()
+    device: str | None = field(default=None, repr=False)
 
 
 SYSTEM = Actor(kind="system", label="system")

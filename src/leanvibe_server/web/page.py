@@ -10,7 +10,8 @@ from uuid import UUID
 from fastapi import Depends, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from leanvibe_server.identity.login import DEVICE_COOKIE, subdomain
+from leanvibe_server.identity import devices
+from leanvibe_server.identity.login import subdomain
 from leanvibe_server.identity.sessions import LIMITS, WEB
 from leanvibe_server.kernel.access import (
     READING,
@@ -24,7 +25,12 @@ from leanvibe_server.kernel.access import (
 )
 from leanvibe_server.kernel.errors import AppError, Forbidden, StepUpRequired, Unauthorized
 from leanvibe_server.kernel.paths import local_path as local_path
-from leanvibe_server.kernel.request import ACTING_COOKIE, SESSION_COOKIE, Visit, visit_of
+from leanvibe_server.kernel.request import (
+    ACTING_COOKIE,
+    SESSION_COOKIE,
+    Visit,
+    visit_of,
+)
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.tenancy import service as tenancy
 from leanvibe_server.web.brand_look import PLAIN, Brand, brand_of
@@ -98,7 +104,7 @@ class Page:
 
     def know_device(self, response: Response, token: str) -> None:
         """Have the browser show from now on that this account signed in from it before."""
-        self._set_cookie(response, DEVICE_COOKIE, token, max_age_s=YEAR_S // 2)
+        response.set_cookie(**devices.cookie_of(token, secure=self.visit.secure))
 
     def give_cookie(
         self, response: Response, name: str, value: str, *, max_age_s: int | None = None

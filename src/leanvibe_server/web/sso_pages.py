@@ -10,6 +10,7 @@ from leanvibe_server.identity.domains.schemas import Discovery, ProviderHint, Wa
 from leanvibe_server.identity.federation import discovery, entry, stepping
 from leanvibe_server.identity.federation.entry import Direction
 from leanvibe_server.identity.federation.protocols import Departure, Wish
+from leanvibe_server.identity.login import device_token_of
 from leanvibe_server.identity.oidc import errors, flows, leaving, service
 from leanvibe_server.identity.oidc.protocol import CALLBACK_PATH
 from leanvibe_server.identity.oidc.service import Answer, Arrival
@@ -172,6 +173,7 @@ def _arrive(opened: Page, arrival: Arrival) -> Response:
         return resume(opened, signed_in, next_path=next_path, ticket=arrival.ticket or "")
     response = opened.go(next_path, toast="signed-in")
     opened.begin_session(response, signed_in.opened.secret)
+    opened.know_device(response, device_token_of(opened.visit.house, signed_in.user))
     return response
 
 

@@ -55,6 +55,7 @@ async def test_a_browser_gets_a_session_and_goes_where_it_wanted(
     answer = await deliver(client, flow, headers=flow.cookies() | {"Accept": "text/html"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/projects")
     assert "lv_session=" in answer.headers["set-cookie"]
+    assert "lv_device=" in answer.headers["set-cookie"]
     page = await client.get("/", headers={"Accept": "text/html"})
     assert page.status_code == 200
 

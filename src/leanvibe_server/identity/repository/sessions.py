@@ -1,6 +1,7 @@
 """Statements about sessions and their refresh tokens."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -17,18 +18,25 @@ INSERT INTO sessions (tenant_id, id, user_id, kind, cookie_hash, address, user_a
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $14, $9, $10, $11, $12, $13)
 """
 # In one statement: the session, its first refresh token where it has one, the time at the user,
-# and whether `$18` sessions or more were open before.
+# the device, noted once a day, whether it is a new one, and whether `$18` sessions or more were
+# open before.
 OPEN_SESSION = f"""
 WITH opened AS ({INSERT_SESSION}), renewable AS (
     INSERT INTO refresh_tokens (tenant_id, id, session_id, token_hash, client_hash, created_at)
     SELECT $1, $15, $2, $16, $17, $8 WHERE $15::uuid IS NOT NULL
 ), seen AS (
     UPDATE users SET last_login_at = $8 WHERE tenant_id = $1 AND id = $3
+), noted AS (
+    INSERT INTO known_devices AS d (tenant_id, user_id, mark, first_seen_at, last_seen_at)
+    VALUES ($1, $3, $19, $8, $8)
+    ON CONFLICT (tenant_id, user_id, mark) DO UPDATE SET last_seen_at = $8
+        WHERE d.last_seen_at < $8 - interval '1 day'
+    RETURNING first_seen_at = $8 AS is_new
 )
 SELECT EXISTS (
     SELECT FROM sessions
     WHERE tenant_id = $1 AND user_id = $3 AND ended_at IS NULL AND expires_at > $8
-    OFFSET $18 - 1)
+    OFFSET $18 - 1) AS full, coalesce((SELECT is_new FROM noted), false) AS new_device
 """
 # A session that a provider opened is over with the provider, whatever was going on meanwhile.
 ENDED_AT = """CASE WHEN s.provider_id IS NULL OR EXISTS (SELECT 1 FROM sso_providers
@@ -89,6 +97,15 @@ UPDATE refresh_tokens SET used_at = $3, client_hash = $4 WHERE tenant_id = $1 AN
 SWEEP_SESSIONS = "DELETE FROM sessions WHERE expires_at < $1 OR ended_at < $1"
 
 
+@dataclass(frozen=True)
+class Found:
+    """What a sign-in finds: whether as many sessions as may be are open, and whether the person
+    has not come from this device before."""
+
+    full: bool
+    new_device: bool
+
+
 async def add_amr(conn: Connection, tenant_id: UUID, session_id: UUID, amr: Sequence[str]) -> None:
     """Note what else was proved in a session."""
     await conn.execute(ADD_AMR, tenant_id, session_id, list(amr))
@@ -125,14 +142,21 @@ async def open_session(
     token: RefreshToken | None,
     token_hash: bytes | None,
     limit: int,
-) -> bool:
-    """Begin a session and note it as the user's last login; returns whether the user had as many
-    as `limit` open before, counting those that have rested too long."""
+    device_mark: bytes,
+) -> Found:
+    """Begin a session and note it as the user's last login, from that device; returns what was
+    there before, of open sessions also those that have rested too long."""
     refresh = (None, None) if token is None else (token.id, token.client_hash)
-    full: bool = await conn.fetchval(
-        OPEN_SESSION, *_values(session, cookie_hash), refresh[0], token_hash, refresh[1], limit
+    (row,) = await conn.fetch(
+        OPEN_SESSION,
+        *_values(session, cookie_hash),
+        refresh[0],
+        token_hash,
+        refresh[1],
+        limit,
+        device_mark,
     )
-    return full
+    return Found(**row)
 
 
 async def find_session(conn: Connection, tenant_id: UUID, session_id: UUID) -> Session | None:

@@ -10,9 +10,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from leanvibe_server.entitlements.plans import plan_of
 from leanvibe_server.entitlements.service import require_feature
-from leanvibe_server.identity import opaque
+from leanvibe_server.identity import devices, opaque
 from leanvibe_server.identity.federation import repository as providers
-from leanvibe_server.identity.login import answer
+from leanvibe_server.identity.login import answer, device_token_of
 from leanvibe_server.identity.saml import bindings, keys, logout, messages, sign_in, sp_metadata
 from leanvibe_server.identity.saml import repository as rows
 from leanvibe_server.identity.saml.addresses import PATH, addresses_of
@@ -157,6 +157,8 @@ def _welcome(visit: Visit, arrival: Arrival) -> Response:
             samesite="lax",
             secure=visit.secure,
         )
+        token = device_token_of(visit.house, signed_in.user)
+        response.set_cookie(**devices.cookie_of(token, secure=visit.secure))
         if not arrival.goes_on:
             # Whoever came before acted for an organisation of theirs.
             response.delete_cookie(ACTING_COOKIE)
