@@ -1,4 +1,8 @@
-"""The server's command line: `leanvibe-server start` and what an operator needs beside it."""
+"""The server's command line: `leanvibe-server start` and what an operator needs beside it.
+
+A command that works on the data loads the house itself: that takes seconds, for which those that
+start other processes, look at the machine or only print a help do not wait.
+"""
 
 import json
 import os
@@ -14,16 +18,9 @@ from leanvibe_server.kernel.clock import rfc3339
 from leanvibe_server.kernel.config import ConfigError, Settings
 from leanvibe_server.kernel.errors import AppError
 from leanvibe_server.kernel.log import configure_logging
-from leanvibe_server.launch import (
-    administration,
-    audit_care,
-    installation,
-    key_care,
-    privacy_care,
-    signing_keys,
-)
-from leanvibe_server.launch import demo as demo_data
 from leanvibe_server.launch import doctor as doctor_checks
+from leanvibe_server.launch import installation
+from leanvibe_server.launch.demo_facts import read_facts
 from leanvibe_server.launch.environment import read_environment
 from leanvibe_server.launch.errors import LaunchError, disk_full, is_disk_full
 from leanvibe_server.launch.home import make_home
@@ -101,6 +98,8 @@ def admin() -> None:
 @click.option("--password-stdin", is_flag=True, help="Read the password from the standard input.")
 def create(email: str, *, password_stdin: bool) -> None:
     """Add a platform admin. Without a password, print the link where they choose one."""
+    from leanvibe_server.launch import administration
+
     password = sys.stdin.readline().rstrip("\n") if password_stdin else None
     with installation.open_database(_settings()) as settings:
         link = administration.create_admin(settings, email=email, password=password)
@@ -113,6 +112,8 @@ def create(email: str, *, password_stdin: bool) -> None:
 @click.option("--tenant", "slug", required=True, help="The tenant, by its slug.")
 def open_networks(slug: str) -> None:
     """Lift a tenant's list of allowed networks, when its admins have shut themselves out."""
+    from leanvibe_server.launch import administration
+
     with installation.open_database(_settings()) as settings:
         lifted = administration.open_networks(settings, slug)
     click.echo("Any address is allowed." if lifted else "Any address was allowed already.")
@@ -127,6 +128,8 @@ def keys() -> None:
 @click.option("--now", "at_once", is_flag=True, help="A key leaked: refuse its tokens at once.")
 def rotate_signing(*, at_once: bool) -> None:
     """Sign access tokens with a new key; the old one verifies for two hours more."""
+    from leanvibe_server.launch import signing_keys
+
     with installation.open_database(_settings()) as settings:
         kid = signing_keys.rotate(settings, at_once=at_once)
     click.echo(f"Tokens are signed with the key {kid}, by every process within half a minute.")
@@ -135,6 +138,8 @@ def rotate_signing(*, at_once: bool) -> None:
 @keys.command("list")
 def list_signing() -> None:
     """List the keys that sign or verify access tokens, oldest first."""
+    from leanvibe_server.launch import signing_keys
+
     with installation.open_database(_settings()) as settings:
         for key in signing_keys.list_keys(settings):
             until = key.retires_at
@@ -149,6 +154,8 @@ _TENANT = click.option("--tenant", type=click.UUID, help="One tenant, by its id;
 @_TENANT
 def rotate_data(tenant: UUID | None) -> None:
     """Seal with new data keys from now on; the worker seals anew what there is."""
+    from leanvibe_server.launch import key_care
+
     with installation.open_database(_settings()) as settings:
         done = key_care.rotate_data(settings, tenant)
     click.echo(f"New data keys: {done}. The worker seals the old values anew.")
@@ -158,6 +165,8 @@ def rotate_data(tenant: UUID | None) -> None:
 @_TENANT
 def rewrap(tenant: UUID | None) -> None:
     """Wrap the data keys by the master key of today, after it was changed."""
+    from leanvibe_server.launch import key_care
+
     with installation.open_database(_settings()) as settings:
         done = key_care.rewrap(settings, tenant)
     click.echo(f"Data keys wrapped anew: {done}.")
@@ -168,6 +177,8 @@ def rewrap(tenant: UUID | None) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def destroy(tenant: UUID, *, yes: bool) -> None:
     """Destroy a tenant's keys: its secrets are unreadable for ever, in every backup too."""
+    from leanvibe_server.launch import key_care
+
     if not yes:
         click.confirm(f"Destroy the keys of {tenant}? This cannot be undone", abort=True)
     with installation.open_database(_settings()) as settings:
@@ -187,6 +198,8 @@ def audit() -> None:
 )
 def verify(tenant: UUID | None, *, accept_restored: bool) -> None:
     """Check that nothing was changed, removed, moved or slipped in. Exit code 1: something was."""
+    from leanvibe_server.launch import audit_care
+
     with installation.open_database(_settings()) as settings:
         verdicts = audit_care.verify(settings, tenant, accept_restored=accept_restored)
     for verdict in verdicts:
@@ -205,6 +218,8 @@ def privacy() -> None:
 @privacy.command("repeat-erasures")
 def repeat_erasures() -> None:
     """After a backup was restored: erase again who and what was erased since it was made."""
+    from leanvibe_server.launch import privacy_care
+
     with installation.open_database(_settings()) as settings:
         repeated = privacy_care.repeat_erasures(settings)
     click.echo(f"People erased again: {repeated.people}.")
@@ -222,6 +237,8 @@ def demo() -> None:
 @demo.command()
 def reset() -> None:
     """Remove the demo's tenants with all they own, and make them anew."""
+    from leanvibe_server.launch import demo as demo_data
+
     with installation.open_database(_settings()) as settings:
         demo_data.reset(settings)
     click.echo("The demo is as new.")
@@ -231,7 +248,7 @@ def reset() -> None:
 def show() -> None:
     """Print the demo's accounts, keys and projects as JSON."""
     settings = _settings()
-    facts = demo_data.read_facts(settings)
+    facts = read_facts(settings)
     if facts is None:
         raise LaunchError(f"There is no demo in {settings.home}: ./start.sh makes it.")
     click.echo(json.dumps(facts, indent=2))

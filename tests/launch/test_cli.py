@@ -206,3 +206,17 @@ def test_a_shared_secret_is_rotated_by_its_setting(migrated: Run) -> None:
     done = migrated("keys", "rotate", JWT_SECRET="s" * 32)
     assert done.returncode == 1
     assert "JWT_SECRET" in done.stderr
+
+
+def test_only_commands_that_work_on_the_data_load_the_house() -> None:
+    """`--help`, `doctor`, `serve` and `worker` answer at once."""
+    heavy = {"leanvibe_server.wiring", "fastapi", "sqlalchemy"}
+    code = f"import leanvibe_server.cli, sys; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_what_serves_loads_nothing_that_only_a_migration_needs() -> None:
+    code = "import leanvibe_server.app, sys; print('sqlalchemy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -1,16 +1,13 @@
 """The demo of a development installation: two tenants, their people, and a project to work on."""
 
 import asyncio
-import json
 import secrets
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
@@ -19,11 +16,11 @@ from leanvibe_server.entitlements.plans import PLANS
 from leanvibe_server.identity import service as identity
 from leanvibe_server.kernel.access import Role
 from leanvibe_server.kernel.config import Settings
-from leanvibe_server.kernel.crypto import write_private
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.platform import PLATFORM_TENANT, Reason, across_tenants
 from leanvibe_server.kernel.scope import SYSTEM, Scope
 from leanvibe_server.launch import sample_project
+from leanvibe_server.launch.demo_facts import read_facts, write_facts
 from leanvibe_server.launch.errors import LaunchError
 from leanvibe_server.projects import service as projects
 from leanvibe_server.projects.schemas import NewProject
@@ -33,21 +30,6 @@ from leanvibe_server.tenancy.models import Tenant
 ROLES = ("owner", "admin", "manager", "developer", "viewer", "guest")
 PLATFORM_ADMIN = "platform_admin@demo.leanvibe.example"
 REPOSITORY = "sample-orders.git"
-
-Facts = dict[str, Any]
-
-
-def facts_path(settings: Settings) -> Path:
-    return settings.home / "demo.json"
-
-
-def read_facts(settings: Settings) -> Facts | None:
-    """What the demo consists of; None before it is made."""
-    try:
-        facts: Facts = json.loads(facts_path(settings).read_text())
-    except (OSError, ValueError):
-        return None
-    return facts
 
 
 def seed(settings: Settings) -> None:
@@ -73,16 +55,12 @@ async def _seed(settings: Settings, *, anew: bool) -> None:
             present = await tenancy.find_tenant_by_slug(platform, "acme")
             facts = read_facts(settings)
             if present is not None and facts is not None and not anew:
-                _write_facts(settings, facts | {"base_url": settings.base_url})
+                write_facts(settings, facts | {"base_url": settings.base_url})
                 return
             await _clear(platform)
             await _Demo(house, platform).make()
     finally:
         await house.database.close()
-
-
-def _write_facts(settings: Settings, facts: Mapping[str, Any]) -> None:
-    write_private(facts_path(settings), json.dumps(facts, indent=2).encode() + b"\n")
 
 
 async def _clear(platform: Scope) -> None:
@@ -134,7 +112,7 @@ class _Demo:
             "projects": {"acme": {"id": str(project.id), "repository_url": address}},
             "plans": {slug: {"id": str(plan.id)} for slug, plan in PLANS.items()},
         }
-        _write_facts(self.house.settings, facts)
+        write_facts(self.house.settings, facts)
 
     async def _tenant(self, name: str, slug: str, plan: str) -> Tenant:
         return await tenancy.create_tenant(

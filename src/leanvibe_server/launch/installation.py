@@ -12,7 +12,7 @@ import click
 
 from leanvibe_server.kernel.config import Settings
 from leanvibe_server.kernel.crypto import load_vault
-from leanvibe_server.launch import demo, processes
+from leanvibe_server.launch import processes
 from leanvibe_server.launch.checks import check_databases, check_disk, check_port
 from leanvibe_server.launch.children import Program
 from leanvibe_server.launch.errors import LaunchError
@@ -78,6 +78,9 @@ def _bring_up(
         bring_up_to_date(settings)
     if not settings.production:
         with stage("Demo"):
+            # It loads the whole house, for which `doctor` and others need not wait.
+            from leanvibe_server.launch import demo
+
             demo.seed(settings)
     with stage("API and worker"):
         supervisor.start_children((API, WORKER), env=child_environment(settings, env))

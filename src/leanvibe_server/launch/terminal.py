@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from leanvibe_server.kernel.config import Settings
-from leanvibe_server.launch.demo import read_facts
+from leanvibe_server.launch.demo_facts import read_facts
 from leanvibe_server.launch.sandbox_setup import SandboxState
 
 _NAME_WIDTH: Final = 24

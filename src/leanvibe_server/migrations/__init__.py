@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-from alembic import command
-from alembic.config import Config
 
 from leanvibe_server.kernel.crypto import Vault
 from leanvibe_server.kernel.db import LOGINS, database_name, role_name
@@ -49,7 +47,7 @@ async def migrate(admin_dsn: str, vault: Vault, *, to: str = "head") -> Migrated
         await _lock(connection)
         await _make_logins(connection, database_name(admin_dsn), vault)
         before = await _revision(connection)
-        await asyncio.to_thread(command.upgrade, _alembic(admin_dsn), to)
+        await asyncio.to_thread(_upgrade, admin_dsn, to)
         after = await _revision(connection)
     finally:
         await connection.close()
@@ -121,8 +119,13 @@ def newest_revision() -> str:
     return max(path.name.partition("_")[0] for path in (_FOLDER / "versions").glob("[0-9]*.py"))
 
 
-def _alembic(admin_dsn: str) -> Config:
+def _upgrade(admin_dsn: str, to: str) -> None:
+    # Alembic and SQLAlchemy take longer to load than anything else, and only who migrates needs
+    # them: not the API, not the worker.
+    from alembic import command
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(_FOLDER))
     config.attributes["dsn"] = admin_dsn
-    return config
+    command.upgrade(config, to)
