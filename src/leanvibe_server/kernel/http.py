@@ -256,61 +256,74 @@ def _http_error(error: HTTPException) -> AppError:
     return kind(message, headers=dict(error.headers or {}))
 
 
+async def _refused(request: Request, error: AppError) -> Response:
+    return error_response(request, error)
+
+
+async def _invalid(request: Request, error: RequestValidationError) -> Response:
+    return error_response(request, validation_error(error))
+
+
+async def _refused_below(request: Request, error: HTTPException) -> Response:
+    # What we raise while FastAPI reads the body comes wrapped.
+    cause = error.__cause__
+    refusal = cause if isinstance(cause, AppError) else _http_error(error)
+    return error_response(request, refusal)
+
+
+async def _unstorable(request: Request, error: asyncpg.DataError) -> Response:
+    if type(error) not in _UNSTORABLE:
+        raise error
+    logger("http").info("unstorable value", error=str(error))
+    return error_response(
+        request, InvalidRequest("A value in the request cannot be stored as it is.")
+    )
+
+
+async def _shredded(request: Request, error: Undecipherable) -> Response:
+    logger("http").error("undecipherable", path=request.url.path, error=str(error))
+    return error_response(
+        request,
+        Conflict(
+            "This needs the organisation's encryption keys, and they were destroyed or do not "
+            "open what is kept. Enter the secret anew, or ask whoever runs this installation.",
+            details={"reason": "keys_destroyed"},
+        ),
+    )
+
+
+async def _no_database(request: Request, error: Exception) -> Response:
+    logger("http").error("database unreachable", error=repr(error))
+    return error_response(
+        request,
+        ServiceUnavailable(
+            "The database does not answer. Try again in a moment.", headers={"Retry-After": "2"}
+        ),
+    )
+
+
+async def _crashed(request: Request, error: Exception) -> Response:
+    return crash_response(visit_of(request.scope), error)
+
+
+_HANDLERS: dict[type[Exception], Callable[..., Coroutine[Any, Any, Response]]] = {
+    AppError: _refused,
+    RequestValidationError: _invalid,
+    HTTPException: _refused_below,
+    asyncpg.DataError: _unstorable,
+    Undecipherable: _shredded,
+    asyncpg.PostgresConnectionError: _no_database,
+    asyncpg.CannotConnectNowError: _no_database,
+    ConnectionRefusedError: _no_database,
+    TimeoutError: _no_database,
+    Exception: _crashed,
+}
+
+
 def add_error_handlers(app: FastAPI) -> None:
     """Give every error the envelope, from whichever layer it comes."""
-
-    @app.exception_handler(AppError)
-    async def refused(request: Request, error: AppError) -> Response:
-        return error_response(request, error)
-
-    @app.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: RequestValidationError) -> Response:
-        return error_response(request, validation_error(error))
-
-    @app.exception_handler(HTTPException)
-    async def http(request: Request, error: HTTPException) -> Response:
-        # What we raise while FastAPI reads the body comes wrapped.
-        cause = error.__cause__
-        refusal = cause if isinstance(cause, AppError) else _http_error(error)
-        return error_response(request, refusal)
-
-    @app.exception_handler(asyncpg.DataError)
-    async def unstorable(request: Request, error: asyncpg.DataError) -> Response:
-        if type(error) not in _UNSTORABLE:
-            raise error
-        logger("http").info("unstorable value", error=str(error))
-        return error_response(
-            request, InvalidRequest("A value in the request cannot be stored as it is.")
-        )
-
-    @app.exception_handler(Undecipherable)
-    async def shredded(request: Request, error: Undecipherable) -> Response:
-        logger("http").error("undecipherable", path=request.url.path, error=str(error))
-        return error_response(
-            request,
-            Conflict(
-                "This needs the organisation's encryption keys, and they were destroyed or do not "
-                "open what is kept. Enter the secret anew, or ask whoever runs this installation.",
-                details={"reason": "keys_destroyed"},
-            ),
-        )
-
-    @app.exception_handler(Exception)
-    async def crashed(request: Request, error: Exception) -> Response:
-        return crash_response(visit_of(request.scope), error)
-
-    @app.exception_handler(asyncpg.PostgresConnectionError)
-    @app.exception_handler(asyncpg.CannotConnectNowError)
-    @app.exception_handler(ConnectionRefusedError)
-    @app.exception_handler(TimeoutError)
-    async def no_database(request: Request, error: Exception) -> Response:
-        logger("http").error("database unreachable", error=repr(error))
-        return error_response(
-            request,
-            ServiceUnavailable(
-                "The database does not answer. Try again in a moment.", headers={"Retry-After": "2"}
-            ),
-        )
+    for kind, handler in _HANDLERS.items():
+        app.add_exception_handler(kind, handler)
 
 
 def crash_response(visit: Visit, error: BaseException) -> JSONResponse:
