@@ -144,6 +144,17 @@ async def require_user(scope: Scope, user_id: UUID) -> User:
     return user
 
 
+async def lock_person(scope: Scope, user_id: UUID) -> User:
+    """A person of the tenant, whom nobody else changes until this transaction ends.
+
+    Raises: NotFound: there is none, or it is a service account.
+    """
+    user = await rows.lock_user(scope.conn, scope.tenant_id, user_id)
+    if user is None or user.is_service:
+        raise NotFound("No such user.")
+    return user
+
+
 async def require_user_by_email(scope: Scope, email: str) -> User:
     """The person of the tenant with this address. Raises: InvalidRequest: there is none."""
     user = await rows.find_user_by_email(scope.conn, scope.tenant_id, addresses.normalise(email))
@@ -182,9 +193,7 @@ async def change_user(scope: Scope, user_id: UUID, change: UserChange) -> User:
         raise lacking(Permission.USER_UPDATE, scope.actor)
     # Always before the user's own row: two owners who change each other then queue here.
     chiefs = await rows.lock_active_of_role(scope.conn, scope.tenant_id, chief(scope).value)
-    user = await rows.lock_user(scope.conn, scope.tenant_id, user_id)
-    if user is None or user.is_service:
-        raise NotFound("No such user.")
+    user = await lock_person(scope, user_id)
     await require_over(scope, *user.roles)
     role = user.own
     if change.role is not None and change.role != role:
@@ -193,8 +202,7 @@ async def change_user(scope: Scope, user_id: UUID, change: UserChange) -> User:
     end = _changed_end(scope.now, user, role, change)
     if status == "active" and end is not None and end <= scope.now:
         raise invalid_field("expires_at", "is past: name a new end")
-    stays = role == chief(scope) and status == "active"
-    if chiefs == [user.id] and not stays:
+    if chiefs == [user.id] and not (role == chief(scope) and status == "active"):
         raise Conflict(
             f"This is the last active {user.role}. Make somebody else {user.role} first."
         )

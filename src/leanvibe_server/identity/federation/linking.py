@@ -4,6 +4,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from leanvibe_server.identity.federation import repository as rows
+from leanvibe_server.identity.federation.models import FederatedIdentity, SsoProvider
 from leanvibe_server.identity.federation.people import Assertion, link_to, require_enabled
 from leanvibe_server.identity.federation.schemas import LinkedIdentities, LinkedIdentity
 from leanvibe_server.identity.federation.service import cut_link, require_provider
@@ -52,13 +53,18 @@ async def link_own(scope: Scope, assertion: Assertion, *, user_id: UUID, session
 async def list_own(scope: Scope) -> LinkedIdentities:
     """The accounts by which the caller may sign in."""
     user_id, _ = require_signed_in(scope.actor)
-    found = await rows.list_identities(scope.conn, scope.tenant_id, user_id)
     return LinkedIdentities(
-        data=[
-            LinkedIdentity.of(identity, await require_provider(scope, identity.provider_id))
-            for identity in found
-        ]
+        data=[LinkedIdentity.of(*linked) for linked in await links_of(scope, user_id)]
     )
+
+
+async def links_of(scope: Scope, user_id: UUID) -> list[tuple[FederatedIdentity, SsoProvider]]:
+    """The accounts by which somebody may sign in, each with its provider."""
+    found = await rows.list_identities(scope.conn, scope.tenant_id, user_id)
+    ids = [identity.provider_id for identity in found]
+    known = {one.id: one for one in await rows.find_many(scope.conn, scope.tenant_id, ids)}
+    # A provider that is deleted in this moment takes its links along.
+    return [(one, known[one.provider_id]) for one in found if one.provider_id in known]
 
 
 async def unlink_own(scope: Scope, identity_id: UUID) -> None:

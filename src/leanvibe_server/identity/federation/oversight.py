@@ -3,11 +3,11 @@
 from uuid import UUID
 
 from leanvibe_server.identity.federation import repository as rows
+from leanvibe_server.identity.federation.linking import links_of
 from leanvibe_server.identity.federation.schemas import PersonIdentities, PersonIdentity
 from leanvibe_server.identity.federation.service import cut_link, require_provider
-from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.roles.service import require_over
-from leanvibe_server.identity.users import require_user
+from leanvibe_server.identity.users import lock_person, require_user
 from leanvibe_server.kernel.errors import NotFound
 from leanvibe_server.kernel.scope import Scope
 
@@ -15,12 +15,8 @@ from leanvibe_server.kernel.scope import Scope
 async def list_of_person(scope: Scope, user_id: UUID) -> PersonIdentities:
     """The accounts at providers by which somebody may sign in. Raises: NotFound."""
     user = await require_user(scope, user_id)
-    found = await rows.list_identities(scope.conn, scope.tenant_id, user.id)
     return PersonIdentities(
-        data=[
-            PersonIdentity.seen(identity, await require_provider(scope, identity.provider_id))
-            for identity in found
-        ]
+        data=[PersonIdentity.seen(*linked) for linked in await links_of(scope, user.id)]
     )
 
 
@@ -31,9 +27,7 @@ async def unlink(scope: Scope, user_id: UUID, identity_id: UUID) -> None:
     link another.
     Raises: NotFound. Forbidden: their role is above one's own.
     """
-    user = await people.lock_user(scope.conn, scope.tenant_id, user_id)
-    if user is None or user.is_service:
-        raise NotFound("No such user.")
+    user = await lock_person(scope, user_id)
     identity = await rows.find_identity(scope.conn, scope.tenant_id, identity_id)
     if identity is None or identity.user_id != user.id:
         raise NotFound("No such linked account.")

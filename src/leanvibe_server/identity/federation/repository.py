@@ -17,6 +17,7 @@ INSERT INTO sso_providers ({COLUMNS})
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 """
 FIND = f"SELECT {COLUMNS} FROM sso_providers WHERE tenant_id = $1 AND id = $2"
+FIND_MANY = f"SELECT {COLUMNS} FROM sso_providers WHERE tenant_id = $1 AND id = ANY ($2)"
 LOCK = f"{FIND} FOR NO KEY UPDATE"
 # Who signs in by a provider waits for an admin who changes it, and the other way round.
 HOLD = f"{FIND} FOR SHARE"
@@ -101,6 +102,12 @@ async def insert(conn: Connection, provider: SsoProvider) -> None:
 
 async def find(conn: Connection, tenant_id: UUID, provider_id: UUID) -> SsoProvider | None:
     return await find_row(conn, SsoProvider, FIND, tenant_id, provider_id)
+
+
+async def find_many(
+    conn: Connection, tenant_id: UUID, provider_ids: Sequence[UUID]
+) -> list[SsoProvider]:
+    return await list_rows(conn, SsoProvider, FIND_MANY, tenant_id, list(provider_ids))
 
 
 async def lock(conn: Connection, tenant_id: UUID, provider_id: UUID) -> SsoProvider | None:

@@ -16,10 +16,9 @@ from leanvibe_server.identity.mfa.models import SENT, Factor
 from leanvibe_server.identity.mfa.registry import forget_keys
 from leanvibe_server.identity.models import User
 from leanvibe_server.identity.policy import SecurityPolicy, policy_of
-from leanvibe_server.identity.repository import people
 from leanvibe_server.identity.roles.service import require_over
 from leanvibe_server.identity.sessions import end_all
-from leanvibe_server.identity.users import require_user
+from leanvibe_server.identity.users import lock_person
 from leanvibe_server.kernel.access import Errand
 from leanvibe_server.kernel.errors import Conflict, Forbidden, NotFound
 from leanvibe_server.kernel.scope import Scope
@@ -129,13 +128,9 @@ async def reset(errand: Errand, user_id: UUID) -> int:
 
 
 async def _require_below(scope: Scope, user_id: UUID) -> User:
-    user = await require_user(scope, user_id)
+    user = await lock_person(scope, user_id)
     await require_over(scope, *user.roles)
-    locked = await people.lock_user(scope.conn, scope.tenant_id, user.id)
-    if locked is None:
-        raise NotFound("No such user.")
-    await require_over(scope, *locked.roles)
-    return locked
+    return user
 
 
 def _credentials(factors: list[Factor]) -> list[bytes]:

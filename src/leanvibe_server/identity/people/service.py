@@ -87,9 +87,7 @@ async def withdraw_invitation(scope: Scope, user_id: UUID) -> None:
 
     Raises: NotFound. Conflict: it was accepted. Forbidden: of somebody above one's own role.
     """
-    user = await people.lock_user(scope.conn, scope.tenant_id, user_id)
-    if user is None or user.is_service:
-        raise NotFound("No such user.")
+    user = await users.lock_person(scope, user_id)
     if user.status != "invited":
         raise Conflict("This user has accepted the invitation already, or is disabled.")
     await require_over(scope, *user.roles)
@@ -165,9 +163,7 @@ async def _lock_leaver(scope: Scope, user_id: UUID) -> User:
     """The user, if the tenant stays in somebody's charge without them."""
     chief = users.chief(scope).value
     chiefs = await people.lock_active_of_role(scope.conn, scope.tenant_id, chief)
-    user = await people.lock_user(scope.conn, scope.tenant_id, user_id)
-    if user is None or user.is_service:
-        raise NotFound("No such user.")
+    user = await users.lock_person(scope, user_id)
     if chiefs == [user.id]:
         raise Conflict(
             f"This is the last active {user.role}. Make somebody else {user.role} first, or hand "
