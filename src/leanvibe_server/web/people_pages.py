@@ -206,7 +206,7 @@ async def _people(
     all_roles = (await list_roles(opened.scope)).data
     return {
         "users": listed.data,
-        "roles": await _roles(opened),
+        "roles": [(role.name, role_name(role.name)) for role in all_roles if role.assignable],
         "role_filter": [("", "Any role"), *((role.name, role.name) for role in all_roles)],
         "choices": CHOICES,
         "filters": filters,
@@ -214,15 +214,6 @@ async def _people(
         "result": result,
         **page_links(opened, listed, **filters),
     }
-
-
-async def _roles(opened: ScopedPage) -> list[tuple[str, str]]:
-    """The roles this person may give."""
-    return [
-        (role.name, role_name(role.name))
-        for role in (await list_roles(opened.scope)).data
-        if role.assignable
-    ]
 
 
 @router.get("/settings/api-keys")

@@ -7,7 +7,8 @@ from uuid import UUID
 from fastapi import Response
 
 from leanvibe_server.engine import service as engine
-from leanvibe_server.identity.roles.service import list_roles, project_permissions_of_role
+from leanvibe_server.identity.permissions import project_permissions_of
+from leanvibe_server.identity.roles.service import list_roles
 from leanvibe_server.identity.users import require_user_by_email
 from leanvibe_server.kernel.access import PROJECT_PERMISSIONS, Permission
 from leanvibe_server.kernel.http import PathId
@@ -159,10 +160,9 @@ async def _roles_to_give(opened: ScopedPage, held: frozenset[str]) -> list[tuple
     """The roles this person may give on a project where they hold `held`."""
     if Permission.PROJECT_SHARE not in held:
         return []
-    roles = (await list_roles(opened.scope)).data
     offered = []
-    for role in roles:
-        there = await project_permissions_of_role(opened.scope, role.name)
+    for role in (await list_roles(opened.scope)).data:
+        there = project_permissions_of(role.name, role.permissions)
         if there and there <= held:
             offered.append((role.name, words(role.name) if role.built_in else role.name))
     return offered

@@ -48,7 +48,17 @@ async def list_roles(scope: Scope) -> RoleList:
 
 async def assignable_roles(scope: Scope) -> list[str]:
     """The names of the roles the caller may give."""
-    return [role.name for role in (await list_roles(scope)).data if role.assignable]
+    every = await _held_by_each(scope)
+    return [name for name, held in every.items() if await _may_give(scope, name, held)]
+
+
+async def _held_by_each(scope: Scope) -> dict[str, frozenset[str]]:
+    """The permissions of every role of the tenant, by its name."""
+    built_in = {role.value: permissions_of(role, None) for role in _built_ins(scope)}
+    made = await rows.list_roles(scope.conn, scope.tenant_id)
+    return built_in | {
+        role.name: permissions_of(role.name, None, role.permissions) for role in made
+    }
 
 
 async def create_role(scope: Scope, new: NewRole) -> RoleView:
@@ -168,8 +178,7 @@ async def require_grantable(scope: Scope, name: str | None, *, field: str = "rol
     wanted = usual.value if name is None else name
     held = await _held_by(scope, wanted)
     if held is None or (wanted == Role.PLATFORM_ADMIN) != in_platform:
-        names = [role.name for role in (await list_roles(scope)).data]
-        raise invalid_field(field, f"must be one of {', '.join(names)}")
+        raise invalid_field(field, f"must be one of {', '.join(await _held_by_each(scope))}")
     if not await _may_give(scope, wanted, held):
         raise Forbidden("You cannot give a role above your own.")
     if held & ADMINISTRATIVE and scope.actor.kind == "user":
