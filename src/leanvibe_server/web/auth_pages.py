@@ -22,8 +22,6 @@ from leanvibe_server.identity.schemas import Acceptance, LinkToken, LoginRequest
 from leanvibe_server.kernel.access import Permission
 from leanvibe_server.kernel.crypto import Undecipherable
 from leanvibe_server.kernel.errors import AppError, Forbidden
-from leanvibe_server.kernel.scope import Scope
-from leanvibe_server.tenancy.service import require_tenant
 from leanvibe_server.web.forms import Faults, Form, fill
 from leanvibe_server.web.page import Answered, Page, ScopedPage, local_path, open_page, page
 from leanvibe_server.web.routes import PageRouter
@@ -221,7 +219,7 @@ async def sign_out(opened: Annotated[ScopedPage, SELF]) -> Response:
     """End the session, and the one at the identity provider it came from, where that can be."""
     session_id = opened.scope.actor.session_id
     parcel = None if session_id is None else await saml_logout.begin(opened.scope, session_id)
-    where, ticket = await _signed_out(opened.scope)
+    where, ticket = await _signed_out(opened)
     await sessions.log_out(opened.scope)
     response: Response = opened.go(where, toast="signed-out")
     if ticket is not None:
@@ -233,16 +231,17 @@ async def sign_out(opened: Annotated[ScopedPage, SELF]) -> Response:
     return response
 
 
-async def _signed_out(scope: Scope) -> tuple[str, str | None]:
+async def _signed_out(opened: ScopedPage) -> tuple[str, str | None]:
     """The page that follows: one that tells of the session at the provider, if there is one, and
     the ticket to end that."""
-    session_id = scope.actor.session_id
-    found = None if session_id is None else await leaving.find_provider_of(scope, session_id)
+    session_id = opened.scope.actor.session_id
+    if session_id is None:
+        return "/login", None
+    found = await leaving.find_provider_of(opened.scope, session_id)
     if found is None:
         return "/login", None
     provider, ticket = found
-    tenant = await require_tenant(scope)
-    query = urlencode({"tenant": tenant.slug, "provider": provider.slug})
+    query = urlencode({"tenant": opened.shell["tenant"].slug, "provider": provider.slug})
     return f"{leaving.SIGNED_OUT}?{query}", ticket
 
 

@@ -14,7 +14,6 @@ from leanvibe_server.kernel.access import Permission
 from leanvibe_server.kernel.errors import NotFound
 from leanvibe_server.kernel.ids import parse_id
 from leanvibe_server.metering import service as metering
-from leanvibe_server.tenancy import service as tenancy
 from leanvibe_server.tenancy.schemas import TenantUpdate
 from leanvibe_server.web.forms import fill
 from leanvibe_server.web.page import ScopedPage, page
@@ -43,14 +42,18 @@ class Membership:
 @router.get("/settings/tenant")
 async def show_tenant(opened: Annotated[ScopedPage, READ]) -> Response:
     """The plan, its limits and what is used of them."""
-    tenant = await tenancy.require_tenant(opened.scope)
+    return opened.show("settings/tenant.html", **await _tenant(opened), values=_look(opened))
+
+
+def _look(opened: ScopedPage) -> dict[str, str]:
+    """How the organisation is shown, as the form has it."""
+    tenant = opened.shell["tenant"]
     branding = tenant.configuration.get("branding") or {}
-    values = {
+    return {
         "display_name": tenant.display_name,
         "primary_color": branding.get("primary_color") or "",
         "logo_url": branding.get("logo_url") or "",
     }
-    return opened.show("settings/tenant.html", **await _tenant(opened), values=values)
 
 
 async def _tenant(opened: ScopedPage) -> dict[str, Any]:
@@ -68,32 +71,26 @@ async def update_tenant(opened: Annotated[ScopedPage, UPDATE]) -> Response:
     names = ("display_name", "primary_color", "logo_url")
     typed = {name: opened.form.text(name) for name in names}
     with opened.refusing("settings/tenant.html", **await _tenant(opened), values=typed):
-        await metering.change_tenant(opened.scope, fill(TenantUpdate, await _update(opened, typed)))
+        await metering.change_tenant(opened.scope, fill(TenantUpdate, _update(opened, typed)))
     return opened.go("/settings/tenant", toast="tenant-saved")
 
 
-async def _update(opened: ScopedPage, typed: dict[str, str]) -> dict[str, Any]:
+def _update(opened: ScopedPage, typed: dict[str, str]) -> dict[str, Any]:
     """The change a form asks for; what else the branding holds stays."""
-    tenant = await tenancy.require_tenant(opened.scope)
-    kept = dict(tenant.configuration.get("branding") or {})
+    before = opened.shell["tenant"].configuration.get("branding")
+    kept = dict(before or {})
     for name in ("primary_color", "logo_url"):
         kept.pop(name, None)
         if typed[name]:
             kept[name] = typed[name]
-    branding = {"branding": kept} if kept or tenant.configuration.get("branding") else {}
+    branding = {"branding": kept} if kept or before else {}
     return {"display_name": typed["display_name"], "configuration": branding}
 
 
 @router.post("/settings/tenant/delete")
 async def delete_tenant(opened: Annotated[ScopedPage, DELETE]) -> Response:
     """Have the organisation deleted once its grace period is over."""
-    branding = opened.shell["tenant"].configuration.get("branding") or {}
-    values = {
-        "display_name": opened.shell["tenant"].display_name,
-        "primary_color": branding.get("primary_color") or "",
-        "logo_url": branding.get("logo_url") or "",
-    }
-    with opened.refusing("settings/tenant.html", **await _tenant(opened), values=values):
+    with opened.refusing("settings/tenant.html", **await _tenant(opened), values=_look(opened)):
         await administration.delete_own(
             opened.scope, confirm=opened.form.text("confirm"), reason=opened.form.optional("why")
         )
