@@ -16,12 +16,14 @@ from leanvibe_server.identity.passwords import PasswordDesk
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.ratelimit import ANONYMOUS
 from leanvibe_server.realtime import feed
+from tests import given
 from tests.conftest import FakeClock, Ground
 from tests.given import Organisation
 from tests.identity.given_sessions import sign_in
 from tests.identity.test_gate import platform_headers
 from tests.realtime.conftest import Server, Teller, serving
 from tests.realtime.readers import events_of, next_message, until_closed, watch
+from tests.tenancy.given_trees import put_below
 
 # Well below the time after which a stream is looked at anyway.
 AT_ONCE_S = feed.RECHECK_S / 3
@@ -222,6 +224,28 @@ async def test_nothing_is_told_after_an_ending(
             told += [message["percentage"] for message in await until_closed(socket)]
     assert 40 not in told
     assert socket.close_code == code
+
+
+async def test_who_was_above_is_out_at_once_when_the_platform_moves_one_in_between(
+    client: httpx.AsyncClient, house: House, acme: Organisation, teller: Teller, elsewhere: Server
+) -> None:
+    """The task is two levels below who watches it, and what moves is the level between."""
+    top, between = [
+        await given.organisation(house, plan="enterprise", name=name, roles=("owner",))
+        for name in ("Top", "Between")
+    ]
+    await put_below(house, between.id, top.id)
+    await put_below(house, acme.id, between.id)
+    acting = {"X-Tenant-ID": str(acme.id)}
+    token = await top.token(client)
+    async with watch(elsewhere, teller.task_id, token, **acting) as socket:
+        await next_message(socket)
+        # Until it waits for news, it asks again anyway.
+        await asyncio.sleep(1)
+        await put_below(house, between.id, None)
+        async with asyncio.timeout(AT_ONCE_S):
+            assert await until_closed(socket) == []
+    assert socket.close_code == 4403
 
 
 async def test_time_that_ran_out_while_nobody_told_is_seen_before_the_next_message(

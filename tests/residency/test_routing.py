@@ -1,6 +1,7 @@
 """A tenant's region is found at once, for good, and costs nothing where there is only one."""
 
 import asyncio
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -8,10 +9,14 @@ import httpx
 import pytest
 
 from leanvibe_server.kernel.db import Connection
+from leanvibe_server.kernel.errors import InvalidRequest
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.platform import Reason, across_tenants
 from leanvibe_server.kernel.regions import PLATFORM_TENANT, Whereabouts
+from leanvibe_server.tenancy.directory import require_region
 from tests.given import PASSWORD, Organisation
+from tests.tenancy.conftest import sign_in_platform
+from tests.tenancy.given_trees import create_below
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -125,6 +130,35 @@ async def test_a_plan_holds_its_regions_as_far_as_they_have_a_database(
         assert await _count(world, region, there, UUID(answer.json()["id"])) == 1
     else:
         assert answer.json()["details"]["field"] == "data_residency"
+
+
+@pytest.mark.parametrize(
+    ("region", "production", "advice"),
+    [
+        ("ca", False, "DEV_REGIONS=all ./start.sh"),
+        ("ca", True, "which only its operator can change"),
+        ("mars", False, "there is no other region"),
+    ],
+)
+def test_who_asks_for_a_region_without_a_database_is_told_what_to_do(
+    world: House, region: str, production: bool, advice: str
+) -> None:
+    settings = replace(world.settings, environment="production" if production else "development")
+    with pytest.raises(InvalidRequest) as refused:
+        require_region(replace(world, settings=settings), region)
+    assert advice in refused.value.message
+    assert ("DEV_REGIONS" in refused.value.message) == (region == "ca" and not production)
+    assert refused.value.details["available_regions"] == list(world.database.regions)
+
+
+async def test_a_platform_admin_s_new_organisation_lives_where_the_one_above_does(
+    caller: httpx.AsyncClient, world: House, berlin: Organisation
+) -> None:
+    headers = await sign_in_platform(world, caller)
+    made = await create_below(caller, headers, berlin.id, "Potsdam", plan="team")
+    assert (made.status_code, made.json()["data_residency"]) == (201, "eu"), made.text
+    elsewhere = await create_below(caller, headers, berlin.id, "Boston", data_residency="us")
+    assert (elsewhere.status_code, elsewhere.json()["details"]["field"]) == (400, "data_residency")
 
 
 async def test_an_invited_owner_of_another_region_comes_in_by_the_link_in_the_mail(

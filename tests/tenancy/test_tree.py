@@ -11,6 +11,7 @@ import pytest
 
 from leanvibe_server.kernel.errors import AppError
 from leanvibe_server.kernel.house import House
+from leanvibe_server.kernel.platform import PLATFORM_TENANT
 from leanvibe_server.tenancy.tree import service as tree
 from tests.conftest import FakeClock
 from tests.given import PASSWORD, Organisation
@@ -345,3 +346,33 @@ async def test_a_key_of_a_made_role_is_no_administrator_below(
     ):
         assert refused.status_code == 403, refused.text
     assert (await client.get(path, headers=by)).status_code == 200
+
+
+async def test_the_platform_s_own_organisation_is_above_none_and_below_none(
+    client: httpx.AsyncClient, acme: Organisation, platform: dict[str, str]
+) -> None:
+    """Whoever were above it would act for the platform, and below it were no customer's."""
+    moves = ((PLATFORM_TENANT, acme.id), (acme.id, PLATFORM_TENANT))
+    for tenant_id, parent_id in moves:
+        refused = await client.put(
+            f"/v1/tenants/{tenant_id}/parent",
+            json={"parent_tenant_id": str(parent_id)},
+            headers=platform,
+        )
+        assert refused.status_code == 409, refused.text
+        assert refused.json()["details"]["field"] == "parent_tenant_id"
+    made = await create_below(client, platform, PLATFORM_TENANT, "Ours")
+    assert made.status_code == 409, made.text
+
+
+async def test_the_platform_puts_nothing_new_below_what_is_going(
+    client: httpx.AsyncClient, acme: Organisation, platform: dict[str, str]
+) -> None:
+    """It would keep what is above it from being deleted."""
+    where = {"confirm": acme.tenant.slug}
+    gone = await client.delete(f"/v1/tenants/{acme.id}", params=where, headers=platform)
+    assert gone.json()["status"] == "deleting", gone.text
+    made = await create_below(client, platform, acme.id, "Late")
+    assert (made.status_code, made.json()["details"]["field"]) == (409, "parent_tenant_id")
+    unknown = await create_below(client, platform, uuid4(), "Nowhere")
+    assert unknown.status_code == 404

@@ -1,12 +1,16 @@
 """What a role sees a link to, it may open: nothing on a page leads to a refusal."""
 
 import re
+from uuid import uuid4
 
+import httpx
 import pytest
 
-from leanvibe_server.kernel.access import Role
-from tests.given import Organisation
-from tests.web.conftest import EnterAs
+from leanvibe_server.identity.permissions import GRANTABLE
+from leanvibe_server.kernel.access import Permission, Role
+from tests.given import Organisation, Person
+from tests.identity.test_roles import add_with_role, make_role, somebody
+from tests.web.conftest import Arrive, EnterAs
 from tests.web.visitors import Visitor
 
 # Files, and what begins a way out to somebody else.
@@ -19,7 +23,30 @@ async def test_every_link_a_role_sees_leads_to_a_page_it_may_open(
     role: str, enter_as: EnterAs, acme: Organisation
 ) -> None:
     await _furnish(await enter_as(acme, "owner"), acme)
-    visitor = await enter_as(acme, role)
+    assert await _walk(await enter_as(acme, role)) > 8
+
+
+@pytest.mark.parametrize("permission", sorted(GRANTABLE - {Permission.SELF}))
+async def test_every_link_that_one_permission_shows_leads_to_a_page_it_opens(
+    permission: Permission,
+    enter_as: EnterAs,
+    arrive: Arrive,
+    client: httpx.AsyncClient,
+    acme: Organisation,
+) -> None:
+    """Pages that need two show the link to the second only to who holds it, too."""
+    owner = await acme.headers(client)
+    await _furnish(await enter_as(acme, "owner"), acme)
+    assert (await make_role(client, owner, "specialist", [permission])).status_code == 201
+    email = somebody(acme, "sam")
+    await add_with_role(client, owner, "specialist", email)
+    visitor = await arrive()
+    await visitor.sign_in(Person(uuid4(), email, "specialist"))
+    assert await _walk(visitor) > 1
+
+
+async def _walk(visitor: Visitor) -> int:
+    """Follow every link from page to page; how many there are."""
     seen, waiting, shut = {"/"}, ["/"], {}
     while waiting:
         path = waiting.pop()
@@ -35,7 +62,7 @@ async def test_every_link_a_role_sees_leads_to_a_page_it_may_open(
                 seen.add(link)
                 waiting.append(link)
     assert shut == {}
-    assert len(seen) > 8
+    return len(seen)
 
 
 async def _furnish(owner: Visitor, acme: Organisation) -> None:

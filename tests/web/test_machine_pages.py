@@ -30,6 +30,32 @@ async def test_an_admin_makes_an_account_a_key_and_a_client(
     assert taken.status_code == 409
 
 
+async def test_an_admin_says_when_a_client_ends(
+    enter_as: EnterAs, acme: Organisation, clock: FakeClock
+) -> None:
+    visitor = await enter_as(acme, "admin")
+    await visitor.open("/settings/service-accounts")
+    made = await visitor.send("/settings/service-accounts", {"name": "Robot", "role": "viewer"})
+    path = made.headers["location"]
+    await visitor.open(path)
+    for wrong, why in (("soon", "such as 2026-12-31"), ("2026-03-01", "is past")):
+        typed = {"client_name": "CI", "expires_at": wrong}
+        refused = await visitor.send(f"{path}/clients", typed)
+        assert refused.status_code == 400
+        assert why in visitor.text.lower()
+        assert 'value="CI"' in visitor.page
+    client = await visitor.send(
+        f"{path}/clients", {"client_name": "CI", "expires_at": "2026-03-02"}
+    )
+    assert client.status_code == 201
+    assert "until 2 Mar 2026" in visitor.text
+    clock.advance(hours=12)
+    await visitor.sign_in(acme.people["admin"])
+    shown = (await visitor.open(path)).text
+    assert "Expired" in shown
+    assert "/rotate" not in shown
+
+
 async def test_an_admin_rotates_a_key(enter_as: EnterAs, acme: Organisation) -> None:
     visitor = await enter_as(acme, "admin")
     await visitor.open("/settings/api-keys")

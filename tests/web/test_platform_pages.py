@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from leanvibe_server.identity import service as identity
 from leanvibe_server.kernel.house import House
+from leanvibe_server.kernel.platform import PLATFORM_TENANT
 from leanvibe_server.web.brand_look import DARK, LIGHT, READABLE, contrast, style_sheet
 from tests.given import PASSWORD, Organisation, Person
 from tests.tenancy.given_trees import below
@@ -98,6 +99,39 @@ async def test_an_administrator_makes_an_organisation(administrator: Visitor) ->
     assert made.status_code == 303, administrator.text
     await administrator.open(made.headers["location"])
     assert typed["slug"] in administrator.text
+
+
+async def test_an_administrator_puts_an_organisation_below_another_and_is_told_why_not(
+    administrator: Visitor, acme: Organisation, north: Organisation, house: House
+) -> None:
+    new = "/platform/tenants/new"
+    await administrator.open(f"{new}?below={acme.tenant.slug}")
+    assert f'value="{acme.tenant.slug}"' in administrator.page
+    typed = {"organization_name": "South", "admin_email": "boss@south.example", "plan": "team"}
+    unknown = await administrator.send(new, {**typed, "parent_tenant_id": "nobody-here"})
+    assert unknown.status_code == 400
+    assert "Names no organisation: type its slug or its id." in administrator.text
+    made = await administrator.send(new, {**typed, "parent_tenant_id": acme.tenant.slug})
+    assert made.status_code == 303, administrator.text
+    path = made.headers["location"]
+    await administrator.open(path)
+    assert f'href="/platform/tenants/{acme.id}"' in administrator.page
+    for below, status, why in (
+        (str(north.id), 303, ""),
+        (path.rpartition("/")[2], 409, "cannot come under itself or one below it"),
+        (str(PLATFORM_TENANT), 409, "above none and below none"),
+        ("", 303, ""),
+    ):
+        answer = await administrator.send(f"{path}/move", {"parent_tenant_id": below})
+        assert answer.status_code == status, administrator.text
+        assert why in administrator.text
+        await administrator.open(path)
+    assert "/platform/tenants/" + str(acme.id) not in administrator.page
+    chain = await administrator.send(
+        f"/platform/tenants/{acme.id}/move", {"parent_tenant_id": north.tenant.slug}
+    )
+    assert chain.status_code == 409
+    assert "cannot come under itself or one below it" in administrator.text
 
 
 async def test_the_look_of_an_organisation_is_on_its_pages_and_at_its_door(

@@ -10,7 +10,7 @@ from leanvibe_server.identity.schemas import CreatedTenant, NewTenant
 from leanvibe_server.identity.signup import require_open
 from leanvibe_server.identity.visits import begin_visit
 from leanvibe_server.kernel.access import Permission, Role
-from leanvibe_server.kernel.errors import Conflict, Forbidden, invalid_field
+from leanvibe_server.kernel.errors import Forbidden, invalid_field
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.platform import Reason, across_tenants
 from leanvibe_server.kernel.request import Visit
@@ -18,7 +18,7 @@ from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.tenancy.directory import require_region
 from leanvibe_server.tenancy.models import Tenant
 from leanvibe_server.tenancy.schemas import facts
-from leanvibe_server.tenancy.service import create_tenant, enter_tenant
+from leanvibe_server.tenancy.service import create_tenant, enter_tenant, show_tenant
 from leanvibe_server.tenancy.tree import service as tree
 
 
@@ -35,6 +35,10 @@ async def found(caller: Scope | Visit, new: NewTenant) -> CreatedTenant:
         region = _region(caller.house, new)
         tenant = await _found(await begin_visit(caller, Reason.SIGN_UP, region=region), new)
     elif Permission.TENANT_ADMIN in caller.permissions:
+        if new.parent_tenant_id is not None:
+            parent = await show_tenant(caller, new.parent_tenant_id)
+            tree.require_open(parent)
+            new = _in_region_of(parent, new)
         database, region = caller.house.database, _region(caller.house, new)
         async with across_tenants(database, Reason.TENANT_ADMIN, region=region) as conn:
             tenant = await _found(replace(caller, conn=conn), new)
@@ -60,15 +64,8 @@ async def _found_below(caller: Scope, new: NewTenant) -> Tenant:
             },
         )
     parent = await tree.require_within(caller, new.parent_tenant_id)
-    if parent.status != "active":
-        raise Conflict(
-            "The organisation above is suspended or is being deleted: nothing new goes below it.",
-            details={"field": "parent_tenant_id"},
-        )
-    if new.data_residency not in (None, parent.data_residency):
-        raise invalid_field(
-            "data_residency", f"must be {parent.data_residency}, the region of its parent"
-        )
+    tree.require_open(parent)
+    new = _in_region_of(parent, new)
     plan = plan_named(new.plan).slug if "plan" in new.model_fields_set else parent.plan
     if plan_of(plan).monthly_price > plan_of(parent.plan).monthly_price:
         raise Forbidden(
@@ -77,11 +74,22 @@ async def _found_below(caller: Scope, new: NewTenant) -> Tenant:
             details={"field": "plan"},
             upgrade_options=upgrade_options(parent.plan),
         )
-    settled = new.model_copy(update={"plan": plan, "data_residency": parent.data_residency})
+    settled = new.model_copy(update={"plan": plan})
     async with across_tenants(caller.house.database, Reason.ORGANIZATIONS, parent.id) as conn:
         platform = replace(caller, conn=conn)
         await tree.lock_within(platform, parent.id)
         return await _found(platform, settled)
+
+
+def _in_region_of(parent: Tenant, new: NewTenant) -> NewTenant:
+    """What is to be made, in the region of its parent.
+
+    Raises: InvalidRequest: another region was asked for.
+    """
+    region = parent.data_residency
+    if new.data_residency not in (None, region):
+        raise invalid_field("data_residency", f"must be {region}, the region of its parent")
+    return new.model_copy(update={"data_residency": region})
 
 
 def _region(house: House, new: NewTenant) -> str:

@@ -104,7 +104,7 @@ INSERT INTO events (tenant_id, id, name, version, public, audited, area, payload
     actor_id, actor_label, request_id, occurred_at, stream, stream_seq, personal_digests)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 """
-NOTIFY_STREAM = "SELECT pg_notify($1, $2)"
+NOTIFY = "SELECT pg_notify($1, key) FROM unnest($2::text[]) AS key"
 EVENT_COLUMNS = """id, tenant_id, name, version, area, payload, actor_kind, actor_id, actor_label,
     request_id, address, user_agent, occurred_at, stream, stream_seq, personal_digests,
     ARRAY(SELECT body FROM event_personal known
@@ -155,11 +155,16 @@ async def write_event(scope: "Scope", event: Event) -> UUID:
         [part.body for part in parts],
     )
     if stream is not None:
-        await scope.conn.execute(NOTIFY_STREAM, LIVE_CHANNEL, stream_key(scope.tenant_id, stream))
+        await scope.conn.execute(NOTIFY, LIVE_CHANNEL, [stream_key(scope.tenant_id, stream)])
     if event.ends_access:
-        key = access_key(event.ends_access_of or scope.tenant_id)
-        await scope.conn.execute(NOTIFY_STREAM, LIVE_CHANNEL, key)
+        await doubt_access(scope.conn, [event.ends_access_of or scope.tenant_id])
     return event_id
+
+
+async def doubt_access(conn: Connection, whose: Sequence[UUID]) -> None:
+    """Tell with the commit that what these users, or these tenants' people, may see may be less
+    from now on. An event that `ends_access` does so for those it names."""
+    await conn.execute(NOTIFY, LIVE_CHANNEL, [access_key(one) for one in whose])
 
 
 def stream_key(tenant_id: UUID, stream: str) -> str:

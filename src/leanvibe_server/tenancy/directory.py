@@ -15,6 +15,7 @@ from leanvibe_server.kernel.db import Connection
 from leanvibe_server.kernel.errors import Conflict, InvalidRequest, at_field, invalid_field
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.platform import Reason, across_tenants, ask_reachable
+from leanvibe_server.kernel.regions import REGIONS
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.tenancy import repository
 
@@ -44,12 +45,25 @@ def require_region(house: House, wanted: str | None) -> str:
     if wanted is None:
         return house.database.home
     if wanted not in available:
-        why = f"must be one of {', '.join(available)}: no other region has a database here"
+        named = f"must be one of {', '.join(available)}"
+        why = f"{named}: {_why_not(wanted, production=house.settings.production)}"
         raise InvalidRequest(
             f"data_residency {why}.",
             details=at_field("data_residency", why) | {"available_regions": list(available)},
         )
     return wanted
+
+
+def _why_not(region: str, *, production: bool) -> str:
+    """Why nobody can live in a region here, and what to do about it."""
+    if region not in REGIONS:
+        return "there is no other region"
+    if production:
+        return f"the region {region} has no database here, which only its operator can change"
+    return (
+        f"the region {region} has no database here yet. In development, DEV_REGIONS=all ./start.sh "
+        "makes one for every region"
+    )
 
 
 async def claim(

@@ -155,6 +155,20 @@ async def find_tenant_by_slug(scope: Scope, slug: str) -> Tenant | None:
         return await repository.find_by_slug(conn, slug)
 
 
+async def require_named(scope: Scope, name: str) -> Tenant:
+    """The tenant of that slug or id, in whichever region. For platform admins.
+
+    Raises: NotFound.
+    """
+    try:
+        return await show_tenant(scope, UUID(name))
+    except ValueError:
+        found = await find_at_door(scope.house, name)
+    if found is None:
+        raise NotFound("No such tenant.")
+    return found
+
+
 async def find_at_door(house: House, slug: str) -> Tenant | None:
     """The tenant at whose address somebody stands who has not signed in, for its look."""
     if not directory.SLUG.fullmatch(slug):

@@ -17,7 +17,7 @@ from leanvibe_server.identity.service_accounts.schemas import (
 from leanvibe_server.kernel.access import Permission, Role
 from leanvibe_server.kernel.http import PathId
 from leanvibe_server.kernel.pagination import PageRequest, page_of
-from leanvibe_server.web.forms import fill
+from leanvibe_server.web.forms import end_of_day, fill
 from leanvibe_server.web.makers import names_of
 from leanvibe_server.web.page import ScopedPage, page
 from leanvibe_server.web.paging import page_links, page_request
@@ -30,6 +30,7 @@ MAKE_SECRET = page(Permission.API_KEY_MANAGE, fresh=True)
 HOME = "/settings/service-accounts"
 ROLES = [(role.value, role.value.capitalize()) for role in Role][1:-1]
 FRESH = {"name": "", "description": "", "role": Role.DEVELOPER.value}
+FRESH_CLIENT = {"client_name": "", "expires_at": ""}
 
 
 @router.get(HOME)
@@ -83,8 +84,11 @@ async def create_key(account_id: PathId, opened: Annotated[ScopedPage, MAKE_SECR
 @router.post(HOME + "/{account_id}/clients")
 async def create_client(account_id: PathId, opened: Annotated[ScopedPage, MAKE_SECRET]) -> Response:
     """Make client credentials. This answer is the only one that shows their secret."""
-    with opened.refusing("settings/service_account.html", **await _facts(opened, account_id)):
-        new = fill(NewOAuthClient, {"name": opened.form.text("client_name")})
+    typed = {name: opened.form.text(name) for name in FRESH_CLIENT}
+    facts = await _facts(opened, account_id) | {"client_values": typed}
+    with opened.refusing("settings/service_account.html", **facts):
+        until = end_of_day(typed["expires_at"], field="expires_at")
+        new = fill(NewOAuthClient, {"name": typed["client_name"], "expires_at": until})
         made = await service.create_client(opened.scope, account_id, new)
     return await _show(
         opened, account_id, status=201, secret=made.client_secret, client_id=made.client_id
@@ -152,6 +156,8 @@ async def _facts(opened: ScopedPage, account_id: UUID) -> dict[str, Any]:
         "token_url": f"{scope.house.settings.base_url}/v1/oauth/token",
         "secret": "",
         "client_id": "",
+        "client_values": FRESH_CLIENT,
+        "now": scope.now,
         "values": {
             "name": account.name,
             "description": account.description,

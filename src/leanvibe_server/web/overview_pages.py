@@ -75,7 +75,7 @@ async def _next_steps(opened: ScopedPage, tasks: Sequence[TaskView]) -> list[Nex
             "Add a project",
             "The git repository you want work done on, and what opens it.",
             "Add a project",
-            "/projects/new",
+            "/projects/new" if opened.may(Permission.PROJECT_CREATE) else "",
             has_project,
         ),
         NextStep(
@@ -89,7 +89,7 @@ async def _next_steps(opened: ScopedPage, tasks: Sequence[TaskView]) -> list[Nex
             "Review the branch",
             "A finished task leaves a branch in your repository and its diff here.",
             "See tasks",
-            "/tasks" if tasks else "",
+            "/tasks" if tasks and opened.may_somewhere(Permission.TASK_READ) else "",
             False,
         ),
     ]

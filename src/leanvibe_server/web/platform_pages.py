@@ -12,12 +12,13 @@ from leanvibe_server.identity.administration import service
 from leanvibe_server.identity.administration.schemas import TenantChange
 from leanvibe_server.identity.schemas import NewTenant
 from leanvibe_server.kernel.access import Permission
-from leanvibe_server.kernel.errors import InvalidRequest
+from leanvibe_server.kernel.errors import InvalidRequest, NotFound
 from leanvibe_server.kernel.http import PathId
 from leanvibe_server.kernel.pagination import PageRequest
 from leanvibe_server.tenancy import service as tenancy
 from leanvibe_server.tenancy.schemas import Suspension, TenantQuery, TenantView
-from leanvibe_server.web.forms import Faults, day_of, end_of_day, fill
+from leanvibe_server.tenancy.tree import service as tree
+from leanvibe_server.web.forms import Faults, day_of, end_of_day, fill, misfilled
 from leanvibe_server.web.page import ScopedPage, page
 from leanvibe_server.web.paging import PAGE_SIZE
 from leanvibe_server.web.routes import PageRouter
@@ -27,6 +28,9 @@ router = PageRouter()
 ADMIN = page(Permission.TENANT_ADMIN)
 FRESH = page(Permission.TENANT_ADMIN, fresh=True)
 LIST = "/platform/tenants"
+NEW = (
+    "organization_name", "slug", "admin_email", "plan", "data_residency", "parent_tenant_id",
+)  # fmt: skip
 FILTERS = ("q", "status", "plan", "region")
 STATUSES = (("", "Any status"), ("active", "Active"), ("suspended", "Suspended"),
             ("deleting", "Being deleted"))  # fmt: skip
@@ -81,20 +85,18 @@ def _choices(opened: ScopedPage) -> dict[str, Any]:
 @router.get(f"{LIST}/new")
 async def new_tenant(opened: Annotated[ScopedPage, ADMIN]) -> Response:
     """The form for a new organisation."""
-    values = {"organization_name": "", "slug": "", "admin_email": "", "plan": "team"}
-    region = opened.scope.house.database.home
-    return opened.show(
-        "platform/new_tenant.html", values=values | {"data_residency": region}, **_choices(opened)
-    )
+    above = opened.request.query_params.get("below", "").strip()[:63]
+    values = dict.fromkeys(NEW, "") | {"plan": "team", "parent_tenant_id": above}
+    return opened.show("platform/new_tenant.html", values=values, **_choices(opened))
 
 
 @router.post(f"{LIST}/new")
 async def create_tenant(opened: Annotated[ScopedPage, ADMIN]) -> Response:
     """Make an organisation and invite its owner."""
-    names = ("organization_name", "slug", "admin_email", "plan", "data_residency")
-    typed = {name: opened.form.text(name) for name in names}
+    typed = {name: opened.form.text(name) for name in NEW}
     with opened.refusing("platform/new_tenant.html", values=typed, **_choices(opened)):
-        new = fill(NewTenant, {name: value or None for name, value in typed.items()})
+        above = {"parent_tenant_id": await _named(opened, typed["parent_tenant_id"])}
+        new = fill(NewTenant, {name: value or None for name, value in typed.items()} | above)
         made = await organisations.found(opened.scope, new)
     return opened.go(f"{LIST}/{made.id}", toast="tenant-created")
 
@@ -105,18 +107,34 @@ async def show_tenant(tenant_id: PathId, opened: Annotated[ScopedPage, ADMIN]) -
     return opened.show("platform/tenant.html", **await _tenant(opened, tenant_id))
 
 
+async def _named(opened: ScopedPage, name: str) -> UUID | None:
+    """The organisation that was typed, by slug or id; None for none.
+
+    Raises: InvalidRequest: there is none.
+    """
+    if not name:
+        return None
+    try:
+        return (await tenancy.require_named(opened.scope, name)).id
+    except NotFound:
+        why = "names no organisation: type its slug or its id"
+        raise misfilled("parent_tenant_id", why) from None
+
+
 async def _tenant(opened: ScopedPage, tenant_id: UUID) -> dict[str, Any]:
     shown = await tenancy.show_tenant(opened.scope, tenant_id)
     above = shown.parent_tenant_id
+    parent = None if above is None else await tenancy.show_tenant(opened.scope, above)
     return {
         "organisation": TenantView.of(shown),
-        "above": None if above is None else await tenancy.show_tenant(opened.scope, above),
+        "above": parent,
         "admin_email": shown.admin_email,
         "suspended_reason": shown.suspended_reason,
         "grace_days": opened.scope.house.settings.tenant_grace_days,
         "values": {
             "plan": shown.plan,
             "trial_ends_at": day_of(shown.trial_ends_at),
+            "parent_tenant_id": "" if parent is None else parent.slug,
             "reason": "",
             "confirm": "",
         },
@@ -139,6 +157,17 @@ async def change_plan(tenant_id: PathId, opened: Annotated[ScopedPage, ADMIN]) -
         wanted = fill(TenantChange, change)
         await service.change_tenant(opened.scope, tenant_id, wanted)
     return opened.go(f"{LIST}/{tenant_id}", toast="tenant-saved")
+
+
+@router.post(LIST + "/{tenant_id}/move")
+async def move_tenant(tenant_id: PathId, opened: Annotated[ScopedPage, FRESH]) -> Response:
+    """Put it, with all below it, under another organisation, or let it stand alone."""
+    shown = await _tenant(opened, tenant_id)
+    typed = {"parent_tenant_id": opened.form.text("parent_tenant_id")}
+    with opened.refusing("platform/tenant.html", **shown | {"values": shown["values"] | typed}):
+        above = await _named(opened, typed["parent_tenant_id"])
+        await tree.move(opened.scope, tenant_id, above)
+    return opened.go(f"{LIST}/{tenant_id}", toast="organisation-moved")
 
 
 @router.post(LIST + "/{tenant_id}/suspend")

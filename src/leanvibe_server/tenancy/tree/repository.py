@@ -49,6 +49,7 @@ SET_PARENT = "UPDATE tenants SET parent_tenant_id = $2, updated_at = $3 WHERE id
 BELOW = """
 SELECT tenant_id FROM tenant_ancestors WHERE ancestor_id = $1 ORDER BY depth, tenant_id LIMIT $2
 """
+ABOVE = "SELECT ancestor_id FROM tenant_ancestors WHERE tenant_id = $1"
 # The setting that the policies of a subtree go by.
 NAME_SUBTREE = "SELECT set_config('app.subtree', $1, true)"
 # Each part is made once: the planner takes a subtree for a few rows, and would count the children
@@ -79,6 +80,10 @@ async def lock(conn: Connection) -> None:
 async def is_below(conn: Connection, tenant_id: UUID, ancestor_id: UUID) -> bool:
     found: bool = await conn.fetchval(IS_BELOW, tenant_id, ancestor_id)
     return found
+
+
+async def list_ids_above(conn: Connection, tenant_id: UUID) -> list[UUID]:
+    return [row["ancestor_id"] for row in await conn.fetch(ABOVE, tenant_id)]
 
 
 async def count_below(conn: Connection, tenant_id: UUID) -> int:

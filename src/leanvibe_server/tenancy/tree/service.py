@@ -8,8 +8,9 @@ from uuid import UUID
 from leanvibe_server.kernel.access import Permission
 from leanvibe_server.kernel.db import Connection
 from leanvibe_server.kernel.errors import Conflict, Forbidden, NotFound
+from leanvibe_server.kernel.events import doubt_access
 from leanvibe_server.kernel.pagination import PageRequest, containing
-from leanvibe_server.kernel.platform import Reason, across_tenants
+from leanvibe_server.kernel.platform import PLATFORM_TENANT, Reason, across_tenants
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.tenancy import repository as tenants
 from leanvibe_server.tenancy.models import Tenant
@@ -20,6 +21,7 @@ from leanvibe_server.tenancy.tree.models import Node
 # How many organisations one may have below it: what a look at a whole subtree costs at most.
 MAX_BELOW = 1_000
 ANY_DEPTH = MAX_BELOW
+AT_PARENT = {"field": "parent_tenant_id"}
 
 
 @asynccontextmanager
@@ -98,13 +100,37 @@ async def count_below(scope: Scope, tenant_id: UUID) -> int:
 async def place_below(scope: Scope, tenant_id: UUID, parent_id: UUID) -> None:
     """Note that a new tenant is below another. Needs a platform scope of their region.
 
-    Raises: NotFound: there is no such parent here. Conflict: too many are below it already.
+    Raises: NotFound: there is no such parent here. Conflict: too many are below it already, or
+        it is not open for more.
     """
     await repository.lock(scope.conn)
-    if await tenants.find(scope.conn, parent_id) is None:
+    parent = await tenants.lock(scope.conn, parent_id)
+    if parent is None:
         raise NotFound("No such tenant.")
+    require_open(parent)
     await _require_room(scope, parent_id, more=1)
     await repository.place(scope.conn, tenant_id, parent_id)
+
+
+def require_open(parent: Tenant) -> None:
+    """Refuse an organisation that nothing new goes below.
+
+    Raises: Conflict: it is suspended, is being deleted, or is the platform's own.
+    """
+    _refuse_platform(parent.id)
+    if parent.status != "active":
+        raise Conflict(
+            "The organisation above is suspended or is being deleted: nothing new goes below it.",
+            details=AT_PARENT,
+        )
+
+
+def _refuse_platform(*tenant_ids: UUID | None) -> None:
+    """Raises: Conflict: who is above another acts for it, and for the platform nobody does."""
+    if PLATFORM_TENANT in tenant_ids:
+        raise Conflict(
+            "The platform's own organisation is above none and below none.", details=AT_PARENT
+        )
 
 
 async def move(scope: Scope, tenant_id: UUID, parent_id: UUID | None) -> Tenant:
@@ -113,6 +139,7 @@ async def move(scope: Scope, tenant_id: UUID, parent_id: UUID | None) -> Tenant:
     Raises: NotFound: one of them is not below the caller's. Forbidden: it would stand alone.
         Conflict: it would come under itself, or too many would be below another.
     """
+    _refuse_platform(tenant_id, parent_id)
     over_all = Permission.TENANT_ADMIN in scope.permissions
     async with across_tenants(scope.house.database, Reason.ORGANIZATIONS, tenant_id) as conn:
         platform = replace(scope, conn=conn)
@@ -128,7 +155,10 @@ async def move(scope: Scope, tenant_id: UUID, parent_id: UUID | None) -> Tenant:
             await _require_new_parent(platform, tenant_id, parent_id, over_all=over_all)
         if moved.parent_tenant_id == parent_id:
             return moved
+        former = await repository.list_ids_above(conn, tenant_id)
         await repository.move(conn, tenant_id, parent_id, now=scope.now)
+        # Whoever was above may watch what is below the one that moves, where no event tells of it.
+        await doubt_access(conn, former)
         event = OrganizationMoved(
             moved_tenant_id=tenant_id, from_parent_id=moved.parent_tenant_id, to_parent_id=parent_id
         )
@@ -145,18 +175,19 @@ async def _require_new_parent(
     """`platform` holds the lock and still bears the caller's own tenant."""
     conn, own = platform.conn, platform.tenant_id
     known = over_all or parent_id == own or await repository.is_below(conn, parent_id, own)
-    parent = await tenants.find(conn, parent_id) if known else None
+    parent = await tenants.lock(conn, parent_id) if known else None
     if parent is None:
-        raise NotFound("No such parent organisation here.")
+        raise NotFound(
+            "No such parent organisation here: both must be in one region.", details=AT_PARENT
+        )
     if parent.deleting:
         raise Conflict(
             "The organisation above is being deleted: nothing goes below it any more.",
-            details={"field": "parent_tenant_id"},
+            details=AT_PARENT,
         )
     if parent_id == tenant_id or await repository.is_below(conn, parent_id, tenant_id):
         raise Conflict(
-            "An organisation cannot come under itself or one below it.",
-            details={"field": "parent_tenant_id"},
+            "An organisation cannot come under itself or one below it.", details=AT_PARENT
         )
     more = 1 + await repository.count_below(conn, tenant_id)
     await _require_room(platform, parent_id, more=more)
@@ -166,5 +197,5 @@ async def _require_room(scope: Scope, parent_id: UUID, *, more: int) -> None:
     if await repository.count_largest(scope.conn, parent_id) + more > MAX_BELOW:
         raise Conflict(
             f"At most {MAX_BELOW:,} organisations can be below another.",
-            details={"limit": MAX_BELOW},
+            details=AT_PARENT | {"limit": MAX_BELOW},
         )
