@@ -116,13 +116,13 @@ async def test_an_administrator_puts_an_organisation_below_another_and_is_told_w
     path = made.headers["location"]
     await administrator.open(path)
     assert f'href="/platform/tenants/{acme.id}"' in administrator.page
-    for below, status, why in (
+    for place, status, why in (
         (str(north.id), 303, ""),
         (path.rpartition("/")[2], 409, "cannot come under itself or one below it"),
         (str(PLATFORM_TENANT), 409, "above none and below none"),
         ("", 303, ""),
     ):
-        answer = await administrator.send(f"{path}/move", {"parent_tenant_id": below})
+        answer = await administrator.send(f"{path}/move", {"parent_tenant_id": place})
         assert answer.status_code == status, administrator.text
         assert why in administrator.text
         await administrator.open(path)
