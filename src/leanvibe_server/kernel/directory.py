@@ -5,7 +5,7 @@ there are a hundred. What the directory does not know, or is not sure of, takes 
 other methods, slashes to be redirected, WebSockets, paths that nobody serves.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, fields
 from inspect import iscoroutinefunction
 from typing import Any
@@ -13,8 +13,11 @@ from typing import Any
 from fastapi import FastAPI, Response
 from fastapi.datastructures import DefaultPlaceholder
 from fastapi.dependencies.models import Dependant
+from fastapi.dependencies.utils import request_body_to_args, request_params_to_args
 from fastapi.exceptions import RequestValidationError, ResponseValidationError
+from fastapi.params import Form
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
+from pydantic_core import PydanticUndefined as Undefined
 from starlette.convertors import StringConvertor
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -22,6 +25,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from leanvibe_server.kernel.http import HouseRequest, HouseRoute
 
 _FOUND = "leanvibe.route"
+_PLAIN = {"path_params", "query_params", "body_params", "dependencies"}
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,8 @@ class Directory:
 
 
 def _short_way(api: FastAPI, context: RouteContext, route: APIRoute) -> ASGIApp | None:
-    """An application for a route that asks for nothing but its way in and ids of its path.
+    """An application for a route that asks for nothing but its way in, ids of its path, a query
+    and JSON.
 
     It does what FastAPI would do, in the same order, without asking at every request what the
     route's signature looks like, and without layers that such a route has no use for. None: the
@@ -132,23 +137,15 @@ def _short_way(api: FastAPI, context: RouteContext, route: APIRoute) -> ASGIApp 
     """
     if type(route) is not HouseRoute or not _is_plain(context):
         return None
-    asked: Dependant = context.dependant
-    ways_in: list[Any] = [(d.name, d.request_param_name, d.call) for d in asked.dependencies]
-    ids = [(each.name, each.alias, each.validate) for each in asked.path_params]
+    arguments = _arguments(context)
     endpoint, answer = route.endpoint, context.response_field
     status = context.status_code or 200
 
     async def handle(request: Request) -> Response:
-        values: dict[str, Any] = {}
-        for name, parameter, enter in ways_in:
-            values[name] = await enter(**{parameter: request})
-        wrong: list[Any] = []
-        for name, alias, validate in ids:
-            values[name], errors = validate(request.path_params[alias], loc=("path", alias))
-            wrong += errors
-        if wrong:
-            raise RequestValidationError(wrong)
-        content, errors = answer.validate(await endpoint(**values), loc=("response",))
+        made = await endpoint(**await arguments(request))
+        if isinstance(made, Response):
+            return made
+        content, errors = answer.validate(made, loc=("response",))
         if errors:
             raise ResponseValidationError(errors=errors, body=content)
         return Response(
@@ -168,6 +165,53 @@ def _short_way(api: FastAPI, context: RouteContext, route: APIRoute) -> ASGIApp 
     return app
 
 
+def _arguments(context: RouteContext) -> Callable[[Request], Awaitable[dict[str, Any]]]:
+    """What takes the endpoint's arguments out of a request, in FastAPI's order: JSON is read
+    first, and said to be wrong last, after who asks for it."""
+    asked: Dependant = context.dependant
+    ways_in: list[Any] = [(d.name, d.request_param_name, d.call) for d in asked.dependencies]
+    ids = [(each.name, each.alias, each.validate) for each in asked.path_params]
+    query, body, embed = asked.query_params, asked.body_params, context._embed_body_fields
+
+    async def take(request: Request) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        sent = await _read(request) if body else None
+        for name, parameter, enter in ways_in:
+            values[name] = await enter(**{parameter: request})
+        wrong: list[Any] = []
+        for name, alias, validate in ids:
+            values[name], errors = validate(request.path_params[alias], loc=("path", alias))
+            wrong += errors
+        if query:
+            found, errors = request_params_to_args(query, request.query_params)
+            values |= found
+            wrong += errors
+        if body:
+            found, errors = await request_body_to_args(body, sent, embed)
+            values |= found
+            wrong += errors
+        if wrong:
+            raise RequestValidationError(wrong)
+        return values
+
+    return take
+
+
+async def _read(request: Request) -> Any:
+    """The body: JSON as its values, anything else as it came."""
+    body = await request.body()
+    main, _, sub = request.headers.get("content-type", "").partition(";")[0].partition("/")
+    if not body:
+        return Undefined
+    if main.strip().lower() == "application" and _is_json(sub.strip().lower()):
+        return await request.json()
+    return body
+
+
+def _is_json(subtype: str) -> bool:
+    return subtype == "json" or (subtype.endswith("+json") and "/" not in subtype)
+
+
 async def _refusal(api: FastAPI, request: Request, error: Exception) -> Response:
     """The answer of the application's handler for this kind of error.
 
@@ -182,7 +226,8 @@ async def _refusal(api: FastAPI, request: Request, error: Exception) -> Response
 
 
 def _is_plain(context: RouteContext) -> bool:
-    """Whether the signature holds path parameters and ways in only, and the answer is a model."""
+    """Whether the signature holds path parameters, a query, JSON and ways in only, and the answer
+    is a model."""
     prints_all = context.response_model_by_alias and not (
         context.response_model_include
         or context.response_model_exclude
@@ -195,7 +240,8 @@ def _is_plain(context: RouteContext) -> bool:
         and isinstance(context.response_class, DefaultPlaceholder)
         and context.response_field is not None
         and context.stream_item_field is None
-        and _wishes(context.dependant) <= {"path_params", "dependencies"}
+        and _wishes(context.dependant) <= _PLAIN
+        and not any(isinstance(part.field_info, Form) for part in context.dependant.body_params)
         and all(
             hasattr(way_in.call, "way_in")
             and iscoroutinefunction(way_in.call)
