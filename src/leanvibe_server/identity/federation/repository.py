@@ -43,7 +43,7 @@ INSERT INTO sso_reminders (tenant_id, subject, days, sent_at) VALUES ($1, $2, $3
 ON CONFLICT DO NOTHING RETURNING days
 """
 # Of the platform login only.
-SWEEP_REMINDERS = "DELETE FROM sso_reminders WHERE sent_at < $1 - interval '90 days'"
+SWEEP_REMINDERS = "DELETE FROM sso_reminders WHERE sent_at < $1::timestamptz - interval '90 days'"
 # Of the platform login only, before a tenant is known.
 TENANTS_WITH = """
 SELECT DISTINCT p.tenant_id FROM sso_providers p JOIN tenants t ON t.id = p.tenant_id
