@@ -1,7 +1,7 @@
 """What tests are given: organisations with people, made through the services."""
 
 from dataclasses import dataclass
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 
@@ -28,6 +28,17 @@ class Person:
     role: str
     password: str = PASSWORD
 
+    async def token(self, client: httpx.AsyncClient) -> str:
+        """An access token, by signing in."""
+        answer = await client.post(
+            "/v1/auth/login", json={"email": self.email, "password": self.password}
+        )
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["access_token"])
+
+    async def headers(self, client: httpx.AsyncClient) -> dict[str, str]:
+        return {"Authorization": f"Bearer {await self.token(client)}"}
+
 
 @dataclass(frozen=True)
 class Organisation:
@@ -43,15 +54,27 @@ class Organisation:
 
     async def token(self, client: httpx.AsyncClient, role: str = "owner") -> str:
         """An access token, by signing in."""
-        person = self.people[role]
-        answer = await client.post(
-            "/v1/auth/login", json={"email": person.email, "password": person.password}
-        )
-        assert answer.status_code == 200, answer.text
-        return str(answer.json()["access_token"])
+        return await self.people[role].token(client)
 
     async def headers(self, client: httpx.AsyncClient, role: str = "owner") -> dict[str, str]:
-        return {"Authorization": f"Bearer {await self.token(client, role)}"}
+        return await self.people[role].headers(client)
+
+
+def fresh_email(name: str = "new") -> str:
+    """An address that nobody has."""
+    return f"{name}-{uuid4().hex[:10]}@people.example"
+
+
+async def platform_admin(house: House) -> Person:
+    """A new administrator of the platform."""
+    email = fresh_email("platform")
+    user, _ = await identity.create_platform_admin(house, email, PASSWORD)
+    return Person(user.id, email, user.role)
+
+
+async def platform_headers(house: House, client: httpx.AsyncClient) -> dict[str, str]:
+    """The headers of a platform administrator who has just signed in."""
+    return await (await platform_admin(house)).headers(client)
 
 
 async def organisation(

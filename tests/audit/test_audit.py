@@ -3,10 +3,9 @@
 import httpx
 import pytest
 
-from leanvibe_server.identity import service as identity
 from leanvibe_server.kernel.house import House
 from tests.conftest import FakeClock
-from tests.given import PASSWORD, Organisation
+from tests.given import Organisation, platform_headers
 
 
 async def _names(client: httpx.AsyncClient, path: str, headers: dict[str, str]) -> list[str]:
@@ -55,10 +54,7 @@ async def test_a_tenant_reads_its_own_log_only_and_the_platform_reads_all(
     assert named.status_code == 404
     own = await client.get("/v1/admin/audit", headers=headers)
     assert {entry["tenant_id"] for entry in own.json()["data"]} == {str(acme.id)}
-    email = f"platform@{acme.id.hex}.example"
-    await identity.create_platform_admin(house, email, PASSWORD)
-    answer = await client.post("/v1/auth/login", json={"email": email, "password": PASSWORD})
-    platform = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+    platform = await platform_headers(house, client)
     platform |= {"X-Break-Glass-Reason": "ticket 4711: sign-ins fail"}
     seen = await client.get(
         "/v1/admin/audit", params={"tenant_id": str(globex.id)}, headers=platform

@@ -14,7 +14,6 @@ import pytest
 
 from leanvibe_server.audit import chain, repository
 from leanvibe_server.audit.verification import verify_tenant
-from leanvibe_server.identity import service as identity
 from leanvibe_server.kernel.db import login_dsn
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.ids import new_id
@@ -22,7 +21,7 @@ from leanvibe_server.kernel.regions import PLATFORM_TENANT
 from leanvibe_server.kernel.scope import SYSTEM, Scope
 from leanvibe_server.tenancy.events import TenantUpdated
 from tests.conftest import Ground
-from tests.given import PASSWORD, Organisation
+from tests.given import Organisation, platform_headers
 
 WHY = "ticket 4711: sign-ins fail"
 
@@ -352,17 +351,10 @@ async def test_an_admin_verifies_the_own_log_and_no_other(
     assert (found["valid"], found["fault"]["kind"]) == (False, "changed")
 
 
-async def _platform(client: httpx.AsyncClient, house: House, acme: Organisation) -> dict[str, str]:
-    email = f"platform@{acme.id.hex}.example"
-    await identity.create_platform_admin(house, email, PASSWORD)
-    answer = await client.post("/v1/auth/login", json={"email": email, "password": PASSWORD})
-    return {"Authorization": f"Bearer {answer.json()['access_token']}"}
-
-
 async def test_sec_audit_04_what_a_platform_admin_reads_is_written_to_both_logs(
     client: httpx.AsyncClient, house: House, acme: Organisation
 ) -> None:
-    platform = await _platform(client, house, acme) | {"X-Break-Glass-Reason": WHY}
+    platform = await platform_headers(house, client) | {"X-Break-Glass-Reason": WHY}
     named = {"tenant_id": str(acme.id)}
     for path in ("/v1/admin/audit", "/v1/admin/audit/verify", "/v1/admin/audit/auth?format=csv"):
         answer = await client.get(path, headers=platform, params=named if "?" not in path else None)
@@ -382,7 +374,7 @@ async def test_sec_audit_04_what_a_platform_admin_reads_is_written_to_both_logs(
 async def test_sec_audit_04_a_platform_admin_reads_a_tenants_log_for_a_stated_reason_only(
     client: httpx.AsyncClient, house: House, acme: Organisation, why: str | None
 ) -> None:
-    platform = await _platform(client, house, acme)
+    platform = await platform_headers(house, client)
     platform |= {} if why is None else {"X-Break-Glass-Reason": why}
     for path in ("audit", "audit/auth", "audit/billing", "audit/verify", "audit?format=csv"):
         named = f"{'&' if '?' in path else '?'}tenant_id={acme.id}"
@@ -395,7 +387,7 @@ async def test_sec_audit_04_without_a_reason_the_platforms_own_log_is_all_there_
     client: httpx.AsyncClient, house: House, acme: Organisation
 ) -> None:
     await acme.headers(client)
-    platform = await _platform(client, house, acme)
+    platform = await platform_headers(house, client)
     for named in ("", f"?tenant_id={PLATFORM_TENANT}"):
         own = await client.get(f"/v1/admin/audit{named}", headers=platform)
         assert {entry["tenant_id"] for entry in own.json()["data"]} == {str(PLATFORM_TENANT)}
@@ -407,7 +399,7 @@ async def test_sec_audit_04_who_reads_across_tenants_is_told_of_in_the_log_of_ea
     client: httpx.AsyncClient, house: House, acme: Organisation, globex: Organisation
 ) -> None:
     owners = [await org.headers(client) for org in (acme, globex)]
-    platform = await _platform(client, house, acme) | {"X-Break-Glass-Reason": WHY}
+    platform = await platform_headers(house, client) | {"X-Break-Glass-Reason": WHY}
     for org, form in product((acme, globex), ("json", "csv")):
         params = {"user_id": str(org.people["owner"].id), "format": form}
         every = await client.get("/v1/admin/audit", headers=platform, params=params)

@@ -9,8 +9,7 @@ import pytest
 
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.traffic import Traffic
-from tests.given import Organisation
-from tests.tenancy.conftest import sign_in_platform
+from tests.given import Organisation, platform_headers
 
 PRINTED: dict[str, set[str]] = {
     "api": {"status", "response_time_ms"},
@@ -85,7 +84,7 @@ async def test_a_tenant_is_told_to_its_administrators_and_those_above(
 async def test_the_platform_sees_how_any_tenant_is(
     client: httpx.AsyncClient, house: House, globex: Organisation
 ) -> None:
-    headers = await sign_in_platform(house, client)
+    headers = await platform_headers(house, client)
     path = f"/v1/health/tenant/{globex.id}"
     told = (await client.get(path, headers=headers)).json()
     # One person where one fits: the plan is full, and nothing is wrong.

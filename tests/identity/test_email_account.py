@@ -1,21 +1,15 @@
 """An address proved, and exchanged for another."""
 
-from uuid import uuid4
-
 import asyncpg
 import httpx
 import pytest
 
 from leanvibe_server.kernel.house import House
 from tests.conftest import FakeClock
-from tests.given import PASSWORD, Organisation
+from tests.given import PASSWORD, Organisation, fresh_email
 from tests.identity.given_mail import letters_to, link_to
 from tests.identity.given_people import add_person
 from tests.identity.given_sessions import bearer, names_of_events, sign_in, status
-
-
-def fresh() -> str:
-    return f"new-{uuid4().hex[:10]}@people.example"
 
 
 async def ask(client: httpx.AsyncClient, headers: dict[str, str], email: str) -> httpx.Response:
@@ -30,7 +24,7 @@ async def login(client: httpx.AsyncClient, email: str) -> int:
 async def test_sec_password_account_10_the_old_address_is_told_and_the_new_one_proved_first(
     client: httpx.AsyncClient, acme: Organisation, admin: asyncpg.Connection
 ) -> None:
-    tokens, old, new = await sign_in(client, acme), acme.people["owner"].email, fresh()
+    tokens, old, new = await sign_in(client, acme), acme.people["owner"].email, fresh_email()
     asked = await ask(client, bearer(tokens), new)
     assert asked.status_code == 202, asked.text
     told = await letters_to(admin, old)
@@ -54,7 +48,7 @@ async def test_a_change_of_address_asks_for_a_fresh_proof(
 ) -> None:
     headers = await acme.headers(client)
     clock.advance(minutes=11)
-    answer = await ask(client, headers, fresh())
+    answer = await ask(client, headers, fresh_email())
     assert answer.json()["details"]["reason"] == "step_up_required"
 
 
@@ -62,7 +56,7 @@ async def test_the_address_of_a_colleague_is_not_told_and_not_taken(
     client: httpx.AsyncClient, acme: Organisation, admin: asyncpg.Connection
 ) -> None:
     headers, taken = await acme.headers(client, "viewer"), acme.people["owner"].email
-    free, refused = await ask(client, headers, fresh()), await ask(client, headers, taken)
+    free, refused = await ask(client, headers, fresh_email()), await ask(client, headers, taken)
     assert (free.status_code, free.json()) == (refused.status_code, refused.json())
     subjects = [subject for subject, _ in await letters_to(admin, taken)]
     assert subjects == ["Your address is in use already"]
@@ -71,7 +65,7 @@ async def test_the_address_of_a_colleague_is_not_told_and_not_taken(
 async def test_an_address_that_was_taken_meanwhile_is_refused(
     client: httpx.AsyncClient, house: House, acme: Organisation, admin: asyncpg.Connection
 ) -> None:
-    wanted = fresh()
+    wanted = fresh_email()
     await ask(client, await acme.headers(client, "viewer"), wanted)
     token = await link_to(admin, wanted, "confirm-email")
     await add_person(house, acme, email=wanted, role="developer")
@@ -82,7 +76,7 @@ async def test_an_address_that_was_taken_meanwhile_is_refused(
 async def test_only_the_latest_wish_counts_and_only_for_a_day(
     client: httpx.AsyncClient, acme: Organisation, clock: FakeClock, admin: asyncpg.Connection
 ) -> None:
-    headers, first, second = await acme.headers(client), fresh(), fresh()
+    headers, first, second = await acme.headers(client), fresh_email(), fresh_email()
     await ask(client, headers, first)
     await ask(client, headers, second)
     early, late = [await link_to(admin, email, "confirm-email") for email in (first, second)]
@@ -105,7 +99,7 @@ async def test_what_is_no_address_is_refused_by_field(
 async def test_the_link_that_confirms_an_address_is_mailed_again_but_not_without_end(
     client: httpx.AsyncClient, house: House, acme: Organisation, admin: asyncpg.Connection
 ) -> None:
-    email = fresh()
+    email = fresh_email()
     await add_person(house, acme, email=email, role="developer", verified=False)
     answer = await client.post("/v1/auth/login", json={"email": email, "password": PASSWORD})
     headers = bearer(answer.json())

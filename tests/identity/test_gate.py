@@ -10,7 +10,6 @@ import httpx
 import pytest
 
 from leanvibe_server import wiring
-from leanvibe_server.identity import service
 from leanvibe_server.identity.gate import HouseGate
 from leanvibe_server.kernel.errors import AppError, Unauthorized
 from leanvibe_server.kernel.house import House
@@ -18,7 +17,7 @@ from leanvibe_server.kernel.platform import PLATFORM_TENANT
 from leanvibe_server.kernel.request import Credentials, Visit
 from leanvibe_server.wiring import Doors
 from tests.conftest import FakeClock, Ground
-from tests.given import PASSWORD, Organisation
+from tests.given import Organisation, platform_headers
 
 
 async def me(client: httpx.AsyncClient, headers: dict[str, str]) -> httpx.Response:
@@ -208,14 +207,6 @@ async def test_a_credential_that_is_looked_at_again_is_no_call_and_keeps_nothing
     await client.post("/v1/auth/logout", headers={"Authorization": f"Bearer {token}"})
     with pytest.raises(Unauthorized):
         await gate.admit(house, shown)
-
-
-async def platform_headers(house: House, client: httpx.AsyncClient) -> dict[str, str]:
-    email = f"admin-{uuid4().hex[:8]}@platform.example"
-    await service.create_platform_admin(house, email, PASSWORD)
-    answer = await client.post("/v1/auth/login", json={"email": email, "password": PASSWORD})
-    assert answer.status_code == 200, answer.text
-    return {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
 
 WHY = "Ticket 4711: the owner cannot see their usage"

@@ -1,7 +1,7 @@
 """Who is one person in two organisations, and may move between them: nobody by trickery."""
 
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import asyncpg
 import httpx
@@ -10,7 +10,7 @@ import pytest
 from leanvibe_server.identity.account.passwords import SEND_RESET
 from leanvibe_server.kernel.house import House
 from leanvibe_server.wiring import Doors
-from tests.given import PASSWORD, Organisation
+from tests.given import PASSWORD, Organisation, fresh_email
 from tests.identity.given_mail import link_to, work_off
 from tests.identity.given_people import add_person
 from tests.identity.given_scim import patch_of, provisioner
@@ -18,10 +18,6 @@ from tests.identity.given_sessions import bearer, status
 
 KNOWN = "what the intruder knows"
 OWN = "a sentence of one's own"
-
-
-def fresh() -> str:
-    return f"victim-{uuid4().hex[:10]}@people.example"
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +62,7 @@ async def test_sec_tenant_isolation_api_04_an_address_entered_as_one_s_own_leads
     globex: Organisation,
     admin: asyncpg.Connection,
 ) -> None:
-    victim, intruder = fresh(), fresh()
+    victim, intruder = fresh_email(), fresh_email()
     await invited(client, admin, acme, victim)
     await add_person(house, globex, email=intruder, role="viewer", password=KNOWN)
     tokens = await login(client, intruder, KNOWN, globex)
@@ -85,7 +81,7 @@ async def test_sec_tenant_isolation_api_04_an_address_entered_as_one_s_own_leads
 async def test_sec_tenant_isolation_api_04_an_account_made_for_somebody_leads_to_none_of_theirs(
     client: httpx.AsyncClient, acme: Organisation, globex: Organisation, admin: asyncpg.Connection
 ) -> None:
-    victim = fresh()
+    victim = fresh_email()
     body = {"email": victim, "password": KNOWN}
     await client.post("/v1/users", json=body, headers=await globex.headers(client))
     tokens = await login(client, victim, KNOWN, globex)
@@ -105,7 +101,7 @@ async def test_sec_tenant_isolation_api_04_an_address_changed_by_provisioning_le
     globex: Organisation,
     admin: asyncpg.Connection,
 ) -> None:
-    victim, intruder = fresh(), fresh()
+    victim, intruder = fresh_email(), fresh_email()
     await invited(client, admin, globex, victim)
     user_id = await invited(client, admin, acme, victim)
     assert (await move(client, await login(client, victim, OWN, acme), globex)).status_code == 200
@@ -124,7 +120,7 @@ async def test_sec_tenant_isolation_api_04_an_invitation_is_good_for_the_address
     globex: Organisation,
     admin: asyncpg.Connection,
 ) -> None:
-    victim, intruder = fresh(), fresh()
+    victim, intruder = fresh_email(), fresh_email()
     await invited(client, admin, globex, victim)
     headers = await acme.headers(client)
     made = await client.post("/v1/users", json={"email": intruder}, headers=headers)
@@ -141,7 +137,7 @@ async def test_sec_tenant_isolation_api_04_an_invitation_is_good_for_the_address
 async def test_sec_tenant_isolation_api_04_a_session_without_the_password_moves_nowhere(
     client: httpx.AsyncClient, acme: Organisation, globex: Organisation, admin: asyncpg.Connection
 ) -> None:
-    victim = fresh()
+    victim = fresh_email()
     await invited(client, admin, globex, victim)
     await invited(client, admin, acme, victim)
     tokens = await login(client, victim, OWN, acme)
@@ -161,7 +157,7 @@ async def test_who_sets_a_new_password_by_mail_is_one_person_again(
     globex: Organisation,
     admin: asyncpg.Connection,
 ) -> None:
-    person = fresh()
+    person = fresh_email()
     await invited(client, admin, globex, person)
     body = {"email": person, "password": PASSWORD}
     await client.post("/v1/users", json=body, headers=await acme.headers(client))
@@ -186,7 +182,7 @@ async def test_sec_session_refresh_09_a_session_that_moved_ends_with_the_passwor
     admin: asyncpg.Connection,
     way: str,
 ) -> None:
-    person = fresh()
+    person = fresh_email()
     await invited(client, admin, globex, person)
     await invited(client, admin, acme, person)
     own = await login(client, person, OWN, globex)

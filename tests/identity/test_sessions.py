@@ -1,7 +1,6 @@
 """Sessions: renewed, moved, ended, and given away by a stolen token."""
 
 import asyncio
-from typing import Any
 from uuid import uuid4
 
 import asyncpg
@@ -20,17 +19,7 @@ from leanvibe_server.wiring import Doors
 from tests.conftest import FakeClock
 from tests.given import PASSWORD, Organisation
 from tests.identity.given_people import add_person, system_scope
-
-
-async def sign_in(
-    client: httpx.AsyncClient, organisation: Organisation, role: str = "owner"
-) -> dict[str, Any]:
-    person = organisation.people[role]
-    answer = await client.post(
-        "/v1/auth/login", json={"email": person.email, "password": person.password}
-    )
-    assert answer.status_code == 200, answer.text
-    return dict(answer.json())
+from tests.identity.given_sessions import bearer, sign_in, status
 
 
 async def refresh(
@@ -40,14 +29,6 @@ async def refresh(
     if agent is not None:
         headers["User-Agent"] = agent
     return await client.post("/v1/auth/refresh", headers=headers)
-
-
-def bearer(tokens: dict[str, Any]) -> dict[str, str]:
-    return {"Authorization": f"Bearer {tokens['access_token']}"}
-
-
-async def status(client: httpx.AsyncClient, tokens: dict[str, Any]) -> int:
-    return (await client.get("/v1/auth/me", headers=bearer(tokens))).status_code
 
 
 async def test_a_refresh_token_gives_fresh_tokens_as_printed(

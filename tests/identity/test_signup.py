@@ -10,18 +10,13 @@ import httpx
 import pytest
 
 from leanvibe_server import wiring
-from leanvibe_server.identity import service
 from leanvibe_server.kernel.house import House
 from tests.conftest import FakeClock, Ground
-from tests.given import PASSWORD, Organisation
+from tests.given import PASSWORD, Organisation, fresh_email, platform_headers
 from tests.identity.given_people import add_person
 from tests.identity.timing import difference
 
 GOOD = "a good long password"
-
-
-def fresh_email() -> str:
-    return f"new-{uuid4().hex[:10]}@people.example"
 
 
 async def sign_up(client: httpx.AsyncClient, email: str, **more: Any) -> httpx.Response:
@@ -372,9 +367,6 @@ async def test_a_signed_in_user_creates_no_tenant(
 async def test_a_platform_admin_creates_a_tenant_as_printed(
     client: httpx.AsyncClient, house: House
 ) -> None:
-    email = fresh_email()
-    await service.create_platform_admin(house, email, PASSWORD)
-    login = await client.post("/v1/auth/login", json={"email": email, "password": PASSWORD})
     slug = f"enterprise-{uuid4().hex[:8]}"
     body = {
         "organization_name": "Enterprise Corp",
@@ -384,7 +376,7 @@ async def test_a_platform_admin_creates_a_tenant_as_printed(
         "data_residency": "us",
         "configuration": {"branding": {"primary_color": "#1f2937"}},
     }
-    headers = {"Authorization": f"Bearer {login.json()['access_token']}"}
+    headers = await platform_headers(house, client)
     answer = await client.post("/v1/tenants", json=body, headers=headers)
     assert answer.status_code == 201, answer.text
     assert answer.json()["slug"] == slug

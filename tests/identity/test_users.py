@@ -15,12 +15,8 @@ from leanvibe_server.kernel.errors import Conflict
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.platform import PLATFORM_TENANT
 from tests.conftest import FakeClock
-from tests.given import PASSWORD, Organisation, organisation
+from tests.given import PASSWORD, Organisation, fresh_email, organisation
 from tests.identity.given_people import add_person, system_scope
-
-
-def fresh_email() -> str:
-    return f"new-{uuid4().hex[:10]}@people.example"
 
 
 async def add(client: httpx.AsyncClient, headers: dict[str, str], **body: Any) -> httpx.Response:

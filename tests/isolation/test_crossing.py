@@ -3,13 +3,11 @@
 import asyncpg
 import httpx
 
-from leanvibe_server.identity import service as identity
 from leanvibe_server.identity.models import User
 from leanvibe_server.identity.users import require_user
 from leanvibe_server.kernel.house import House
-from leanvibe_server.kernel.ids import new_id
 from leanvibe_server.kernel.platform import PLATFORM_TENANT
-from tests.given import PASSWORD, Organisation
+from tests.given import PASSWORD, Organisation, platform_headers
 from tests.identity.given_people import add_person, system_scope
 
 
@@ -48,11 +46,7 @@ async def test_sec_tenant_isolation_api_04_who_is_in_two_tenants_sees_one_until_
 async def test_sec_tenant_isolation_api_13_the_platform_looks_into_a_tenant_for_a_reason_only(
     client: httpx.AsyncClient, acme: Organisation, house: House, admin: asyncpg.Connection
 ) -> None:
-    email = f"{new_id(house.clock.now()).hex[-10:]}@platform.example"
-    await identity.create_platform_admin(house, email, PASSWORD)
-    login = {"email": email, "password": PASSWORD, "tenant_id": str(PLATFORM_TENANT)}
-    token = (await client.post("/v1/auth/login", json=login)).json()["access_token"]
-    bare = {"Authorization": f"Bearer {token}", "X-Tenant-ID": str(acme.id)}
+    bare = await platform_headers(house, client) | {"X-Tenant-ID": str(acme.id)}
     for reason in ({}, {"X-Break-Glass-Reason": "why"}):
         assert (await client.get("/v1/projects", headers=bare | reason)).status_code == 403
     glass = bare | {"X-Break-Glass-Reason": "Support case 4711, asked by the owner"}

@@ -18,9 +18,8 @@ from leanvibe_server.kernel.ratelimit import ANONYMOUS
 from leanvibe_server.realtime import feed
 from tests import given
 from tests.conftest import FakeClock, Ground
-from tests.given import Organisation
+from tests.given import Organisation, platform_headers
 from tests.identity.given_sessions import sign_in
-from tests.identity.test_gate import platform_headers
 from tests.realtime.conftest import Server, Teller, serving
 from tests.realtime.readers import events_of, next_message, until_closed, watch
 from tests.tenancy.given_trees import put_below

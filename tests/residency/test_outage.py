@@ -8,13 +8,12 @@ import httpx
 import pytest
 
 from leanvibe_server import wiring
-from leanvibe_server.identity import service as identity
 from leanvibe_server.kernel.config import Settings
 from leanvibe_server.kernel.house import House
 from leanvibe_server.tenancy import purge
 from tests import given
 from tests.conftest import FakeClock
-from tests.given import PASSWORD, Organisation, Person
+from tests.given import Organisation, platform_admin, platform_headers
 from tests.web.visitors import Visitor
 
 NOBODY = "postgresql://nobody:x@127.0.0.1:1/nothing"
@@ -50,19 +49,6 @@ async def boston(broken: House) -> Organisation:
 @pytest.fixture
 async def berlin(broken: House) -> Organisation:
     return await given.organisation(broken, plan="enterprise", name="Berlin", region="eu")
-
-
-async def as_platform_admin(caller: httpx.AsyncClient, broken: House) -> dict[str, str]:
-    admin = await platform_admin(broken)
-    body = {"email": admin.email, "password": admin.password}
-    login = await caller.post("/v1/auth/login", json=body)
-    return {"Authorization": f"Bearer {login.json()['access_token']}"}
-
-
-async def platform_admin(broken: House) -> Person:
-    email = f"platform@{uuid4().hex}.example"
-    user, _ = await identity.create_platform_admin(broken, email, PASSWORD)
-    return Person(user.id, email, user.role)
 
 
 async def test_the_others_sign_in_and_work(
@@ -110,7 +96,7 @@ async def test_a_tenant_cannot_be_made_there_and_its_slug_stays_free(
 async def test_the_platform_s_list_holds_those_of_the_other_regions_and_names_it(
     caller: httpx.AsyncClient, broken: House, boston: Organisation, berlin: Organisation
 ) -> None:
-    headers = await as_platform_admin(caller, broken)
+    headers = await platform_headers(broken, caller)
     for organisation in (boston, berlin):
         named = {"q": organisation.tenant.slug}
         found = (await caller.get("/v1/tenants", params=named, headers=headers)).json()
@@ -127,7 +113,7 @@ async def test_so_does_the_platform_s_audit_log(
     for organisation in (boston, berlin):
         await organisation.headers(caller)
     why = {"X-Break-Glass-Reason": "Looking into an outage"}
-    headers = await as_platform_admin(caller, broken) | why
+    headers = await platform_headers(broken, caller) | why
     for organisation in (boston, berlin):
         of_person = {"user_id": str(organisation.people["owner"].id)}
         for path in ("/v1/admin/audit", "/v1/admin/audit/auth"):
@@ -148,7 +134,7 @@ async def test_the_platform_s_log_as_csv_says_in_header_and_last_line_what_is_mi
 ) -> None:
     await boston.headers(caller)
     why = {"X-Break-Glass-Reason": "Looking into an outage"}
-    headers = await as_platform_admin(caller, broken) | why
+    headers = await platform_headers(broken, caller) | why
     person = {"user_id": str(boston.people["owner"].id), "format": "csv"}
     csv = await caller.get("/v1/admin/audit", params=person, headers=headers)
     assert csv.status_code == 200, csv.text
@@ -166,7 +152,7 @@ async def test_the_log_of_an_organisation_that_lives_there_is_not_read(
 ) -> None:
     there = await given.organisation(world, plan="enterprise", name="Perth", region="au")
     why = {"X-Break-Glass-Reason": "Looking into an outage"}
-    headers = await as_platform_admin(caller, broken) | why
+    headers = await platform_headers(broken, caller) | why
     of_one = {"tenant_id": str(there.id)}
     for path, more in (("", {}), ("", {"format": "csv"}), ("/verify", {})):
         answer = await caller.get(f"/v1/admin/audit{path}", params=of_one | more, headers=headers)

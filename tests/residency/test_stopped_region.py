@@ -27,8 +27,7 @@ from leanvibe_server.launch.postgres import EmbeddedPostgres
 from leanvibe_server.migrations import migrate
 from tests import given
 from tests.conftest import FakeClock, Ground
-from tests.given import PASSWORD, Organisation
-from tests.residency.test_outage import as_platform_admin, platform_admin
+from tests.given import PASSWORD, Organisation, platform_admin, platform_headers
 from tests.web.visitors import Visitor
 
 AT_ONCE_S = 1.5
@@ -117,7 +116,7 @@ async def test_every_list_over_regions_answers_soon_names_what_is_missing_and_re
     both = f"both@{uuid4().hex}.example"
     await _join(boston, both, perth)
     inside = await perth.headers(client)
-    platform = await as_platform_admin(client, house)
+    platform = await platform_headers(house, client)
     admin = await platform_admin(house)
     glass = platform | {"X-Break-Glass-Reason": "Looking into an outage"}
     visitor = Visitor(client)

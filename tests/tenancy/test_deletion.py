@@ -16,8 +16,7 @@ from leanvibe_server.kernel.owner import delete_as_owner
 from leanvibe_server.kernel.regions import TENANT_FOLDERS
 from leanvibe_server.tenancy import purge
 from tests.conftest import FakeClock, Ground
-from tests.given import Organisation
-from tests.tenancy.conftest import sign_in_platform
+from tests.given import Organisation, platform_headers
 from tests.tenancy.given_trees import below, put_below
 
 TABLES = """
@@ -144,7 +143,7 @@ async def test_after_the_grace_period_nothing_is_left_but_that_there_was_a_tenan
     for credential in (headers["Authorization"], f"Bearer {key.json()['key']}"):
         answer = await client.get("/v1/projects", headers={"Authorization": credential})
         assert answer.status_code == 401
-    platform = await sign_in_platform(house, client)
+    platform = await platform_headers(house, client)
     assert (await client.get(f"/v1/tenants/{acme.id}", headers=platform)).status_code == 404
     told = await admin.fetchrow(
         "SELECT payload FROM events WHERE name = 'tenant.deleted'"

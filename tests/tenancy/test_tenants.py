@@ -1,30 +1,14 @@
 """Tenants as their people and the platform's administrators see them."""
 
-from uuid import uuid4
-
 import httpx
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leanvibe_server.identity import service as identity
 from leanvibe_server.kernel.house import House
 from leanvibe_server.tenancy.directory import RESERVED_SLUGS, make_slug
 from tests.conftest import FakeClock
-from tests.given import PASSWORD, Organisation, organisation
+from tests.given import Organisation, organisation, platform_headers
 from tests.tenancy.given_trees import below
-
-
-@pytest.fixture
-async def platform_headers(house: House, client: httpx.AsyncClient) -> dict[str, str]:
-    return await _platform_headers(house, client)
-
-
-async def _platform_headers(house: House, client: httpx.AsyncClient) -> dict[str, str]:
-    email = f"platform@{uuid4().hex}.example"
-    await identity.create_platform_admin(house, email, PASSWORD)
-    answer = await client.post("/v1/auth/login", json={"email": email, "password": PASSWORD})
-    return {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
 
 @given(st.text(min_size=1, max_size=80))
@@ -61,19 +45,19 @@ async def test_one_tenant_is_printed_with_how_many_people_it_has(
     client: httpx.AsyncClient,
     house: House,
     acme: Organisation,
-    platform_headers: dict[str, str],
+    platform: dict[str, str],
 ) -> None:
     child = await below(house, acme, "North")
     for whose, headers, people in (
         (acme, await acme.headers(client, "viewer"), 6),
         (child, await acme.headers(client, "admin"), 2),
-        (acme, platform_headers, 6),
+        (acme, platform, 6),
     ):
         shown = await client.get(f"/v1/tenants/{whose.id}", headers=headers)
         assert shown.json()["user_count"] == people, shown.text
         assert shown.json()["suspended_reason"] is None
     why = {"reason": "Payment overdue"}
-    await client.post(f"/v1/tenants/{acme.id}/suspend", json=why, headers=platform_headers)
+    await client.post(f"/v1/tenants/{acme.id}/suspend", json=why, headers=platform)
     owner = await acme.headers(client)
     shown = await client.get(f"/v1/tenants/{acme.id}", headers=owner)
     assert shown.json()["suspended_reason"] == "Payment overdue"
@@ -109,12 +93,12 @@ async def test_a_colour_that_is_none_is_named_in_plain_words(
 
 
 async def test_a_suspended_tenant_reads_but_does_not_write_until_it_is_reactivated(
-    client: httpx.AsyncClient, acme: Organisation, platform_headers: dict[str, str]
+    client: httpx.AsyncClient, acme: Organisation, platform: dict[str, str]
 ) -> None:
     headers = await acme.headers(client)
     path = f"/v1/tenants/{acme.id}"
     suspended = await client.post(
-        f"{path}/suspend", json={"reason": "Payment overdue"}, headers=platform_headers
+        f"{path}/suspend", json={"reason": "Payment overdue"}, headers=platform
     )
     assert (suspended.status_code, suspended.json()["status"]) == (200, "suspended")
     write = await client.post("/v1/projects", json={"name": "no"}, headers=headers)
@@ -124,7 +108,7 @@ async def test_a_suspended_tenant_reads_but_does_not_write_until_it_is_reactivat
         "/v1/admin/audit", params={"event_type": "tenant.suspended"}, headers=headers
     )
     assert entries.json()["data"][0]["details"]["reason"] == "Payment overdue"
-    await client.post(f"{path}/reactivate", headers=platform_headers)
+    await client.post(f"{path}/reactivate", headers=platform)
     again = await client.post("/v1/projects", json={"name": "yes"}, headers=headers)
     assert again.status_code == 201
 
@@ -138,11 +122,11 @@ async def test_only_platform_admins_list_suspend_and_see_every_tenant(
     clock.advance(days=3650)
     acme = await organisation(house, plan="enterprise", name="Acme")
     globex = await organisation(house, plan="developer", name="Globex", roles=("owner",))
-    platform_headers = await _platform_headers(house, client)
-    listed = await client.get("/v1/tenants", params={"limit": 2}, headers=platform_headers)
+    platform = await platform_headers(house, client)
+    listed = await client.get("/v1/tenants", params={"limit": 2}, headers=platform)
     assert {row["slug"] for row in listed.json()["data"]} == {acme.tenant.slug, globex.tenant.slug}
     only = await client.get(
-        "/v1/tenants", params={"plan": "developer", "limit": 1}, headers=platform_headers
+        "/v1/tenants", params={"plan": "developer", "limit": 1}, headers=platform
     )
     assert only.json()["data"][0]["slug"] == globex.tenant.slug
     headers = await acme.headers(client)

@@ -8,12 +8,11 @@ from playwright.sync_api import Browser, Page
 
 from leanvibe_server.engine import service as engine
 from leanvibe_server.engine.schemas import NewTask
-from leanvibe_server.identity import service as identity
 from leanvibe_server.kernel.ids import parse_id
 from leanvibe_server.kernel.scope import SYSTEM, Scope
 from leanvibe_server.projects import service as projects
 from leanvibe_server.projects.schemas import NewProject
-from tests.given import PASSWORD, Person
+from tests.given import platform_admin
 from tests.web.browsing import (
     DESKTOP,
     PHONE,
@@ -57,11 +56,10 @@ def test_every_page_is_clean_in_both_sizes_and_appearances(
 
 
 def test_the_pages_of_the_platform_are_clean(site: Site, browser: Browser) -> None:
-    house, email = site.acme.house, "platform@browser.example"
-    user, _ = site.do(identity.create_platform_admin(house, email, PASSWORD))
+    administrator = site.do(platform_admin(site.acme.house))
     context = open_context(browser, size=PHONE, scheme="light")
     page, complaints = watched(context)
-    sign_in(page, site, Person(user.id, email, "platform_admin"))
+    sign_in(page, site, administrator)
     for path in OF_THE_PLATFORM:
         page.goto(site.url + address(path, site.ids))
         check(page, path)

@@ -8,15 +8,12 @@ import pytest
 
 from leanvibe_server.engine import service as engine
 from leanvibe_server.engine.schemas import NewTask
-from leanvibe_server.identity import service as identity
 from leanvibe_server.kernel.access import ROLE_PERMISSIONS, Permission, Role
 from leanvibe_server.kernel.house import House
-from leanvibe_server.kernel.ids import new_id
-from leanvibe_server.kernel.platform import PLATFORM_TENANT
 from leanvibe_server.kernel.scope import SYSTEM, Scope
 from leanvibe_server.projects import service as projects
 from leanvibe_server.projects.schemas import NewProject
-from tests.given import PASSWORD, ROLES, Organisation, Person
+from tests.given import ROLES, Organisation, platform_admin
 from tests.web.conftest import Arrive, EnterAs
 from tests.web.visitors import Visitor
 
@@ -126,10 +123,8 @@ async def test_a_refusal_says_what_the_missing_permission_stands_for(
 async def test_a_platform_admin_sees_no_projects_and_for_a_reason_every_tenants_log(
     arrive: Arrive, house: House, acme: Organisation
 ) -> None:
-    email = f"admin-{new_id(house.clock.now()).hex[-10:]}@platform.example"
-    await identity.create_platform_admin(house, email=email, password=PASSWORD)
     visitor = await arrive()
-    await visitor.sign_in(Person(PLATFORM_TENANT, email, "platform_admin"))
+    await visitor.sign_in(await platform_admin(house))
     assert (await visitor.open("/")).status_code == 200
     assert "Platform administration" in visitor.text
     assert (await visitor.open("/projects")).status_code == 403

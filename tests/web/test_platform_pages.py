@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given as given_any
 from hypothesis import strategies as st
 
-from leanvibe_server.identity import service as identity
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.platform import PLATFORM_TENANT
 from leanvibe_server.web.brand_look import DARK, LIGHT, READABLE, contrast, style_sheet
-from tests.given import PASSWORD, Organisation, Person
+from tests.given import Organisation, platform_admin
 from tests.tenancy.given_trees import below
 from tests.web.conftest import Arrive, EnterAs
 from tests.web.visitors import Visitor
@@ -19,10 +18,8 @@ from tests.web.visitors import Visitor
 
 @pytest.fixture
 async def administrator(house: House, arrive: Arrive) -> Visitor:
-    email = f"platform@{uuid4().hex}.example"
-    user, _ = await identity.create_platform_admin(house, email, PASSWORD)
     visitor = await arrive()
-    answer = await visitor.sign_in(Person(user.id, email, "platform_admin"))
+    answer = await visitor.sign_in(await platform_admin(house))
     assert answer.status_code == 303, visitor.text
     return visitor
 
