@@ -61,6 +61,7 @@ HOSTILE: dict[str, Make] = {
     "jwt-02 signature of another token": lambda f: (
         f.token.rpartition(".")[0] + "." + f.sign(role="guest").split(".")[2]
     ),
+    "jwt-02 signature of noughts": lambda f: f.token.rpartition(".")[0] + "." + b64(bytes(64)),
     "jwt-03 mac with the public key as PEM": lambda f: f.mac(f.public_pem()),
     "jwt-03 mac with the public key as DER": lambda f: f.mac(f.public_der()),
     "jwt-03 mac with the PEM after blanks": lambda f: f.mac(b"  " + f.public_pem()),
@@ -94,15 +95,35 @@ HOSTILE: dict[str, Make] = {
     "jwt-13 exp is huge": lambda f: f.sign(exp=1e30),
     "jwt-13 exp is true": lambda f: f.sign(exp=True),
     "jwt-13 exp beyond the policy": lambda f: f.sign(exp=f.now + tokens.LIFETIME_S + 1),
+    "jwt-13 exp is Infinity": lambda f: f.sign(exp=float("inf")),
+    "jwt-13 exp is more than can be held": lambda f: f.sign(exp=10**400),
+    "jwt-13 exp is before all time": lambda f: f.sign(iat=-2, exp=-1),
+    "jwt-14 nbf is nothing": lambda f: f.sign(nbf=None),
+    "jwt-14 iat is text": lambda f: f.sign(iat=str(f.now)),
+    "jwt-14 iat is long ago": lambda f: f.sign(iat=-1),
     "jwt-14 nbf in an hour": lambda f: f.sign(nbf=f.now + 3600),
     "jwt-14 iat in an hour": lambda f: f.sign(iat=f.now + 3600, exp=f.now + 7200),
     "jwt-17 an ID token": lambda f: f.sign(header={"typ": "JWT"}),
     "jwt-17 no type": lambda f: f.sign_text(
         b64({"alg": "ES256", "kid": f.header["kid"]}), f.token.split(".")[1]
     ),
+    "jwt-17 a token in a token": lambda f: f.sign(header={"cty": "JWT"}),
+    "jwt-17 a packed token": lambda f: f.sign(header={"zip": "DEF"}),
+    "jwt-17 a token that says it is a client's": lambda f: f.sign(client_id="lvc_x"),
     "jwt-17 a logout token": lambda f: f.sign(header={"typ": "logout+jwt"}),
     "jwt-19 alg twice": _duplicate("header", "alg", "none"),
     "jwt-19 tid twice": _duplicate("claims", "tid", "00000000-0000-7000-8000-000000000001"),
+    "jwt-19 tid twice, once escaped": lambda f: f.sign(
+        payload=b'{"ti\\u0064": "0", ' + json.dumps(f.claims).encode()[1:]
+    ),
+    "jwt-19 a name twice further in": lambda f: f.sign(
+        payload=b'{"x": {"a": 1, "a": 2}, ' + json.dumps(f.claims).encode()[1:]
+    ),
+    "jwt-19 claims in UTF-16": lambda f: f.sign(payload=json.dumps(f.claims).encode("utf-16")),
+    "jwt-19 claims behind a byte order mark": lambda f: f.sign(
+        payload=json.dumps(f.claims).encode("utf-8-sig")
+    ),
+    "jwt-19 half a character": lambda f: f.sign(x="\ud800"),
     "jwt-06 a chain of certificates": lambda f: f.sign(header={"x5c": ["AAAA"]}),
     "jwt-15 no issuer": lambda f: f.sign(iss=...),
     "jwt-15 the issuer with a slash": lambda f: f.sign(iss="http://localhost:8765/"),

@@ -1,10 +1,12 @@
 """What an ID token must be to be believed, and the keys that sign it."""
 
+import json
 from typing import Any
 
 import asyncpg
 import httpx
 import pytest
+from joserfc import jws
 from joserfc.jwk import OctKey
 
 from tests.conftest import FakeClock
@@ -117,6 +119,50 @@ def _raw(header: dict[str, Any], claims: dict[str, Any], world: World) -> str:
     good = signed({"alg": "ES256", "kid": "first"}, claims, world.idp.key)
     _, payload, signature = good.split(".")
     return f"{b64(httpx.Response(200, json=header).content)}.{payload}.{signature}"
+
+
+def _sign_text(world: World, header: str, claims: str) -> str:
+    """The provider's signature under any text."""
+    head, body = b64(header.encode()), b64(claims.encode())
+    signature = jws.JWSRegistry.algorithms["ES256"].sign(f"{head}.{body}".encode(), world.idp.key)
+    return f"{head}.{body}.{b64(signature)}"
+
+
+@pytest.mark.parametrize(
+    ("into_header", "into_claims"),
+    [
+        ('"alg": "none", ', ""),
+        ("", '"sub": "somebody else", '),
+        ("", '"nonce": "another", '),
+        ("", f'"deep": {"[" * 3_000}{"]" * 3_000}, '),
+        ("", f'"exp": {10**400}, '),
+        ("", f'"auth_time": 1{"0" * 400}, '),
+        ("", '"auth_time": 1e999, '),
+        ("", '"name": "\\ud800", '),
+    ],
+    ids=["alg", "sub", "nonce", "deep", "exp", "auth_time", "endless", "half a character"],
+)
+async def test_sec_oauth_oidc_rp_13_an_id_token_reads_in_one_way_only(
+    world: World, into_header: str, into_claims: str
+) -> None:
+    def write(header: dict[str, Any], claims: dict[str, Any]) -> str:
+        head, body = (json.dumps(part)[1:] for part in (header, claims))
+        return _sign_text(world, f"{{{into_header}{head}", f"{{{into_claims}{body}")
+
+    world.idp.sign = write
+    await refused(world, "provider_answer_invalid")
+
+
+@pytest.mark.parametrize("token", ["\u00e9", "a\r\nX-Evil: 1", "a b", ""])
+async def test_an_access_token_that_no_header_holds_is_none(world: World, token: str) -> None:
+    def without_hash(header: dict[str, Any], claims: dict[str, Any]) -> str:
+        del claims["at_hash"]
+        return _sign_text(world, json.dumps(header), json.dumps(claims))
+
+    world.idp.sign = without_hash
+    assert (await world.sign_in()).status_code == 200
+    world.idp.bend_tokens = lambda tokens: tokens.update(access_token=token)
+    await refused(world, "provider_answer_invalid")
 
 
 @pytest.mark.parametrize("sub", ["somebody else", None, 7])

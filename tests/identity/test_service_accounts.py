@@ -133,14 +133,22 @@ async def test_sec_oauth_as_05_a_token_for_another_resource_is_neither_given_nor
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     made = await make_client(client, owner, (await make_account(client, owner))["id"])
-    answer = await ask(client, made, resource="https://elsewhere.example/api")
-    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_target")
-    own = await ask(client, made, resource=house.settings.base_url)
+    base = house.settings.base_url
+    for foreign in (
+        {"resource": "https://elsewhere.example/api"},
+        {"resource": f"{base}//"},
+        {"resource": f"{base}.elsewhere.example"},
+        {"audience": "https://elsewhere.example/api"},
+    ):
+        answer = await ask(client, made, **foreign)
+        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_target")
+    assert (await ask(client, made, audience="leanvibe")).status_code == 200
+    own = await ask(client, made, resource=base)
     assert own.status_code == 200
     monkeypatch.setattr(tokens, "AUDIENCE", "https://elsewhere.example/api")
-    foreign = await granted(client, made)
+    for_others = await granted(client, made)
     monkeypatch.undo()
-    assert (await client.get("/v1/auth/me", headers=by(foreign))).status_code == 401
+    assert (await client.get("/v1/auth/me", headers=by(for_others))).status_code == 401
 
 
 async def test_sec_oauth_as_06_tokens_and_what_is_said_of_them_are_not_cached(
@@ -184,6 +192,19 @@ async def test_a_wrong_secret_and_an_unknown_client_are_one(
         assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
         assert answer.headers["www-authenticate"].startswith("Basic")
     assert len({answer.json()["error_description"] for answer in said}) == 1
+
+
+async def test_a_client_shows_itself_in_one_way(
+    client: httpx.AsyncClient, owner: dict[str, str]
+) -> None:
+    made = await make_client(client, owner, (await make_account(client, owner))["id"])
+    kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+    assertion = {"client_assertion": "a.b.c", "client_assertion_type": kind}
+    answer = await ask(client, made, **assertion)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+    alone = assertion | {"grant_type": "client_credentials", "client_id": made["client_id"]}
+    answer = await client.post("/v1/oauth/token", data=alone)
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
 
 
 async def test_what_is_no_proper_request_is_refused_in_the_standard_s_words(

@@ -3,11 +3,7 @@
 Source: RFC 9068 (JWT access tokens), RFC 8725 (best current practice).
 """
 
-import base64
-import binascii
 import hashlib
-import json
-import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,6 +14,7 @@ import msgspec
 from joserfc import jws
 from joserfc.errors import JoseError
 
+from leanvibe_server.identity.jose import decode_segment, read_object
 from leanvibe_server.identity.keys import BoundKey, KeyRing
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.ids import new_id
@@ -29,7 +26,6 @@ LEEWAY_S = 5
 MAX_LENGTH = 4096
 REMEMBERED = 10_000
 
-_SEGMENT = re.compile(r"[A-Za-z0-9_-]+")
 _HEADER = frozenset({"alg", "kid", "typ"})
 
 
@@ -172,34 +168,17 @@ def _check_signature(token: str, ring: KeyRing) -> tuple[BoundKey, bytes]:
 
 
 def _decode(segment: str) -> bytes:
-    """Unpadded base64url in its one canonical spelling."""
-    if not _SEGMENT.fullmatch(segment):
-        raise InvalidToken("not base64url")
     try:
-        value = base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
-    except binascii.Error:
-        raise InvalidToken("not base64url") from None
-    if base64.urlsafe_b64encode(value).rstrip(b"=").decode() != segment:
-        raise InvalidToken("not canonical base64url")
-    return value
+        return decode_segment(segment)
+    except ValueError as error:
+        raise InvalidToken(str(error)) from None
 
 
 def _parse(text: bytes) -> dict[str, Any]:
-    """A JSON object that names nothing twice: two parsers must not read two things."""
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
-            raise InvalidToken("a name appears twice")
-        return found
-
     try:
-        value = json.loads(text, object_pairs_hook=unique)
-    except (ValueError, RecursionError):
-        raise InvalidToken("not JSON") from None
-    if not isinstance(value, dict):
-        raise InvalidToken("not an object")
-    return value
+        return read_object(text)
+    except ValueError:
+        raise InvalidToken("no JSON object, or not one that reads in one way") from None
 
 
 def _check_claims(payload: dict[str, Any], *, issuer: str, now_s: float) -> Claims:

@@ -93,6 +93,8 @@ async def known_client(visit: Visit, form: Mapping[str, str]) -> AsyncIterator[C
 def _credentials(visit: Visit, form: Mapping[str, str]) -> tuple[str, str]:
     """Id and secret, from the header or from the form, but not from both."""
     scheme, _, encoded = visit.headers.get("authorization", "").partition(" ")
+    if "client_assertion" in form and (scheme or "client_secret" in form):
+        raise InvalidRequest("Show the client in one way: by its secret alone.")
     if scheme.lower() == "basic":
         if "client_secret" in form:
             raise InvalidRequest("Send the client's secret once: in the header or in the form.")

@@ -184,10 +184,13 @@ def _granted(wanted: str | None, allowed: frozenset[str]) -> list[str]:
 
 
 def _check_resource(house: House, form: Mapping[str, str]) -> None:
-    """A token of ours is good for this API alone. Source: RFC 8707, section 2."""
+    """A token of ours is good for this API alone. Source: RFC 8707, section 2; RFC 8693,
+    section 2.1, for those who name it as `audience`."""
     base = house.settings.base_url
-    if form.get("resource", base).rstrip("/") not in (base, f"{base}/v1"):
-        raise InvalidTarget(f"Tokens are issued for {base} only.")
+    ours = (base, f"{base}/v1", tokens.AUDIENCE)
+    for name in ("resource", "audience"):
+        if form.get(name, base).removesuffix("/") not in ours:
+            raise InvalidTarget(f"Tokens are issued for {base} only.")
 
 
 def _claims(house: House, form: Mapping[str, str]) -> tokens.Claims | None:

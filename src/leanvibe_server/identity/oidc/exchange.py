@@ -4,12 +4,14 @@ Source: RFC 6749, sections 2.3.1 and 4.1.3; OpenID Connect Core 1.0, section 5.3
 """
 
 import base64
+import re
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import msgspec
 
+from leanvibe_server.identity.jose import read_object
 from leanvibe_server.identity.oidc.client_keys import ASSERTION_TYPE
 from leanvibe_server.identity.oidc.discovery import MAX_DOCUMENT_BYTES, Metadata
 from leanvibe_server.identity.oidc.errors import BadToken
@@ -17,6 +19,8 @@ from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.outbound import OutboundClient
 
 MAX_TOKEN = 65_536
+# Source: RFC 6749, appendix A.12; without the blank, which no header would keep.
+_PRINTED = re.compile(r"[\x21-\x7e]+")
 
 
 class TokenResponse(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +95,8 @@ async def trade_code(
         raise BadToken("the token endpoint's answer holds no ID token") from None
     if tokens.token_type.lower() != "bearer":
         raise BadToken("the token is of another type than bearer")
+    if tokens.access_token is not None and not _PRINTED.fullmatch(tokens.access_token):
+        raise BadToken("the access token holds characters that no token has")
     return tokens
 
 
@@ -111,10 +117,10 @@ async def ask_userinfo(
     if answer.status_code != 200:
         raise BadToken(f"UserInfo answered {answer.status_code}")
     try:
-        claims = msgspec.json.decode(answer.content)
-    except msgspec.DecodeError:
-        raise BadToken("UserInfo is no JSON") from None
-    if not isinstance(claims, dict) or claims.get("sub") != subject:
+        claims = read_object(answer.content)
+    except ValueError:
+        raise BadToken("UserInfo is no JSON, or none that reads in one way") from None
+    if claims.get("sub") != subject:
         raise BadToken("UserInfo speaks of another subject than the ID token")
     return claims
 

@@ -10,10 +10,10 @@ import hmac
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
 from joserfc import jws
 from joserfc.errors import JoseError
 
+from leanvibe_server.identity.jose import decode_segment, read_object
 from leanvibe_server.identity.oidc.discovery import Metadata
 from leanvibe_server.identity.oidc.errors import BadToken
 from leanvibe_server.identity.oidc.jwks import find_key
@@ -111,25 +111,21 @@ async def _verify(
         raise BadToken("the provider has no such key")
     try:
         verified = jws.deserialize_compact(token, key.key, algorithms=[str(algorithm)])
-        claims = msgspec.json.decode(verified.payload)
-    except (JoseError, ValueError, msgspec.DecodeError) as error:
+    except (JoseError, ValueError) as error:
         raise BadToken(f"the signature does not hold: {type(error).__name__}") from None
-    if not isinstance(claims, dict):
-        raise BadToken("the token holds no claims")
-    return header, claims
+    try:
+        return header, read_object(verified.payload)
+    except ValueError:
+        raise BadToken("the token holds no claims, or none that read in one way") from None
 
 
 def _header_of(token: str) -> dict[str, Any]:
     if len(token) > MAX_TOKEN_CHARS or token.count(".") != 2 or not token.isascii():
         raise BadToken("this is no signed token")
-    first = token.partition(".")[0]
     try:
-        header = msgspec.json.decode(base64.urlsafe_b64decode(first + "=" * (-len(first) % 4)))
-    except (ValueError, msgspec.DecodeError):
+        return read_object(decode_segment(token.partition(".")[0]))
+    except ValueError:
         raise BadToken("this is no signed token") from None
-    if not isinstance(header, dict):
-        raise BadToken("this is no signed token")
-    return header
 
 
 def _check_common(metadata: Metadata, claims: dict[str, Any], *, client_id: str) -> None:
