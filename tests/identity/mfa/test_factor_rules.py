@@ -3,6 +3,12 @@
 import asyncpg
 import httpx
 
+from leanvibe_server.identity.mfa.guesses import (
+    PASSWORDS_PER_HOUR,
+    SET_UPS_PER_HOUR,
+    spend_on_hashes,
+)
+from leanvibe_server.identity.repository import people
 from leanvibe_server.kernel.house import House
 from tests.conftest import FakeClock
 from tests.given import PASSWORD, Organisation
@@ -134,3 +140,24 @@ async def test_sec_totp_otp_09_the_last_factor_stays_where_one_is_asked_for(
     [factor] = (await client.get("/v1/auth/mfa", headers=bearer(mine))).json()["data"]
     answer = await client.delete(f"/v1/auth/mfa/{factor['id']}", headers=bearer(mine))
     assert (answer.status_code, answer.json()["details"]["reason"]) == (409, "last_factor")
+
+
+async def test_sec_rate_limit_dos_06_nobody_signed_in_keeps_the_desk_of_hashes_to_themselves(
+    client: httpx.AsyncClient, house: House, acme: Organisation, clock: FakeClock
+) -> None:
+    """Backup codes cost eight hashes, and every sign-in of the house waits in the same line."""
+    mine, theirs = [await acme.headers(client, role) for role in ("owner", "admin")]
+    async with house.database.tenant(acme.id) as conn:
+        owner = await people.find_user(conn, acme.id, acme.people["owner"].id)
+    assert owner is not None
+    for what, most in (("backup codes", SET_UPS_PER_HOUR), ("own password", PASSWORDS_PER_HOUR)):
+        for _ in range(most):
+            await spend_on_hashes(house, owner, what, most=most)
+    change = {"current_password": PASSWORD, "new_password": "seven green umbrellas sing"}
+    for path, body in (("/auth/mfa/setup", {}), ("/auth/password/change", change)):
+        refused = await post(client, path, mine, **body)
+        assert (refused.status_code, refused.headers["Retry-After"]) == (429, "3600"), path
+        assert (await post(client, path, theirs, **body)).status_code == 200, path
+    clock.advance(hours=1)
+    me = await acme.headers(client)
+    assert (await post(client, "/auth/mfa/setup", me)).status_code == 200

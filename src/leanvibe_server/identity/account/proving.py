@@ -8,6 +8,7 @@ from leanvibe_server.identity.account.events import SteppedUp
 from leanvibe_server.identity.account.schemas import StepUpRequest
 from leanvibe_server.identity.events import LoginFailed
 from leanvibe_server.identity.login import SignedIn, answer
+from leanvibe_server.identity.mfa import guesses
 from leanvibe_server.identity.models import Proof, Session, User
 from leanvibe_server.identity.passwords import desk_of
 from leanvibe_server.identity.policy import SecurityPolicy, policy_of
@@ -90,6 +91,7 @@ async def require_password(errand: Errand, password: str, *, field: str) -> User
     attempt = _attempt(errand, user)
     async with across_tenants(house.database, Reason.SIGN_IN) as conn:
         await throttle.check(conn, attempt, now=house.clock.now())
+    await guesses.spend_on_hashes(house, user, "own password", most=guesses.PASSWORDS_PER_HOUR)
     if await desk_of(house).verify(user.password_hash, password):
         return user
     await count_wrong(errand, user, "wrong password while signed in")

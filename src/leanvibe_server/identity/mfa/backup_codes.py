@@ -9,6 +9,7 @@ import secrets
 from dataclasses import dataclass
 from uuid import UUID
 
+from leanvibe_server.identity.mfa import guesses
 from leanvibe_server.identity.mfa import repository as rows
 from leanvibe_server.identity.mfa.models import Factor
 from leanvibe_server.identity.models import User
@@ -32,7 +33,11 @@ class NewCodes:
 
 
 async def make(house: House, user: User) -> NewCodes:
-    """A fresh set of codes. No transaction should be open meanwhile."""
+    """A fresh set of codes. No transaction should be open meanwhile.
+
+    Raises: RateLimited: so many were made that something is wrong.
+    """
+    await guesses.spend_on_hashes(house, user, "backup codes", most=guesses.SET_UPS_PER_HOUR)
     codes: list[str] = []
     while len(codes) < COUNT:
         code = f"{secrets.randbelow(10**DIGITS):0{DIGITS}}"

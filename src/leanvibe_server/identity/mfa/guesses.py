@@ -12,12 +12,18 @@ from leanvibe_server.identity.mfa import repository as rows
 from leanvibe_server.identity.models import User
 from leanvibe_server.identity.repository import sign_in
 from leanvibe_server.identity.throttle import Attempt, Patience
+from leanvibe_server.kernel.errors import RateLimited
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.platform import Reason, across_tenants
 
 FACTOR = Patience(free=5, longest=timedelta(hours=1), forget_after=timedelta(hours=24))
 # Many people may share one address.
 ADDRESS = Patience(free=30, longest=timedelta(minutes=15), forget_after=timedelta(minutes=30))
+
+HOUR = timedelta(hours=1)
+# Eight hashes each.
+SET_UPS_PER_HOUR = 30
+PASSWORDS_PER_HOUR = 60
 
 
 def attempt_at(house: House, user: User, method: str, address: str | None) -> Attempt:
@@ -70,3 +76,26 @@ async def within(house: House, purpose: str, text: str, *, most: int, window: ti
     key = house.vault.keyed_hash(purpose, text)
     async with across_tenants(house.database, Reason.SIGN_IN) as conn:
         return await rows.count_within(conn, key, now=now, began_before=now - window, most=most)
+
+
+async def spend_on_hashes(house: House, user: User, what: str, *, most: int) -> None:
+    """Count one more of what somebody signed in does at the price of slow hashes, `most` times an
+    hour: all the house's sign-ins stand in the same line.
+
+    Raises: RateLimited.
+    """
+    text = f"{user.tenant_id} {user.id}"
+    if not await within(house, what, text, most=most, window=HOUR):
+        raise spent(
+            "You did this very often within an hour. Try again later.", HOUR, reason="too_often"
+        )
+
+
+def spent(message: str, window: timedelta, *, reason: str) -> RateLimited:
+    """The refusal where what is allowed in a window is used up."""
+    wait = int(window.total_seconds())
+    return RateLimited(
+        message,
+        details={"reason": reason, "retry_after": wait},
+        headers={"Retry-After": str(wait), "X-RateLimit-Retry-After": str(wait)},
+    )

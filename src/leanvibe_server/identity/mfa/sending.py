@@ -13,7 +13,6 @@ from leanvibe_server.identity.mfa.events import CodeSent
 from leanvibe_server.identity.mfa.models import EMAIL, Factor, SentCode
 from leanvibe_server.identity.models import User
 from leanvibe_server.kernel.access import Errand
-from leanvibe_server.kernel.errors import RateLimited
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.sealing import fetch_keys, unseal
 from leanvibe_server.kernel.sms import Sms, queue_sms
@@ -22,7 +21,7 @@ DIGITS = 6
 VALID_FOR = timedelta(minutes=10)
 VALID_MINUTES = 10
 NUMBER_PLACE = ("mfa_factors", "secret_sealed")
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+DAY = timedelta(days=1)
 MAILS_PER_HOUR = 10
 
 
@@ -77,22 +76,21 @@ async def _spend(house: House, user: User, number: str | None) -> None:
     """
     settings = house.settings
     limits: list[tuple[str, str, int, timedelta]] = [
-        ("mail sent", f"{user.tenant_id} {user.id}", MAILS_PER_HOUR, HOUR)
+        ("mail sent", f"{user.tenant_id} {user.id}", MAILS_PER_HOUR, guesses.HOUR)
     ]
     if number is not None:
         limits = [
-            ("sms to number", number, settings.sms_per_number_hour, HOUR),
+            ("sms to number", number, settings.sms_per_number_hour, guesses.HOUR),
             ("sms to number, daily", number, settings.sms_per_number_day, DAY),
             ("sms of user", f"{user.tenant_id} {user.id}", settings.sms_per_user_day, DAY),
             ("sms of tenant", str(user.tenant_id), settings.sms_per_tenant_day, DAY),
         ]
     for purpose, text, most, window in limits:
         if not await guesses.within(house, purpose, text, most=most, window=window):
-            wait = int(window.total_seconds())
-            raise RateLimited(
+            raise guesses.spent(
                 "Too many codes were sent. Use another method, or try again later.",
-                details={"reason": "too_many_messages", "retry_after": wait},
-                headers={"Retry-After": str(wait), "X-RateLimit-Retry-After": str(wait)},
+                window,
+                reason="too_many_messages",
             )
 
 
