@@ -39,6 +39,15 @@ async def test_what_belongs_to_a_person_is_read_and_unlinked(
     await sdk.members.set(project.id, viewer, role="developer")
     roles = (await sdk.users.projects(viewer)).data
     assert not missing(roles[0])
+    given = await sdk.members.set_group(project.id, group.id, role="manager")
+    assert not missing(given)
+    assert [one.group_id async for one in sdk.members.iterate_groups(project.id)] == [group.id]
+    assert [one.project_id for one in (await sdk.groups.projects(group.id)).data] == [project.id]
+    roles = (await sdk.users.projects(viewer)).data
+    assert not missing(roles[0])
+    assert [one.role for one in roles[0].by_groups] == ["manager"]
+    await sdk.members.remove_group(project.id, group.id)
+    assert (await sdk.members.groups(project.id)).data == []
 
 
 async def test_people_are_filtered_and_invitations_listed_by_state(

@@ -107,6 +107,16 @@ async def _as_member_of_a_restricted_project(case: Case) -> None:
     await case.ask("PUT", f"/v1/projects/{project}/members/{case.watcher}", role="viewer")
 
 
+async def _as_one_of_a_group_on_a_restricted_project(case: Case) -> None:
+    await _by_session(case)
+    project = await case.project()
+    await case.ask("PATCH", f"/v1/projects/{project}", visibility="members")
+    group = await case.ask("POST", "/v1/groups", name=f"Watchers of {project}")
+    case.held |= {"group": f"/v1/groups/{group['id']}"}
+    await case.ask("POST", f"{case.held['group']}/members", user_ids=[str(case.watcher)])
+    await case.ask("PUT", f"/v1/projects/{project}/groups/{group['id']}", role="viewer")
+
+
 async def _log_out(case: Case) -> None:
     await case.ask("POST", "/v1/auth/logout", case.own)
 
@@ -174,6 +184,14 @@ async def _take_the_project(case: Case) -> None:
     await case.ask("DELETE", f"/v1/projects/{await case.project()}/members/{case.watcher}")
 
 
+async def _take_out_of_the_group(case: Case) -> None:
+    await case.ask("DELETE", f"{case.held['group']}/members/{case.watcher}")
+
+
+async def _delete_the_group(case: Case) -> None:
+    await case.ask("DELETE", case.held["group"])
+
+
 @pytest.mark.parametrize(
     ("begin", "end", "code"),
     [
@@ -188,6 +206,8 @@ async def _take_the_project(case: Case) -> None:
         (_by_session, _ask_for_a_second_factor, 4401),
         (_by_session, _restrict_the_project, 4404),
         (_as_member_of_a_restricted_project, _take_the_project, 4404),
+        (_as_one_of_a_group_on_a_restricted_project, _take_out_of_the_group, 4404),
+        (_as_one_of_a_group_on_a_restricted_project, _delete_the_group, 4404),
         (_by_key, _revoke_the_key, 4401),
         (_by_key, _disable, 4401),
         (_by_key, _change_the_networks, 4403),

@@ -321,3 +321,25 @@ async def test_the_organisation_is_shown_under_another_name(
     assert answer.status_code == 303
     await visitor.open("/")
     assert "Acme & Sons" in visitor.text
+
+
+async def test_a_group_gets_a_role_on_a_project_by_its_name(
+    enter_as: EnterAs, acme: Organisation
+) -> None:
+    visitor = await enter_as(acme, "admin")
+    await visitor.open("/settings/groups")
+    made = await visitor.send("/settings/groups", {"name": "Crew", "role": ""})
+    group = made.headers["location"]
+    path = await _add_project(visitor)
+    await visitor.open(path)
+    unknown = await visitor.send(f"{path}/members", {"email": "Nobody", "role": "viewer"})
+    assert unknown.status_code == 400
+    assert "no group has this name" in visitor.text.lower()
+    given = await visitor.send(f"{path}/members", {"email": "crew", "role": "developer"})
+    assert given.status_code == 303, visitor.text
+    assert "developer · group" in (await visitor.open(path)).text
+    assert f'href="{path}"' in (await visitor.open(group)).text
+    await visitor.open(path)
+    removed = await visitor.send(f"{path}/groups/{group.rpartition('/')[2]}/remove")
+    assert removed.status_code == 303
+    assert "Nobody has a role on this project alone" in (await visitor.open(path)).text

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from leanvibe_server.identity import addresses, api_keys, invitations, passwords, users
+from leanvibe_server.identity.groups.service import require_group
 from leanvibe_server.identity.models import User
 from leanvibe_server.identity.passwords import desk_of
 from leanvibe_server.identity.repository import people
@@ -26,6 +27,7 @@ __all__ = [
     "find_users",
     "issue_api_key",
     "project_permissions_of_role",
+    "require_group",
     "require_user",
     "tally_sessions",
     "tally_users",

@@ -68,11 +68,10 @@ async def permissions_on(scope: Scope, project: Project) -> frozenset[str]:
     in_tenant = scope.permissions & PROJECT_PERMISSIONS
     there: frozenset[str] = frozenset()
     if scope.project_roles:
-        member = await repository.find_member(
+        roles = await repository.list_roles_on(
             scope.conn, scope.tenant_id, project.id, scope.actor.id
         )
-        if member is not None:
-            there = scope.project_roles.get(member.role, there)
+        there = there.union(*(scope.project_roles.get(role, there) for role in roles))
     if project.visibility == MEMBERS and Permission.PROJECT_READ_ALL not in scope.permissions:
         return there
     return in_tenant | there

@@ -10,8 +10,9 @@ from leanvibe_server.kernel.errors import Conflict, NotFound
 from leanvibe_server.kernel.http import PathId, Router, refuses
 from leanvibe_server.kernel.pagination import Page, PageQuery
 from leanvibe_server.kernel.scope import Scope
-from leanvibe_server.projects import members, reach, service
+from leanvibe_server.projects import groups, members, reach, service
 from leanvibe_server.projects.schemas import (
+    GroupOnProjectView,
     MemberRole,
     MembershipView,
     MemberView,
@@ -116,3 +117,41 @@ async def set_project_member(
 async def remove_project_member(project_id: PathId, user_id: PathId, scope: Sharer) -> None:
     """Take somebody's role on the project."""
     await members.remove_member(scope, project_id, user_id)
+
+
+@router.get("/projects/{project_id}/groups", responses=refuses(NotFound))
+async def list_project_groups(
+    project_id: PathId,
+    page: PageQuery,
+    scope: Annotated[Scope, may(Permission.PROJECT_READ, on_project=True)],
+) -> Page[GroupOnProjectView]:
+    """The groups that have a role on the project, which whoever is in them has there too."""
+    return await groups.list_groups(scope, project_id, page)
+
+
+@router.put("/projects/{project_id}/groups/{group_id}", responses=refuses(NotFound))
+async def set_project_group(
+    project_id: PathId, group_id: PathId, given: MemberRole, scope: Sharer
+) -> GroupOnProjectView:
+    """Give a group a role on the project: manager, developer, viewer, or one of your own.
+
+    Its members have it beside what they have, from their next request on and as long as they are
+    in. Nobody gives more than they may do there themselves.
+    """
+    return await groups.set_group(scope, project_id, group_id, given.role)
+
+
+@router.delete(
+    "/projects/{project_id}/groups/{group_id}", status_code=204, responses=refuses(NotFound)
+)
+async def remove_project_group(project_id: PathId, group_id: PathId, scope: Sharer) -> None:
+    """Take a group's role on the project."""
+    await groups.remove_group(scope, project_id, group_id)
+
+
+@router.get("/groups/{group_id}/projects", tags=["Groups"], responses=refuses(NotFound))
+async def list_projects_of_group(
+    group_id: PathId, page: PageQuery, scope: Annotated[Scope, may(Permission.USER_READ)]
+) -> Page[GroupOnProjectView]:
+    """The roles a group has on projects, of those you may see."""
+    return await groups.list_projects(scope, group_id, page)

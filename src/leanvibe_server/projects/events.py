@@ -50,6 +50,27 @@ class ProjectMemberSet(Event, frozen=True, kw_only=True):
     before: str | None
 
 
+class ProjectGroupSet(Event, frozen=True, kw_only=True):
+    """A group got a role on a project; `before` is the one it had."""
+
+    name: ClassVar[str] = "project.group_set"
+    area: ClassVar[str] = "project"
+    ends_access: ClassVar[bool] = True
+    project_id: UUID
+    group_id: UUID
+    role: str
+    before: str | None
+
+
+class ProjectGroupRemoved(Event, frozen=True, kw_only=True):
+    name: ClassVar[str] = "project.group_removed"
+    area: ClassVar[str] = "project"
+    ends_access: ClassVar[bool] = True
+    project_id: UUID
+    group_id: UUID
+    role: str
+
+
 class ProjectMemberRemoved(Event, frozen=True, kw_only=True):
     name: ClassVar[str] = "project.member_removed"
     area: ClassVar[str] = "project"

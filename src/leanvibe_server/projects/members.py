@@ -54,7 +54,7 @@ async def list_memberships(scope: Scope, user_id: UUID, page: PageRequest) -> Pa
     return page_of(
         rows,
         page,
-        lambda row: MembershipView(**msgspec.structs.asdict(row)),
+        lambda row: MembershipView.model_validate(msgspec.structs.asdict(row)),
         lambda row: row.project_id,
     )
 
@@ -67,11 +67,7 @@ async def set_member(scope: Scope, project_id: UUID, user_id: UUID, role: str) -
     """
     project = await require_project(scope, project_id, wanted=SHARE)
     own = await permissions_on(scope, project)
-    held = await identity.project_permissions_of_role(scope, role)
-    if not held:
-        raise _not_for_projects(role)
-    if not held <= own:
-        raise Forbidden("You cannot give a role that may do more on this project than you.")
+    await require_givable(scope, role, own)
     user = await identity.require_user(scope, user_id)
     if user.status == "disabled":
         raise Conflict("This user is disabled.")
@@ -135,10 +131,26 @@ async def _existing(
     """The member there is, if the caller may change one with that role. Raises: Forbidden."""
     member = await repository.find_member(scope.conn, scope.tenant_id, project.id, user_id)
     if member is not None:
-        held = await identity.project_permissions_of_role(scope, member.role)
-        if not held <= own:
-            raise Forbidden("You cannot change a member who may do more here than you.")
+        await require_changeable(scope, member.role, own)
     return member
+
+
+async def require_givable(scope: Scope, role: str, own: frozenset[str]) -> None:
+    """Refuse a role on a project that gives nothing there, or more than the caller's own.
+
+    Raises: InvalidRequest, Forbidden.
+    """
+    held = await identity.project_permissions_of_role(scope, role)
+    if not held:
+        raise _not_for_projects(role)
+    if not held <= own:
+        raise Forbidden("You cannot give a role that may do more on this project than you.")
+
+
+async def require_changeable(scope: Scope, role: str, own: frozenset[str]) -> None:
+    """Raises: Forbidden: who has the role on a project may do more there than the caller."""
+    if not await identity.project_permissions_of_role(scope, role) <= own:
+        raise Forbidden("You cannot change a member who may do more here than you.")
 
 
 async def _views(scope: Scope, members: Sequence[Member]) -> list[MemberView]:

@@ -33,13 +33,29 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Membership(msgspec.Struct, frozen=True, kw_only=True):
-    """A role somebody has on a project, with the project's name."""
+    """The roles somebody has on a project, with the project's name: `role` by themselves, None
+    where only groups give one."""
 
     project_id: UUID
     project_name: str
     visibility: str
-    role: str
+    role: str | None
+    by_groups: list[dict[str, Any]]
     created_at: datetime
+
+
+class GroupOnProject(msgspec.Struct, frozen=True, kw_only=True):
+    """A group with a role on one project, and the names of both."""
+
+    tenant_id: UUID
+    project_id: UUID
+    group_id: UUID
+    role: str
+    added_by: UUID | None
+    created_at: datetime
+    project_name: str
+    visibility: str
+    group_name: str
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):

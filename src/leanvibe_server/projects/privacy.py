@@ -9,6 +9,10 @@ TABLES = (
         person="user_id = {person}", erasure="delete",
     ),
     TableData(
+        "project_groups", "Which groups work on a project", ("who gave them their role",),
+        person="added_by = {person}", kept_because=_MAKER,
+    ),
+    TableData(
         "projects", "Repositories to work on", ("who made it",), person="created_by = {person}",
         withheld=frozenset({"credentials_sealed"}), kept_because=_MAKER,
     ),

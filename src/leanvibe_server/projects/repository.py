@@ -5,7 +5,7 @@ from uuid import UUID
 
 from leanvibe_server.kernel.db import Connection
 from leanvibe_server.kernel.rows import find_row, list_rows, values_of
-from leanvibe_server.projects.models import Member, Membership, Project
+from leanvibe_server.projects.models import GroupOnProject, Member, Membership, Project
 from leanvibe_server.projects.schemas import Sight
 
 COLUMNS = """tenant_id, id, name, description, tech_stack, repository_url, hosted, default_branch,
@@ -25,16 +25,19 @@ SELECT {COLUMNS} FROM projects WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id 
     AND ($6::text IS NULL OR name ILIKE $6)
 ORDER BY id DESC LIMIT $3
 """
+# What somebody has on projects by themselves, and by the groups they are in.
+_HELD = """(
+    SELECT project_id, role FROM project_members WHERE tenant_id = $1 AND user_id = $2
+    UNION ALL SELECT g.project_id, g.role FROM group_members b
+        JOIN project_groups g ON g.tenant_id = b.tenant_id AND g.group_id = b.group_id
+        WHERE b.tenant_id = $1 AND b.user_id = $2) held"""
 # Of the projects that are restricted, those where somebody has none of the roles that count.
-HIDDEN = """
-SELECT p.id FROM projects p WHERE p.tenant_id = $1 AND p.visibility = 'members' AND NOT EXISTS (
-    SELECT 1 FROM project_members m WHERE m.tenant_id = p.tenant_id AND m.project_id = p.id
-        AND m.user_id = $2 AND m.role = ANY ($3))
+HIDDEN = f"""
+SELECT id FROM projects WHERE tenant_id = $1 AND visibility = 'members'
+    AND id NOT IN (SELECT project_id FROM {_HELD} WHERE role = ANY ($3))
 """
-SHOWN = """
-SELECT project_id AS id FROM project_members
-WHERE tenant_id = $1 AND user_id = $2 AND role = ANY ($3)
-"""
+SHOWN = f"SELECT DISTINCT project_id AS id FROM {_HELD} WHERE role = ANY ($3)"
+HELD_ON = f"SELECT DISTINCT role FROM {_HELD} WHERE project_id = $3"
 MEMBER_COLUMNS = "tenant_id, project_id, user_id, role, added_by, created_at"
 FIND_MEMBER = f"""
 SELECT {MEMBER_COLUMNS} FROM project_members
@@ -46,11 +49,24 @@ WHERE tenant_id = $1 AND project_id = $2 AND ($3::uuid IS NULL OR user_id > $3)
 ORDER BY user_id LIMIT $4
 """
 LIST_MEMBERSHIPS = """
-SELECT m.project_id, p.name AS project_name, p.visibility, m.role, m.created_at
-FROM project_members m JOIN projects p ON p.tenant_id = m.tenant_id AND p.id = m.project_id
-WHERE m.tenant_id = $1 AND m.user_id = $2 AND ($3::uuid IS NULL OR m.project_id > $3)
+SELECT m.project_id, p.name AS project_name, p.visibility, min(m.created_at) AS created_at,
+    min(m.role) FILTER (WHERE m.group_id IS NULL) AS role,
+    coalesce(jsonb_agg(jsonb_build_object('group_id', m.group_id, 'group_name', m.group_name,
+        'role', m.role) ORDER BY m.group_name) FILTER (WHERE m.group_id IS NOT NULL), '[]')
+        AS by_groups
+FROM (
+    SELECT project_id, role, created_at, NULL::uuid AS group_id, NULL AS group_name
+    FROM project_members WHERE tenant_id = $1 AND user_id = $2
+    UNION ALL
+    SELECT g.project_id, g.role, greatest(g.created_at, b.added_at), g.group_id, n.name
+    FROM group_members b
+    JOIN project_groups g ON g.tenant_id = b.tenant_id AND g.group_id = b.group_id
+    JOIN groups n ON n.tenant_id = b.tenant_id AND n.id = b.group_id
+    WHERE b.tenant_id = $1 AND b.user_id = $2) m
+JOIN projects p ON p.tenant_id = $1 AND p.id = m.project_id
+WHERE ($3::uuid IS NULL OR m.project_id > $3)
     AND ($5::uuid[] IS NULL OR m.project_id = ANY ($5)) AND m.project_id <> ALL ($6::uuid[])
-ORDER BY m.project_id LIMIT $4
+GROUP BY m.project_id, p.name, p.visibility ORDER BY m.project_id LIMIT $4
 """
 PUT_MEMBER = f"""
 INSERT INTO project_members ({MEMBER_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6)
@@ -59,6 +75,32 @@ ON CONFLICT (tenant_id, project_id, user_id) DO UPDATE SET role = EXCLUDED.role
 DELETE_MEMBER = """
 DELETE FROM project_members WHERE tenant_id = $1 AND project_id = $2 AND user_id = $3
 """
+_GROUPS_NAMED = """
+SELECT m.tenant_id, m.project_id, m.group_id, m.role, m.added_by, m.created_at,
+    p.name AS project_name, p.visibility, g.name AS group_name
+FROM project_groups m
+JOIN projects p ON p.tenant_id = m.tenant_id AND p.id = m.project_id
+JOIN groups g ON g.tenant_id = m.tenant_id AND g.id = m.group_id
+WHERE m.tenant_id = $1
+"""
+FIND_GROUP = f"{_GROUPS_NAMED} AND m.project_id = $2 AND m.group_id = $3"
+GROUPS_OF_PROJECT = f"""
+{_GROUPS_NAMED} AND m.project_id = $2 AND ($3::uuid IS NULL OR m.group_id > $3)
+ORDER BY m.group_id LIMIT $4
+"""
+PROJECTS_OF_GROUP = f"""
+{_GROUPS_NAMED} AND m.group_id = $2 AND ($3::uuid IS NULL OR m.project_id > $3)
+    AND ($5::uuid[] IS NULL OR m.project_id = ANY ($5)) AND m.project_id <> ALL ($6::uuid[])
+ORDER BY m.project_id LIMIT $4
+"""
+GROUP_COLUMNS = "tenant_id, project_id, group_id, role, added_by, created_at"
+PUT_GROUP = f"""
+INSERT INTO project_groups ({GROUP_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (tenant_id, project_id, group_id) DO UPDATE SET role = EXCLUDED.role
+"""
+DELETE_GROUP = (
+    "DELETE FROM project_groups WHERE tenant_id = $1 AND project_id = $2 AND group_id = $3"
+)
 TALLY = """
 SELECT tenant_id, count(*) AS number FROM projects WHERE tenant_id = ANY ($1) GROUP BY tenant_id
 """
@@ -180,6 +222,13 @@ async def find_member(
     return await find_row(conn, Member, FIND_MEMBER, tenant_id, project_id, user_id)
 
 
+async def list_roles_on(
+    conn: Connection, tenant_id: UUID, project_id: UUID, user_id: UUID | None
+) -> list[str]:
+    """The roles somebody has on a project, by themselves and by groups."""
+    return [row["role"] for row in await conn.fetch(HELD_ON, tenant_id, user_id, project_id)]
+
+
 async def list_memberships(
     conn: Connection,
     tenant_id: UUID,
@@ -215,3 +264,39 @@ async def put_member(conn: Connection, member: Member) -> None:
 
 async def delete_member(conn: Connection, tenant_id: UUID, project_id: UUID, user_id: UUID) -> None:
     await conn.execute(DELETE_MEMBER, tenant_id, project_id, user_id)
+
+
+async def find_group(
+    conn: Connection, tenant_id: UUID, project_id: UUID, group_id: UUID
+) -> GroupOnProject | None:
+    return await find_row(conn, GroupOnProject, FIND_GROUP, tenant_id, project_id, group_id)
+
+
+async def list_groups(
+    conn: Connection, tenant_id: UUID, project_id: UUID, *, after: UUID | None, limit: int
+) -> list[GroupOnProject]:
+    return await list_rows(
+        conn, GroupOnProject, GROUPS_OF_PROJECT, tenant_id, project_id, after, limit
+    )
+
+
+async def list_projects_of_group(
+    conn: Connection,
+    tenant_id: UUID,
+    group_id: UUID,
+    sight: Sight,
+    *,
+    after: UUID | None,
+    limit: int,
+) -> list[GroupOnProject]:
+    """The roles of a group, on those of the projects that are in sight."""
+    bounds = (tenant_id, group_id, after, limit, sight.shown, sight.hidden)
+    return await list_rows(conn, GroupOnProject, PROJECTS_OF_GROUP, *bounds)
+
+
+async def put_group(conn: Connection, given: GroupOnProject) -> None:
+    await conn.execute(PUT_GROUP, *values_of(given, GROUP_COLUMNS))
+
+
+async def delete_group(conn: Connection, tenant_id: UUID, project_id: UUID, group_id: UUID) -> None:
+    await conn.execute(DELETE_GROUP, tenant_id, project_id, group_id)

@@ -216,13 +216,36 @@ class MemberView(BaseModel):
     created_at: Timestamp
 
 
-class MembershipView(BaseModel):
-    """A role somebody has on a project."""
+class GroupOnProjectView(BaseModel):
+    """A group with a role on a project, and what it permits its members there."""
 
     project_id: UUID
     project_name: str
     visibility: str
+    group_id: UUID
+    group_name: str
     role: str
+    permissions: list[str]
+    added_by: UUID | None
+    created_at: Timestamp
+
+
+class RoleByGroup(BaseModel):
+    """A role that membership in a group gives."""
+
+    group_id: UUID
+    group_name: str
+    role: str
+
+
+class MembershipView(BaseModel):
+    """The roles somebody has on a project; all of them count."""
+
+    project_id: UUID
+    project_name: str
+    visibility: str
+    role: str | None = Field(description="Their own; null where only groups give one")
+    by_groups: list[RoleByGroup]
     created_at: Timestamp
 
 

@@ -17,7 +17,8 @@ from leanvibe_server.identity.groups.schemas import (
 from leanvibe_server.identity.roles.service import assignable_roles
 from leanvibe_server.kernel.access import Permission, Role
 from leanvibe_server.kernel.http import PathId
-from leanvibe_server.kernel.pagination import page_of
+from leanvibe_server.kernel.pagination import PageRequest, page_of
+from leanvibe_server.projects import groups as on_projects
 from leanvibe_server.web.formats import role_name
 from leanvibe_server.web.forms import fill
 from leanvibe_server.web.page import ScopedPage, page
@@ -27,6 +28,7 @@ from leanvibe_server.web.routes import PageRouter
 router = PageRouter()
 
 EDIT = page(Permission.USER_UPDATE)
+ALL = PageRequest(limit=100)
 FRESH = {"name": "", "description": "", "role": ""}
 
 
@@ -128,6 +130,7 @@ async def _group(opened: ScopedPage, group_id: UUID) -> dict[str, Any]:
         "group": GroupView.of(group),
         "members": listed.data,
         "roles": await _roles(opened, group.role),
+        "projects": (await on_projects.list_projects(opened.scope, group.id, ALL)).data,
         "values": {
             "name": group.name,
             "description": group.description,

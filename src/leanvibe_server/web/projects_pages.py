@@ -7,13 +7,15 @@ from uuid import UUID
 from fastapi import Response
 
 from leanvibe_server.engine import service as engine
+from leanvibe_server.identity.groups.service import require_group_by_name
 from leanvibe_server.identity.permissions import project_permissions_of
 from leanvibe_server.identity.roles.service import list_roles
 from leanvibe_server.identity.users import require_user_by_email
 from leanvibe_server.kernel.access import PROJECT_PERMISSIONS, Permission
 from leanvibe_server.kernel.http import PathId
 from leanvibe_server.kernel.pagination import PageRequest
-from leanvibe_server.projects import members, service
+from leanvibe_server.kernel.scope import Scope
+from leanvibe_server.projects import groups, members, service
 from leanvibe_server.projects.schemas import NewProject, ProjectChange, ProjectView
 from leanvibe_server.web.formats import words
 from leanvibe_server.web.forms import Form, fill
@@ -148,6 +150,7 @@ async def _project(opened: ScopedPage, project_id: UUID, **typed: str) -> dict[s
         "project": ProjectView.of(project),
         "tasks": listed.data,
         "members": shared.data,
+        "groups": (await groups.list_groups(opened.scope, project_id, request)).data,
         "member_roles": await _roles_to_give(opened, held),
         "values": {"email": "", "role": "developer", **typed},
         # What they may do here, which is not what they may do everywhere.
@@ -170,14 +173,31 @@ async def _roles_to_give(opened: ScopedPage, held: frozenset[str]) -> list[tuple
 
 @router.post("/projects/{project_id}/members")
 async def set_member(project_id: PathId, opened: Annotated[ScopedPage, SHARE]) -> Response:
-    """Give somebody, found by e-mail, a role on the project."""
+    """Give somebody, found by e-mail, or a group, found by name, a role on the project."""
     form = opened.form
     typed = {"email": form.text("email"), "role": form.text("role")}
     shown = await _project(opened, project_id, **typed)
     with opened.refusing("projects/show.html", **shown):
-        user = await require_user_by_email(opened.scope, typed["email"])
-        await members.set_member(opened.scope, project_id, user.id, typed["role"])
+        await _set_role(opened.scope, project_id, typed["email"], typed["role"])
     return opened.go(f"/projects/{project_id}", toast="member-saved")
+
+
+async def _set_role(scope: Scope, project_id: UUID, whose: str, role: str) -> None:
+    if "@" in whose:
+        user = await require_user_by_email(scope, whose)
+        await members.set_member(scope, project_id, user.id, role)
+    else:
+        group = await require_group_by_name(scope, whose, field="email")
+        await groups.set_group(scope, project_id, group.id, role)
+
+
+@router.post("/projects/{project_id}/groups/{group_id}/remove")
+async def remove_group(
+    project_id: PathId, group_id: PathId, opened: Annotated[ScopedPage, SHARE]
+) -> Response:
+    """Take a group's role on the project."""
+    await groups.remove_group(opened.scope, project_id, group_id)
+    return opened.go(f"/projects/{project_id}", toast="member-removed")
 
 
 @router.post("/projects/{project_id}/members/{user_id}/remove")

@@ -24,13 +24,17 @@ class GroupUpdated(AuthEvent, frozen=True, kw_only=True):
 
 
 class GroupDeleted(AuthEvent, frozen=True, kw_only=True):
+    """The group, and with it its roles on projects."""
+
     name: ClassVar[str] = "group.deleted"
+    ends_access: ClassVar[bool] = True
     group_id: UUID
     group_name: str
 
 
 class GroupMembersChanged(AuthEvent, frozen=True, kw_only=True):
     name: ClassVar[str] = "group.members_changed"
+    ends_access: ClassVar[bool] = True
     group_id: UUID
     added: list[UUID]
     removed: list[UUID]

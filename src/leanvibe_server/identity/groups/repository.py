@@ -31,6 +31,13 @@ OF_PERSON = (
 NAME_TAKEN = """
 SELECT id FROM groups WHERE tenant_id = $1 AND lower(name) = lower($2) AND id <> $3
 """
+FIND_BY_NAME = _COUNTED + "AND lower(name) = lower($2)"
+# What a group gives on projects, and whether one of those is known to its members only.
+GIVEN_ON_PROJECTS = """
+SELECT g.role, bool_or(p.visibility = 'members') AS restricted
+FROM project_groups g JOIN projects p ON p.tenant_id = g.tenant_id AND p.id = g.project_id
+WHERE g.tenant_id = $1 AND g.group_id = $2 GROUP BY g.role
+"""
 COUNT = "SELECT count(*) FROM groups WHERE tenant_id = $1"
 UPDATE = """
 UPDATE groups SET name = $3, description = $4, external_id = $5, role = $6,
@@ -152,6 +159,18 @@ async def list_of_person(conn: Connection, tenant_id: UUID, user_id: UUID) -> li
 
 async def is_name_taken(conn: Connection, tenant_id: UUID, name: str, *, but: UUID) -> bool:
     return await conn.fetchval(NAME_TAKEN, tenant_id, name, but) is not None
+
+
+async def find_by_name(conn: Connection, tenant_id: UUID, name: str) -> Group | None:
+    return await find_row(conn, Group, FIND_BY_NAME, tenant_id, name)
+
+
+async def list_given_on_projects(
+    conn: Connection, tenant_id: UUID, group_id: UUID
+) -> list[tuple[str, bool]]:
+    """The roles a group has on projects; of each, whether on a restricted one."""
+    rows = await conn.fetch(GIVEN_ON_PROJECTS, tenant_id, group_id)
+    return [(row["role"], row["restricted"]) for row in rows]
 
 
 async def count(conn: Connection, tenant_id: UUID) -> int:

@@ -19,9 +19,13 @@ from leanvibe_server.identity.groups.events import (
 from leanvibe_server.identity.groups.giving import apply_roles, parts
 from leanvibe_server.identity.groups.models import Group, Member
 from leanvibe_server.identity.groups.schemas import GroupChange, NewGroup, NewMembers
-from leanvibe_server.identity.roles.service import require_grantable, require_over
-from leanvibe_server.kernel.access import Role
-from leanvibe_server.kernel.errors import Conflict, NotFound, invalid_field
+from leanvibe_server.identity.roles.service import (
+    project_permissions_of_role,
+    require_grantable,
+    require_over,
+)
+from leanvibe_server.kernel.access import Permission, Role
+from leanvibe_server.kernel.errors import Conflict, Forbidden, NotFound, invalid_field
 from leanvibe_server.kernel.pagination import PageRequest
 from leanvibe_server.kernel.scope import Scope
 
@@ -65,6 +69,14 @@ async def require_group(scope: Scope, group_id: UUID) -> Group:
     group = await rows.find(scope.conn, scope.tenant_id, group_id)
     if group is None:
         raise _no_group()
+    return group
+
+
+async def require_group_by_name(scope: Scope, name: str, *, field: str = "group") -> Group:
+    """The group of this name. Raises: InvalidRequest: there is none."""
+    group = await rows.find_by_name(scope.conn, scope.tenant_id, name)
+    if group is None:
+        raise invalid_field(field, "no group has this name", "No group has this name.")
     return group
 
 
@@ -217,9 +229,24 @@ async def _require_may_change(scope: Scope, before: Group, after: Group) -> None
 
 
 async def _require_may_move(scope: Scope, group: Group, ids: Sequence[UUID]) -> None:
+    await _require_held_on_projects(scope, group)
     if group.role is not None:
         await require_grantable(scope, group.role)
         await _require_over_all(scope, ids)
+
+
+async def _require_held_on_projects(scope: Scope, group: Group) -> None:
+    """Refuse to say who is in a group that may do more on projects than the caller everywhere.
+
+    Raises: Forbidden.
+    """
+    for role, restricted in await rows.list_given_on_projects(
+        scope.conn, scope.tenant_id, group.id
+    ):
+        held = await project_permissions_of_role(scope, role)
+        needed = held | {Permission.PROJECT_READ_ALL} if restricted else held
+        if scope.actor.kind != "system" and not needed <= scope.permissions:
+            raise Forbidden("The group has a role on a project that may do more than you.")
 
 
 async def _require_over_all(scope: Scope, ids: Sequence[UUID]) -> None:

@@ -67,8 +67,10 @@ _GRANTS = """
         FROM roles r, unnest(r.permissions) AS held (permission)
         WHERE r.tenant_id = u.tenant_id AND r.name = ANY (u.further_roles || u.role)) END,
     (SELECT jsonb_object_agg(m.role, to_jsonb(c.permissions)) FROM (
-        SELECT DISTINCT role FROM project_members
-        WHERE tenant_id = u.tenant_id AND user_id = u.id) m
+        SELECT role FROM project_members WHERE tenant_id = u.tenant_id AND user_id = u.id
+        UNION SELECT g.role FROM group_members b
+            JOIN project_groups g ON g.tenant_id = b.tenant_id AND g.group_id = b.group_id
+            WHERE b.tenant_id = u.tenant_id AND b.user_id = u.id) m
      LEFT JOIN roles c ON c.tenant_id = u.tenant_id AND c.name = m.role)
 """
 _ROLE = """

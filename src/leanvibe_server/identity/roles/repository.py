@@ -29,7 +29,8 @@ USES = """
 SELECT (SELECT count(*) FROM users
         WHERE tenant_id = $1 AND $2 = ANY (further_roles || role || own_role)) AS people,
        (SELECT count(*) FROM groups WHERE tenant_id = $1 AND role = $2) AS groups,
-       (SELECT count(*) FROM project_members WHERE tenant_id = $1 AND role = $2) AS members,
+       (SELECT count(*) FROM project_members WHERE tenant_id = $1 AND role = $2)
+            + (SELECT count(*) FROM project_groups WHERE tenant_id = $1 AND role = $2) AS members,
        (SELECT count(*) FROM sso_providers WHERE tenant_id = $1 AND (default_role = $2
             OR role_mapping @> jsonb_build_object('rules', jsonb_build_array(
                 jsonb_build_object('role', $2::text))))) AS providers
@@ -55,6 +56,9 @@ WHERE tenant_id = $1 AND role = $2
 """
 MOVE_OWN = "UPDATE users SET own_role = $3 WHERE tenant_id = $1 AND own_role = $2"
 MOVE_MEMBERS = "UPDATE project_members SET role = $3 WHERE tenant_id = $1 AND role = $2"
+MOVE_PROJECT_GROUPS = """
+UPDATE project_groups SET role = $3 WHERE tenant_id = $1 AND role = $2
+"""
 MOVE_PROVIDERS = """
 UPDATE sso_providers SET default_role = $3 WHERE tenant_id = $1 AND default_role = $2
 """
@@ -135,6 +139,7 @@ async def move(
     await conn.execute(MOVE_OWN, tenant_id, name, to)
     await conn.execute(MOVE_GROUPS, tenant_id, name, to, now)
     await conn.execute(MOVE_MEMBERS, tenant_id, name, to)
+    await conn.execute(MOVE_PROJECT_GROUPS, tenant_id, name, to)
     await conn.execute(MOVE_PROVIDERS, tenant_id, name, to)
     await conn.execute(MOVE_RULES, tenant_id, name, to)
     return holders

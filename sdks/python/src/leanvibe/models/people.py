@@ -67,13 +67,35 @@ class PersonGroups(Record):
     data: list[Group]
 
 
+class RoleByGroup(Record):
+    """A role that a group gives its members."""
+
+    group_id: str
+    group_name: str
+    role: str
+
+
 class Membership(Record):
-    """A role somebody has on a project."""
+    """The roles somebody has on a project: `role` of their own, and those that groups give."""
 
     project_id: str
     project_name: str
     visibility: str
+    role: str | None = None
+    by_groups: list[RoleByGroup]
+    created_at: datetime
+
+
+class GroupOnProject(Record):
+    """A group with a role on a project, and what it permits its members there."""
+
+    project_id: str
+    project_name: str
+    visibility: str
+    group_id: str
+    group_name: str
     role: str
+    permissions: list[str]
     created_at: datetime
 
 

@@ -10,7 +10,15 @@ from uuid import UUID
 from leanvibe._faces import Resource, Runner, endpoint, pages
 from leanvibe._operations import Call, given, lists, path_of, reads, reads_nothing, reads_page
 from leanvibe._records import Record
-from leanvibe.models import ApiKey, Group, GroupMember, OAuthClient, ScimToken, ServiceAccount
+from leanvibe.models import (
+    ApiKey,
+    Group,
+    GroupMember,
+    GroupOnProject,
+    OAuthClient,
+    ScimToken,
+    ServiceAccount,
+)
 from leanvibe.pagination import Page
 
 
@@ -142,6 +150,16 @@ class Groups(Resource[Runner]):
 
     members = endpoint(_members)
     iterate_members = pages(_members)
+
+    def _projects(
+        self, group_id: str | UUID, *, limit: int | None = None, cursor: str | None = None
+    ) -> Call[Page[GroupOnProject]]:
+        """The roles the group has on projects; `members.set_group` gives one."""
+        path = path_of("groups", group_id, "projects")
+        return lists(GroupOnProject, path, limit=limit, cursor=cursor)
+
+    projects = endpoint(_projects)
+    iterate_projects = pages(_projects)
 
     @endpoint
     def add_members(self, group_id: str | UUID, user_ids: Sequence[str | UUID]) -> Call[Group]:

@@ -7,7 +7,15 @@ from uuid import UUID
 
 from leanvibe._faces import Resource, Runner, endpoint, pages
 from leanvibe._operations import Call, given, lists, path_of, reads, reads_nothing
-from leanvibe.models import Member, Organization, Role, RoleList, SubtreeUsage, Tenant
+from leanvibe.models import (
+    GroupOnProject,
+    Member,
+    Organization,
+    Role,
+    RoleList,
+    SubtreeUsage,
+    Tenant,
+)
 from leanvibe.pagination import Page
 
 
@@ -62,7 +70,7 @@ class Roles(Resource[Runner]):
 
 
 class Members(Resource[Runner]):
-    """Who has a role on a single project."""
+    """Who has a role on a single project: people, and groups."""
 
     def _list(
         self, project_id: str | UUID, *, limit: int | None = None, cursor: str | None = None
@@ -83,6 +91,30 @@ class Members(Resource[Runner]):
     def remove(self, project_id: str | UUID, user_id: str | UUID) -> Call[None]:
         """Take somebody's role on the project."""
         path = path_of("projects", project_id, "members", user_id)
+        return Call(method="DELETE", path=path, read=reads_nothing)
+
+    def _groups(
+        self, project_id: str | UUID, *, limit: int | None = None, cursor: str | None = None
+    ) -> Call[Page[GroupOnProject]]:
+        """The groups that have a role on the project, and with them their members."""
+        path = path_of("projects", project_id, "groups")
+        return lists(GroupOnProject, path, limit=limit, cursor=cursor)
+
+    groups = endpoint(_groups)
+    iterate_groups = pages(_groups)
+
+    @endpoint
+    def set_group(
+        self, project_id: str | UUID, group_id: str | UUID, *, role: str
+    ) -> Call[GroupOnProject]:
+        """Give a group a role on the project, in place of the one it has there."""
+        path = path_of("projects", project_id, "groups", group_id)
+        return Call(method="PUT", path=path, read=reads(GroupOnProject), body={"role": role})
+
+    @endpoint
+    def remove_group(self, project_id: str | UUID, group_id: str | UUID) -> Call[None]:
+        """Take a group's role on the project."""
+        path = path_of("projects", project_id, "groups", group_id)
         return Call(method="DELETE", path=path, read=reads_nothing)
 
 
