@@ -17,7 +17,7 @@ from tests.fakes.oidc_provider import (
     connect,
 )
 from tests.identity.given_providers import add_provider, change_provider
-from tests.identity.oidc_world import World, query_of, sessions_of
+from tests.identity.oidc_world import World, query_of, refused, sessions_of
 
 
 async def test_sec_oauth_oidc_rp_03_a_code_of_another_sign_in_does_not_fit_the_verifier(
@@ -168,3 +168,24 @@ def test_sec_oauth_oidc_rp_18_what_a_provider_writes_into_the_address_is_never_r
     refusal = said_by_provider(code)
     assert words in refusal.message
     assert "<script>" not in refusal.message + str(refusal.details)
+
+
+@pytest.mark.parametrize("status", [200, 400])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"error": ["invalid_grant"]}',
+        b'{"error": {"code": 7}}',
+        b"<html>",
+        b"[" * 60_000,
+        b'{"id_token": "a", "token_type": "Bearer", "x": ' + b"[" * 20_000 + b"]" * 20_000 + b"}",
+        b'{"id_token": ["a"], "token_type": "Bearer"}',
+    ],
+    ids=["list", "object", "page", "deep", "deep inside", "no text"],
+)
+async def test_an_answer_of_any_shape_lets_nobody_in_and_breaks_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch, status: int, body: bytes
+) -> None:
+    answer = httpx.Response(status, content=body)
+    monkeypatch.setattr(world.idp, "_token", lambda request: answer)
+    await refused(world, "provider_answer_invalid")

@@ -90,8 +90,8 @@ async def trade_code(
     if answer.status_code != 200:
         raise BadToken(f"the token endpoint answered {answer.status_code} {_code(answer.content)}")
     try:
-        tokens = msgspec.json.decode(answer.content, type=TokenResponse)
-    except msgspec.DecodeError:
+        tokens = msgspec.convert(read_object(answer.content), TokenResponse)
+    except ValueError:  # as what msgspec raises is
         raise BadToken("the token endpoint's answer holds no ID token") from None
     if tokens.token_type.lower() != "bearer":
         raise BadToken("the token is of another type than bearer")
@@ -145,7 +145,7 @@ _KNOWN_CODES = frozenset(
 def _code(body: bytes) -> str:
     """The error code of a refusal, if it is one of the standard's."""
     try:
-        code = msgspec.json.decode(body).get("error", "")
-    except (msgspec.DecodeError, AttributeError):
+        code = read_object(body).get("error")
+    except ValueError:
         return ""
-    return code if code in _KNOWN_CODES else ""
+    return code if isinstance(code, str) and code in _KNOWN_CODES else ""
