@@ -11,12 +11,12 @@ import pytest
 
 from leanvibe_server.kernel.config import ConfigError, Settings
 from leanvibe_server.kernel.crypto import Undecipherable, Vault
+from leanvibe_server.kernel.key_providers import load_master_keys
 from leanvibe_server.kernel.master_keys import (
     Binding,
     LocalMasterKey,
     MasterKeys,
     MasterKeyUnavailable,
-    load_master_keys,
 )
 from tests.fakes.http_server import serving
 from tests.fakes.kms import FakeKms

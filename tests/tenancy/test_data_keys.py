@@ -15,7 +15,7 @@ from leanvibe_server.kernel.crypto import Undecipherable
 from leanvibe_server.kernel.data_keys import DataKeys
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.jobs import Work
-from leanvibe_server.kernel.master_keys import load_master_keys
+from leanvibe_server.kernel.key_providers import load_master_keys
 from leanvibe_server.kernel.scope import SYSTEM, Scope
 from leanvibe_server.kernel.sealing import prefix_of
 from leanvibe_server.projects import service as projects

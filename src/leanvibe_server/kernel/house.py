@@ -12,7 +12,7 @@ from leanvibe_server.kernel.crypto import Vault
 from leanvibe_server.kernel.data_keys import DataKeys
 from leanvibe_server.kernel.db import Connection, Database
 from leanvibe_server.kernel.events import Listeners
-from leanvibe_server.kernel.master_keys import load_master_keys
+from leanvibe_server.kernel.key_providers import load_master_keys
 from leanvibe_server.kernel.ratelimit import RateLimiter
 
 if TYPE_CHECKING:

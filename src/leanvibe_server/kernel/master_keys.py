@@ -1,6 +1,8 @@
-"""The master key that wraps the tenants' data keys, behind one port: local, Vault or AWS KMS."""
+"""The master key that wraps the tenants' data keys: the port, and the keys this process holds.
 
-import base64
+`key_providers` says which it is: these, or one that Vault or AWS KMS keeps.
+"""
+
 import hashlib
 import os
 from collections.abc import Sequence
@@ -10,8 +12,7 @@ from uuid import UUID
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from leanvibe_server.kernel.config import ConfigError, Settings, listed
-from leanvibe_server.kernel.crypto import KEY_BYTES, Undecipherable, Vault
+from leanvibe_server.kernel.crypto import Undecipherable
 from leanvibe_server.kernel.errors import ServiceUnavailable
 
 _NONCE_BYTES = 12
@@ -136,37 +137,3 @@ class MasterKeys:
             if one.knows(wrapped_by):
                 return await one.unwrap(wrapped, binding)
         raise Undecipherable(f"wrapped by {wrapped_by}, which is not configured")
-
-
-def load_master_keys(settings: Settings, vault: Vault) -> MasterKeys:
-    """The master key the settings name; what the local one wrapped before still opens."""
-    # Lazily: neither adapter is needed where the other, or none, is used.
-    local = LocalMasterKey(_local_keys(settings, vault))
-    if settings.key_provider == "vault":
-        from leanvibe_server.kernel.vault_transit import VaultMasterKey
-
-        return MasterKeys(VaultMasterKey.of(settings), local)
-    if settings.key_provider == "aws":
-        from leanvibe_server.kernel.aws_kms import KmsMasterKey
-
-        return MasterKeys(KmsMasterKey.of(settings), local)
-    return MasterKeys(local)
-
-
-def _local_keys(settings: Settings, vault: Vault) -> list[bytes]:
-    """WRAPPING_KEYS, the first in use; the one derived of MASTER_KEY always opens what it
-    wrapped."""
-    return [*map(_decoded, listed(settings.wrapping_keys)), vault.derive("wrap data keys")]
-
-
-def _decoded(text: str) -> bytes:
-    try:
-        key = base64.b64decode(text, validate=True)
-    except ValueError:
-        key = b""
-    if len(key) != KEY_BYTES:
-        raise ConfigError(
-            "WRAPPING_KEYS must be keys of 32 bytes in base64, with commas between: "
-            "`openssl rand -base64 32`."
-        )
-    return key
