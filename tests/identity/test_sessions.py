@@ -364,3 +364,16 @@ async def test_what_is_over_for_long_is_forgotten(
 
 def test_endpoints_take_no_cookie_unless_they_say_so() -> None:
     assert may.__kwdefaults__["cookie"] is False
+
+
+async def test_a_key_neither_sees_nor_ends_the_sessions_of_its_person(
+    client: httpx.AsyncClient, acme: Organisation
+) -> None:
+    me = await sign_in(client, acme)
+    made = await client.post("/v1/api-keys", json={"name": "CI"}, headers=bearer(me))
+    key = {"Authorization": f"Bearer {made.json()['key']}"}
+    [session] = (await client.get("/v1/auth/sessions", headers=bearer(me))).json()["data"]
+    assert (await client.get("/v1/auth/sessions", headers=key)).status_code == 403
+    ended = await client.delete(f"/v1/auth/sessions/{session['id']}", headers=key)
+    assert ended.status_code == 403
+    assert await status(client, me) == 200

@@ -21,6 +21,7 @@ from leanvibe_server.identity.policy import DEFAULT, SecurityPolicy, policy_of
 from leanvibe_server.identity.repository import sessions as rows
 from leanvibe_server.identity.repository.account import withdraw_links
 from leanvibe_server.identity.schemas import SessionList, SessionView, Success
+from leanvibe_server.kernel.access import require_signed_in
 from leanvibe_server.kernel.crypto import hash_token
 from leanvibe_server.kernel.db import Connection
 from leanvibe_server.kernel.errors import Forbidden, NotFound
@@ -231,8 +232,12 @@ def _refresh_token(scope: Scope, session_id: UUID) -> RefreshToken:
 
 
 async def list_own(scope: Scope) -> list[Session]:
-    """The live sessions of the caller, oldest first."""
-    return await list_live(scope, _own_id(scope), role=str(scope.actor.role))
+    """The live sessions of the caller, oldest first.
+
+    Raises: Forbidden: a key has none, and where its person comes from is not its to know or end.
+    """
+    own_id, _ = require_signed_in(scope.actor)
+    return await list_live(scope, own_id, role=str(scope.actor.role))
 
 
 async def describe_own(scope: Scope) -> SessionList:
@@ -343,9 +348,3 @@ async def _end_oldest(
     others = [one for one in live if one.id != keep]
     for session in others[: max(0, len(others) + 1 - limit)]:
         await end_session(scope, session.id, reason=reason)
-
-
-def _own_id(scope: Scope) -> UUID:
-    if scope.actor.id is None:
-        raise Forbidden("Sign in as a user first.")
-    return scope.actor.id

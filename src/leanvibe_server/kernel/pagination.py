@@ -59,7 +59,7 @@ def decode_cursor(cursor: str) -> UUID:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         return UUID(json.loads(base64.urlsafe_b64decode(padded))["id"])
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise invalid_field(
             "cursor",
             "not a valid cursor",

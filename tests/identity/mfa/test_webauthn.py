@@ -119,6 +119,22 @@ async def test_sec_webauthn_01_an_answer_made_elsewhere_is_refused(
     assert (refused.status_code, refused.json()["details"]["reason"]) == (400, "key_not_registered")
 
 
+@pytest.mark.parametrize("told", [b"[" * 100_000, b'{"a":' * 50_000, b"\xff", b"NaN"])
+async def test_sec_webauthn_01_what_is_no_client_data_is_refused(
+    client: httpx.AsyncClient, acme: Organisation, told: bytes
+) -> None:
+    key = await key_of(client, acme)
+    offer = (await post(client, "/auth/passkeys/options")).json()
+    answer = key.get(offer["options"])
+    answer["response"]["clientDataJSON"] = encode(told)
+    refused = await post(
+        client, "/auth/passkeys/login", passkey_token=offer["passkey_token"], credential=answer
+    )
+    assert refused.status_code == 401
+    token, _ = await asked(client, acme)
+    assert (await finish(client, token, answer)).status_code == 401
+
+
 async def test_sec_webauthn_02_an_answer_for_another_site_is_refused(
     client: httpx.AsyncClient, acme: Organisation
 ) -> None:

@@ -216,10 +216,7 @@ def handle_of(answer: Json) -> bytes:
 
 def _check_frame(response: Json) -> None:
     """Refuse answers from inside another site's frame. Source: section 7.1, steps 10 and 11."""
-    try:
-        told = json.loads(_bytes(response, "clientDataJSON"))
-    except ValueError:
-        raise NotProved("clientDataJSON is no JSON") from None
+    told = _trying(lambda: json.loads(_bytes(response, "clientDataJSON")))
     if not isinstance(told, dict) or told.get("crossOrigin", False) is not False:
         raise NotProved("asked across origins")
     if "topOrigin" in told:
