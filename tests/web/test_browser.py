@@ -213,6 +213,32 @@ def test_menus_and_appearance_follow_the_person(site: Site, browser: Browser) ->
     context.close()
 
 
+# The questions before an act that reach beyond the screen once they are opened.
+OFF_SCREEN = """() => [...document.querySelectorAll("main .confirm")].filter((one) => {
+    one.open = true;
+    const box = one.querySelector("form").getBoundingClientRect();
+    const beyond = box.left < 0 || box.right > innerWidth + 1;
+    one.open = false;
+    return beyond;
+}).map((one) => one.innerText)"""
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_every_question_before_an_act_is_on_the_screen(
+    site: Site, browser: Browser, size: dict[str, int]
+) -> None:
+    context = open_context(browser, size=size, scheme="light")
+    page, _ = watched(context)
+    sign_in(page, site, site.acme.people["owner"])
+    questions = 0
+    for path in PAGES:
+        page.goto(site.url + address(path, site.ids))
+        questions += page.locator("main .confirm").count()
+        assert page.evaluate(OFF_SCREEN) == [], path
+    assert questions > 15
+    context.close()
+
+
 def test_a_password_is_shown_on_demand_and_hidden_again_when_it_is_sent(
     site: Site, browser: Browser
 ) -> None:

@@ -66,6 +66,10 @@ async def test_an_admin_rotates_a_key(enter_as: EnterAs, acme: Organisation) -> 
         "rate_limit_per_minute": "60",
         "allowed_addresses": "10.0.0.0/8",
     }
+    wrong = await visitor.send("/settings/api-keys", fields | {"allowed_addresses": "here"})
+    assert wrong.status_code == 400
+    assert "does not appear to be an IPv4 or IPv6 network" in visitor.text
+    assert "allowed_addresses:" not in visitor.text
     assert (await visitor.send("/settings/api-keys", fields)).status_code == 201
     shown = (await visitor.open("/settings/api-keys")).text
     assert "60 calls a minute; from 10.0.0.0/8" in shown

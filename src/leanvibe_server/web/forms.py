@@ -71,11 +71,13 @@ class Faults:
         named = error.details.get("field")
         if named and not fields:
             fields[str(named).rpartition(".")[2]] = error.message
-        return cls(error.message, fields)
+        path, colon, why = error.message.partition(": ")
+        about = colon and path.rpartition(".")[2] in fields
+        return cls(_sentence(why) if about else error.message, fields)
 
 
 def _sentence(text: str) -> str:
-    plain = text.strip()
+    plain = text.strip().replace("Input should be", "Must be")
     return f"{plain[:1].upper()}{plain[1:]}".rstrip(".") + "."
 
 

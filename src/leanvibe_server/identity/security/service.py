@@ -102,7 +102,7 @@ def _check_own_address(scope: Scope, before: SecurityPolicy, after: SecurityPoli
         return
     raise Conflict(
         f"Your own address {address} is not in these networks: you would be shut out. Add it, or "
-        "send `force: true` if you are sure.",
+        "apply it by force if you are sure.",
         details={"field": "allowed_networks", "reason": "own_address", "address": address},
     )
 
