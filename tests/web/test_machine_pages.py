@@ -38,7 +38,7 @@ async def test_an_admin_says_when_a_client_ends(
     made = await visitor.send("/settings/service-accounts", {"name": "Robot", "role": "viewer"})
     path = made.headers["location"]
     await visitor.open(path)
-    for wrong, why in (("soon", "such as 2026-12-31"), ("2026-03-01", "is past")):
+    for wrong, why in (("soon", "such as 2026-12-31"), ("2026-03-01", "must be in the future")):
         typed = {"client_name": "CI", "expires_at": wrong}
         refused = await visitor.send(f"{path}/clients", typed)
         assert refused.status_code == 400

@@ -309,7 +309,7 @@ def require_networks(texts: Sequence[str]) -> tuple[str, ...]:
 
 def _require_expiry(now: datetime, new: NewApiKey) -> datetime | None:
     if new.expires_at is not None and new.expires_at <= now:
-        raise invalid_field("expires_at", "is past", "expires_at must be in the future.")
+        raise invalid_field("expires_at", "must be in the future")
     if new.expires_at is None and new.expires_in_days is not None:
         return now + timedelta(days=new.expires_in_days)
     return new.expires_at

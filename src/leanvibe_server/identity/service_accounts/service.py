@@ -162,7 +162,7 @@ async def create_client(scope: Scope, account_id: UUID, new: NewOAuthClient) -> 
     if len([client for client in kept if client.revoked_at is None]) >= MAX_CLIENTS:
         raise Conflict(f"This account has {MAX_CLIENTS} clients already. Revoke one first.")
     if new.expires_at is not None and new.expires_at <= scope.now:
-        raise invalid_field("expires_at", "is past", "expires_at must be in the future.")
+        raise invalid_field("expires_at", "must be in the future")
     user = await require_user(scope, account.id)
     secret = opaque.new_client_secret(scope.tenant_id)
     client = OAuthClient(
