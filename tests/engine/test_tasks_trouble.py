@@ -22,7 +22,7 @@ from tests.engine.desk import (
     working,
 )
 from tests.engine.repositories import Repository, count_processes, make_repository
-from tests.given import Organisation
+from tests.given import Organisation, platform_headers
 
 
 @pytest.fixture
@@ -227,3 +227,26 @@ async def test_what_was_kept_of_a_deleted_project_goes_too(
         )
         assert answer.status_code == 204
         await wait_until(lambda: not kept[0].exists())
+
+
+async def test_nothing_is_worked_on_for_a_tenant_that_is_suspended(
+    house: House,
+    client: httpx.AsyncClient,
+    desk: Desk,
+    theirs: Repository,
+    acme: Organisation,
+) -> None:
+    """Whatever was queued before: it costs nothing, and can be tried again afterwards."""
+    waiting = (await desk.submit(LINT))["id"]
+    platform = await platform_headers(house, client)
+    tenant = f"/v1/tenants/{acme.id}"
+    stopped = await client.post(f"{tenant}/suspend", json={"reason": "unpaid"}, headers=platform)
+    assert stopped.status_code == 200
+    async with working(house):
+        task = await desk.wait(waiting, timeout_s=10)
+    assert (task["status"], task["error"]["code"]) == ("failed", "tenant_suspended")
+    assert branches_of(theirs) == {"main"}
+    assert await _used(desk) == 0
+    await client.post(f"{tenant}/reactivate", headers=platform)
+    again = await client.post(f"/v1/tasks/{waiting}/retry", headers=desk.headers)
+    assert again.status_code == 201, again.text

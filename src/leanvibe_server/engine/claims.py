@@ -31,6 +31,7 @@ from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.metering import service as metering
 from leanvibe_server.projects import service as projects
 from leanvibe_server.projects.models import Project
+from leanvibe_server.tenancy.service import require_tenant
 
 MAX_TAKEOVERS = 6
 DELIVERY = len(STEPS) - 1
@@ -106,8 +107,9 @@ async def claim_step(
         if step is None:
             return None
         task = await _begin(scope, task, step)
-        if step.input.get("takeovers", 0) > MAX_TAKEOVERS:
-            await _write_failure(scope, task, step, gave_up(), Done([], 0))
+        hindrance = await _find_hindrance(scope, step)
+        if hindrance is not None:
+            await _write_failure(scope, task, step, hindrance, Done([], 0))
             return None
         steps = await repository.list_steps(scope.conn, scope.tenant_id, task.id, run)
         patch = await repository.find_snapshot(
@@ -120,6 +122,19 @@ async def claim_step(
             patch=patch or b"",
             earlier={one.name: one.output or {} for one in steps if one.position < position},
         )
+
+
+async def _find_hindrance(scope: Scope, step: Step) -> TaskFailure | None:
+    """Why a step that was taken up is not to be worked on; None when it is."""
+    if step.input.get("takeovers", 0) > MAX_TAKEOVERS:
+        return gave_up()
+    if (await require_tenant(scope)).status != "active":
+        return TaskFailure(
+            "tenant_suspended",
+            "The organisation is suspended or is to be deleted, so nothing is worked on for it. "
+            "Retry the task when that is over.",
+        )
+    return None
 
 
 async def _begin(scope: Scope, task: Task, step: Step) -> Task:

@@ -156,6 +156,11 @@ async def lock_due(conn: Connection, tenant_id: UUID, *, before: datetime) -> bo
     """Whether nothing keeps the tenant from going. Whoever would add something that does, such as
     a hold or an organisation below it, waits from now on until this transaction ends."""
     await conn.execute(LOCK_WHOLE, tenant_id)
+    return await is_due(conn, tenant_id, before=before)
+
+
+async def is_due(conn: Connection, tenant_id: UUID, *, before: datetime) -> bool:
+    """Whether a tenant is to go and nothing keeps it."""
     found: bool = await conn.fetchval(IS_DUE, before, tenant_id)
     return found
 

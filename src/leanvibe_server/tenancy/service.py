@@ -395,7 +395,12 @@ async def schedule_deletion(
 
 
 async def restore(scope: Scope, tenant: Tenant) -> Tenant:
-    """Take back the deletion of the scope's tenant: it is what it was before, suspended or not."""
+    """Take back the deletion of the scope's tenant: it is what it was before, suspended or not.
+
+    Raises: Conflict: its time is over. Some of it may be gone already.
+    """
+    if await repository.is_due(scope.conn, tenant.id, before=scope.now):
+        raise Conflict("The grace period is over: this tenant is being removed for good.")
     updated = await repository.update_status(
         scope.conn,
         tenant.id,
