@@ -318,6 +318,17 @@ class Settings:
                 f"DATABASE_URL_{self.home_region.upper()} is for another home: the region "
                 f"{self.home_region} is the home region, whose database is DATABASE_URL."
             )
+        self._check_apart()
+        for name in listed(self.dev_regions):
+            _one_of("DEV_REGIONS", name, ("all", *REGIONS))
+        if self.dev_regions and self.database_url:
+            raise ConfigError("DEV_REGIONS is for the embedded PostgreSQL: DATABASE_URL is set.")
+        for region in self.work_regions:
+            if region not in (*self.regions, *self.embedded_regions):
+                raise ConfigError(f"WORKER_REGIONS names {region!r}, which has no database.")
+
+    def _check_apart(self) -> None:
+        """Raises: ConfigError: two regions have one database."""
         taken = {self.database_url}
         for region in self.regions[1:]:
             if self.database_of(region) in taken:
@@ -326,13 +337,6 @@ class Settings:
                     "needs its own."
                 )
             taken.add(self.database_of(region))
-        for name in listed(self.dev_regions):
-            _one_of("DEV_REGIONS", name, ("all", *REGIONS))
-        if self.dev_regions and self.database_url:
-            raise ConfigError("DEV_REGIONS is for the embedded PostgreSQL: DATABASE_URL is set.")
-        for region in self.work_regions:
-            if region not in (*self.regions, *self.embedded_regions):
-                raise ConfigError(f"WORKER_REGIONS names {region!r}, which has no database.")
 
     def _check_production(self) -> None:
         required = {

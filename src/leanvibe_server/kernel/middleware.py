@@ -76,7 +76,11 @@ class Doorman:
             return
         if scope["type"] == "websocket":
             await self._app(scope, receive, _Handshake(visit, scope, send))
-            return
+        else:
+            await self._serve(scope, receive, send, visit)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, visit: Visit) -> None:
+        """Have a request answered, whatever becomes of it."""
         answer = _Answer(visit, send)
         structlog.contextvars.bind_contextvars(request_id=visit.request_id)
         try:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from leanvibe_server.identity.models import User
@@ -140,14 +139,14 @@ async def delete(conn: Connection, tenant_id: UUID, user_id: UUID) -> None:
 
 async def list_ended(conn: Connection, *, now: datetime, limit: int) -> Sequence[Ending]:
     """People of every tenant whose time is over."""
-    return _endings(await conn.fetch(LIST_ENDED, now, limit))
+    return await list_rows(conn, Ending, LIST_ENDED, now, limit)
 
 
 async def list_to_remind(
     conn: Connection, *, now: datetime, until: datetime, limit: int
 ) -> Sequence[Ending]:
     """People of every tenant whose time is over soon and who do not know it yet."""
-    return _endings(await conn.fetch(LIST_TO_REMIND, now, until, limit))
+    return await list_rows(conn, Ending, LIST_TO_REMIND, now, until, limit)
 
 
 async def note_reminder(conn: Connection, ending: Ending, *, now: datetime) -> None:
@@ -156,7 +155,3 @@ async def note_reminder(conn: Connection, ending: Ending, *, now: datetime) -> N
 
 async def disable(conn: Connection, ending: Ending, *, now: datetime) -> None:
     await conn.execute(DISABLE, ending.tenant_id, ending.user_id, now)
-
-
-def _endings(rows: Sequence[Any]) -> list[Ending]:
-    return [Ending(**row) for row in rows]

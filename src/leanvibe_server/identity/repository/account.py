@@ -1,7 +1,6 @@
 """Statements about earlier passwords, links sent by mail, and the address of a user."""
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from leanvibe_server.identity.models import MailLink, User
@@ -109,6 +108,6 @@ async def set_email(
     now: datetime,
 ) -> User | None:
     """Give a user another, proved address; sign-in finds them by it from now on."""
-    row: Any = await conn.fetchrow(SET_EMAIL, tenant_id, user_id, email, now)
+    user = await find_row(conn, User, SET_EMAIL, tenant_id, user_id, email, now)
     await conn.execute(MOVE_DIRECTORY, tenant_id, user_id, email_hash)
-    return None if row is None else User(**row)
+    return user

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from leanvibe_server.identity.federation.models import SsoProvider
@@ -224,8 +223,7 @@ async def find_provider_by_issuer(
     conn: Connection, tenant_id: UUID, issuer: str
 ) -> SsoProvider | None:
     """The SAML provider of that entity ID, an enabled one first."""
-    row: Any = await conn.fetchrow(PROVIDER_BY_ISSUER, tenant_id, issuer)
-    return None if row is None else SsoProvider(**row)
+    return await find_row(conn, SsoProvider, PROVIDER_BY_ISSUER, tenant_id, issuer)
 
 
 async def find_reading(conn: Connection, tenant_id: UUID, provider_id: UUID) -> Reading | None:
