@@ -157,6 +157,7 @@ async def _log_in(house: House, desk: PasswordDesk, email: str, password: str) -
             cookie_hash=None,
             token=_next_token(session.id, now),
             token_hash=hash_token(secret),
+            device_mark=b"",
             limit=1000,
         )
     access = tokens.mint(

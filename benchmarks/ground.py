@@ -104,13 +104,31 @@ def process(words: list[str], environment: dict[str, str]) -> Iterator[subproces
 
 
 @contextmanager
-def serving(ground: Ground, app: str) -> Iterator[Server]:
-    """One of the applications of `benchmarks.apps`, served as the product is."""
+def serving(ground: Ground, app: str, *, cores: set[int] | None = None) -> Iterator[Server]:
+    """One of the applications of `benchmarks.apps`, served as the product is, on `cores` only."""
     port = free_port()
     words = ["-m", "benchmarks.apps", app]
     with process(words, ground.environment(port)) as child:
+        if cores is not None:
+            os.sched_setaffinity(child.pid, cores)
         _wait_for(child, port)
         yield Server(child.pid, port)
+
+
+@contextmanager
+def half_the_cores() -> Iterator[set[int] | None]:
+    """Keep what is started in the block, such as a database, on half of the cores, and yield the
+    others for servers. None where a system cannot tell its processes where to run."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield None
+        return
+    every = sorted(os.sched_getaffinity(0))
+    half = len(every) // 2
+    os.sched_setaffinity(0, every[half:])
+    try:
+        yield set(every[:half] or every)
+    finally:
+        os.sched_setaffinity(0, every)
 
 
 def free_port() -> int:

@@ -97,7 +97,7 @@ def cpu_s(pid: int) -> float:
     """
     if sys.platform == "linux":
         return time.clock_gettime(_cpu_clock(pid))
-    times = psutil.Process(pid).cpu_times()
+    times = psutil.Process(pid).cpu_times()  # type: ignore[unreachable]  # mypy reads for one system
     return float(times.user + times.system)
 
 

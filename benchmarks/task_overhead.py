@@ -13,7 +13,6 @@ from benchmarks.report import Effort, Figure, Findings
 from benchmarks.residents import fetch, post, settle, sign_in
 from benchmarks.rounds import Spread
 from leanvibe_server.launch.demo import make_repository
-from leanvibe_server.projects.service import repositories_of
 
 RECIPE = "lint_autofix"
 ENDED = ("completed", "failed", "cancelled")
@@ -52,7 +51,8 @@ def run(effort: Effort) -> Findings:
     same work by hand without a sandbox: clone, lint, test before and after, commit, push."""
     with stand() as ground:
         resident = settle(ground, tenants=1, projects_each=0)[0]
-        place = repositories_of(ground.settings, resident.tenant_id) / "sample.git"
+        repositories = ground.settings.home / "repositories"
+        place = repositories / str(resident.tenant_id) / "sample.git"
         url = make_repository(place)
         with (
             serving(ground, "product") as product,

@@ -26,6 +26,9 @@ from leanvibe_server.kernel.house import House
 MIN_LENGTH = 12
 MAX_LENGTH = 1024
 MAX_WAITING = 64
+# While so many more are being compared, or wait for it, so many answers leave at once.
+BUSY = 2
+TOGETHER = 4
 # Longer than a few comparisons take, shorter than people notice.
 BEAT_S = 0.2
 PRODUCT = "leanvibe"
@@ -167,6 +170,7 @@ class PasswordDesk:
         workers = max(2, min(4, (os.cpu_count() or 2)))
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="argon2")
         self._waiting = 0
+        self._held: list[asyncio.Future[None]] = []
         self._nobody = self._hasher.hash("nobody has this password")
 
     async def hash(self, password: str) -> str:
@@ -239,9 +243,29 @@ class PasswordDesk:
             )
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+            answer = await asyncio.get_running_loop().run_in_executor(self._threads, work)
         finally:
             self._waiting -= 1
+            if self._waiting < BUSY:
+                self._let_go()
+        if self._waiting >= BUSY:
+            await self._leave_together()
+        return answer
+
+    async def _leave_together(self) -> None:
+        """Under load, wait for a few more answers. What is done after a comparison then runs a few
+        times in a row, from caches that comparing would else have emptied each time."""
+        held = asyncio.get_running_loop().create_future()
+        self._held.append(held)
+        if len(self._held) == TOGETHER:
+            self._let_go()
+        await held
+
+    def _let_go(self) -> None:
+        for held in self._held:
+            if not held.done():
+                held.set_result(None)
+        self._held.clear()
 
 
 def desk_of(house: House) -> PasswordDesk:
