@@ -10,9 +10,11 @@ from joserfc import jws
 
 from leanvibe_server.identity import tokens
 from leanvibe_server.kernel.house import House
+from leanvibe_server.wiring import Doors
 from tests.conftest import FakeClock
 from tests.given import Organisation
 from tests.identity.forge import ATTACKER, Forge, ask, b64
+from tests.identity.given_sessions import coming_from
 
 Make = Callable[[Forge], str]
 
@@ -319,6 +321,17 @@ async def test_sec_jwt_01_a_forgery_is_noted_once_a_minute_for_an_address(
     before = await admin.fetchval(count)
     for _ in range(3):
         assert await ask(client, HOSTILE["jwt-01 alg none"](forge)) == 401
+    assert await admin.fetchval(count) == before + 1
+
+
+async def test_sec_jwt_01_a_forger_s_whole_network_is_one_address(
+    doors: Doors, forge: Forge, admin: asyncpg.Connection
+) -> None:
+    count = "SELECT count(*) FROM events WHERE name = 'token.invalid' AND area = 'auth'"
+    before = await admin.fetchval(count)
+    for last in "123":
+        async with coming_from(doors, f"2001:db8:99::{last}") as stranger:
+            assert await ask(stranger, HOSTILE["jwt-01 alg none"](forge)) == 401
     assert await admin.fetchval(count) == before + 1
 
 

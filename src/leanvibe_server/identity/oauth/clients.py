@@ -19,7 +19,7 @@ from leanvibe_server.identity.visits import scope_in
 from leanvibe_server.kernel.crypto import hash_token
 from leanvibe_server.kernel.errors import InvalidRequest
 from leanvibe_server.kernel.ratelimit import Rate
-from leanvibe_server.kernel.request import Visit
+from leanvibe_server.kernel.request import Visit, network_of
 from leanvibe_server.kernel.scope import Actor, Scope
 
 FORM = "application/x-www-form-urlencoded"
@@ -69,7 +69,7 @@ async def known_client(visit: Visit, form: Mapping[str, str]) -> AsyncIterator[C
     client_id, secret = _credentials(visit, form)
     named = opaque.parse_client_id(client_id)
     # A client's id is no secret: whoever only knows that must not use up what it may ask for.
-    visit.limit(f"oauth client {client_id[:64]} {visit.address}", CLIENT_RATE)
+    visit.limit(f"oauth client {client_id[:64]} {network_of(visit.address)}", CLIENT_RATE)
     if named is None:
         raise invalid_client()
     tenant_id, client = named
