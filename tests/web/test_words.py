@@ -1,7 +1,7 @@
 """What pages say where something is wrong, or is not there."""
 
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 from uuid import uuid4
 
 import httpx
@@ -80,6 +80,25 @@ async def test_what_is_kept_for_a_time_is_named_in_words(
 KNOWN, UNKNOWN = uuid4(), uuid4()
 
 
+def line_of(payload: dict[str, Any], actor_label: str = "") -> EntryLine:
+    entry = SimpleNamespace(
+        payload=payload,
+        name="x.y",
+        actor_kind="user",
+        actor_label=actor_label,
+        address=None,
+        occurred_at=None,
+    )
+    return EntryLine.of(cast(StoredEvent, entry), {KNOWN: "a@b.example"})
+
+
+def test_details_of_the_log_name_nobody_twice() -> None:
+    named = {"user_id": str(KNOWN), "email": "a@b.example"}
+    assert line_of(named).summary == "email: a@b.example"
+    assert line_of({"user_id": str(KNOWN)}, "a@b.example").summary == ""
+    assert line_of({"user_id": str(KNOWN)}, "c@d.example").summary == "user: a@b.example"
+
+
 def test_details_of_the_log_name_people_have_times_in_words_and_no_names_of_the_language() -> None:
     told = {
         "user_id": None,
@@ -92,20 +111,7 @@ def test_details_of_the_log_name_people_have_times_in_words_and_no_names_of_the_
         "removed": [str(UNKNOWN), str(UNKNOWN)],
         "roles": {str(KNOWN): "viewer"},
     }
-    line = EntryLine.of(
-        cast(
-            StoredEvent,
-            SimpleNamespace(
-                payload=told,
-                name="x.y",
-                actor_kind="user",
-                actor_label="",
-                address=None,
-                occurred_at=None,
-            ),
-        ),
-        {KNOWN: "a@b.example"},
-    )
+    line = line_of(told)
     assert line.summary == (
         "ends: –, 4 Mar 2026, 05:06 UTC; changed: until: 4 Mar 2026, 05:06 UTC, reason: –; "
         "text: 2026-03-04; member: a@b.example; added: a@b.example, 1 more; removed: 2 in all; "

@@ -67,10 +67,14 @@ class EntryLine:
         payload = {
             name: _readable(one, names) for name, one in event.payload.items() if one is not None
         }
+        # Who is named beside it as the actor or by an address is not named twice.
+        named = (event.actor_label, payload.get("email"))
         told = (
             f"{label.lower().removesuffix(' id')}: {text}"
             for label, text in flat_lines(payload)
-            if label not in _LEFT_OUT and not _ID.fullmatch(text)
+            if label not in _LEFT_OUT
+            and not _ID.fullmatch(text)
+            and not (label.endswith(" id") and text in named)
         )
         return cls(
             name=event.name,

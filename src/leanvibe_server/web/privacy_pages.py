@@ -36,6 +36,7 @@ PERIOD_LABELS = {
     "outgoing_mail": "Mail that was sent",
     "outgoing_sms": "Text messages that were sent",
     "sessions": "Sessions that have ended",
+    "known_devices": "Devices people were seen on",
 }
 
 
