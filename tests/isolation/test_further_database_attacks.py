@@ -1,6 +1,8 @@
 """Further ways around the policies, tried under the login the product works under."""
 
+import re
 from collections.abc import AsyncIterator
+from io import BytesIO
 from uuid import UUID
 
 import asyncpg
@@ -8,6 +10,7 @@ import httpx
 import pytest
 
 from leanvibe_server.kernel.db import login_dsn
+from leanvibe_server.kernel.events import ACCESS, LIVE_CHANNEL
 from tests.conftest import Ground
 from tests.given import Organisation
 
@@ -182,3 +185,34 @@ async def test_a_subtree_named_by_hand_shows_tenants_and_nothing_they_own(
             "UPDATE tenants SET display_name = 'taken' WHERE id = $1", globex.id
         )
     assert changed == "UPDATE 0"
+
+
+async def test_a_table_that_is_copied_holds_the_bound_tenants_rows_only(
+    app: asyncpg.Connection, acme: Organisation, globex: Organisation
+) -> None:
+    copied = BytesIO()
+    async with app.transaction():
+        await app.execute(BIND, str(acme.id))
+        await app.copy_from_table("users", output=copied)
+    told = copied.getvalue().decode()
+    assert told.count("\n") == len(acme.people)
+    assert acme.people["owner"].email in told
+    assert str(globex.id) not in told
+
+
+async def test_what_is_told_to_every_listener_is_ids_and_nothing_else(
+    app: asyncpg.Connection, client: httpx.AsyncClient, acme: Organisation
+) -> None:
+    """One channel tells all tenants' news: whoever could listen to it learns of no word in it."""
+    told: list[str] = []
+    await app.add_listener(LIVE_CHANNEL, lambda *heard: told.append(str(heard[-1])))
+    headers = await acme.headers(client)
+    made = await client.post("/v1/tasks", json={"title": "Tell nobody"}, headers=headers)
+    assert made.status_code == 201, made.text
+    left = {"status": "disabled"}
+    viewer = acme.people["viewer"].id
+    await client.patch(f"/v1/users/{viewer}", json=left, headers=headers)
+    await app.fetchval("SELECT 1")
+    assert f"{ACCESS}{viewer}" in told
+    assert any(made.json()["id"] in one for one in told)
+    assert [one for one in told if not re.fullmatch(r"[a-z:/0-9-]+", one)] == []
