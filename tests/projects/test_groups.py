@@ -201,6 +201,7 @@ async def test_nobody_lets_themselves_into_a_project_by_a_group(
     await give(client, chief, hidden, group_id, "viewer")
     refused = await put_into(client, kim, group_id, own)
     assert refused.status_code == 403
+    assert (await client.delete(f"/v1/groups/{group_id}", headers=kim)).status_code == 403
     assert not await sees(client, kim, hidden)
 
 

@@ -129,6 +129,7 @@ async def save(scope: Scope, before: Group, after: Group) -> None:
 async def delete(scope: Scope, group_id: UUID) -> None:
     """Delete a group; its members lose the role it gave. Raises: NotFound, Forbidden."""
     group = await lock_group(scope, group_id)
+    await _require_held_on_projects(scope, group)
     await _require_may_change(scope, group, group)
     await remove_group(scope, group)
 
@@ -236,7 +237,8 @@ async def _require_may_move(scope: Scope, group: Group, ids: Sequence[UUID]) -> 
 
 
 async def _require_held_on_projects(scope: Scope, group: Group) -> None:
-    """Refuse to say who is in a group that may do more on projects than the caller everywhere.
+    """Refuse to end a group that may do more on projects than the caller everywhere, or to say who
+    is in it.
 
     Raises: Forbidden.
     """
