@@ -14,8 +14,7 @@ from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.platform import Reason, across_tenants
 from leanvibe_server.kernel.regions import PLATFORM_TENANT, Whereabouts
 from leanvibe_server.tenancy.directory import require_region
-from tests.given import PASSWORD, Organisation
-from tests.tenancy.conftest import sign_in_platform
+from tests.given import PASSWORD, Organisation, platform_headers
 from tests.tenancy.given_trees import create_below
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -154,7 +153,7 @@ def test_who_asks_for_a_region_without_a_database_is_told_what_to_do(
 async def test_a_platform_admin_s_new_organisation_lives_where_the_one_above_does(
     caller: httpx.AsyncClient, world: House, berlin: Organisation
 ) -> None:
-    headers = await sign_in_platform(world, caller)
+    headers = await platform_headers(world, caller)
     made = await create_below(caller, headers, berlin.id, "Potsdam", plan="team")
     assert (made.status_code, made.json()["data_residency"]) == (201, "eu"), made.text
     elsewhere = await create_below(caller, headers, berlin.id, "Boston", data_residency="us")
