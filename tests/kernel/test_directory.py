@@ -100,6 +100,23 @@ JSON = "application/json"
 
 
 @pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/v1/api-keys", "GET, HEAD, POST"),
+        ("/api/v1/auth/me", "GET, HEAD, PATCH, DELETE"),
+        ("/v1/tenants/me/restore", "POST"),
+        ("/scim/v2/acme/Users", "GET, HEAD, POST"),
+    ],
+)
+async def test_a_wrong_method_is_told_every_right_one(
+    client: httpx.AsyncClient, long_way: httpx.AsyncClient, path: str, allowed: str
+) -> None:
+    for way in (client, long_way):
+        refused = await way.put(path)
+        assert (refused.status_code, refused.headers["allow"]) == (405, allowed)
+
+
+@pytest.mark.parametrize(
     ("kind", "body"),
     [
         (JSON, '{"name": "Two"}'),

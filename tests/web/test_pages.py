@@ -191,6 +191,7 @@ async def test_a_wrong_turn_is_a_page_for_people_and_json_for_programs(arrive: A
     wrong_method = await visitor.open("/logout")
     assert wrong_method.status_code == 405
     assert wrong_method.headers["content-type"].startswith("text/html")
+    assert wrong_method.headers["allow"] == "POST"
 
 
 async def test_a_page_that_crashes_says_so_and_tells_no_details(

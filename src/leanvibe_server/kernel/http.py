@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic import BeforeValidator, WithJsonSchema
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from leanvibe_server.kernel.crypto import Undecipherable
 from leanvibe_server.kernel.errors import (
@@ -268,7 +269,26 @@ async def _refused_below(request: Request, error: HTTPException) -> Response:
     # What we raise while FastAPI reads the body comes wrapped.
     cause = error.__cause__
     refusal = cause if isinstance(cause, AppError) else _http_error(error)
+    if isinstance(refusal, MethodNotAllowed):
+        refusal.headers["Allow"] = allowed_methods(request)
     return error_response(request, refusal)
+
+
+def allowed_methods(request: Request) -> str:
+    """The methods that some route takes at the request's path; a route itself knows only its own.
+
+    Source: RFC 9110, 10.2.1 "Allow"
+    """
+    routes = request.app.routes
+    taken = [
+        method
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes
+        )
+    ]
+    # HEAD is answered wherever GET is.
+    return ", ".join(taken).replace("GET", "GET, HEAD")
 
 
 async def _unstorable(request: Request, error: asyncpg.DataError) -> Response:

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from leanvibe_server.kernel.access import Permission
 from leanvibe_server.kernel.errors import AppError, MfaRequired, StepUpRequired
-from leanvibe_server.kernel.http import HouseRoute
+from leanvibe_server.kernel.http import HouseRoute, allowed_methods
 from leanvibe_server.kernel.log import logger
 from leanvibe_server.kernel.request import visit_of
 from leanvibe_server.web.forgery import holder_of, new_visitor
@@ -166,4 +166,7 @@ def add_error_pages(app: FastAPI) -> None:
             answer: Response = await as_before(request, error)
             return answer
         message = "The address may be wrong, or what it named is gone."
-        return error_page(request, Trouble(error.status_code, message, {}))
+        page = error_page(request, Trouble(error.status_code, message, {}))
+        if error.status_code == 405:
+            page.headers["Allow"] = allowed_methods(request)
+        return page
