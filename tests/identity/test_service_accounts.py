@@ -414,3 +414,27 @@ async def test_what_happens_to_accounts_and_clients_is_in_the_log(
     for name in ("service_account.created", "oauth_client.created", "oauth_token.issued"):
         assert name in log.text
     assert made["client_secret"] not in log.text
+
+
+async def test_a_client_that_is_refused_is_in_the_log_but_not_at_the_pace_of_who_guesses(
+    client: httpx.AsyncClient, doors: Doors, owner: dict[str, str]
+) -> None:
+    account = await make_account(client, owner)
+    made = await make_client(client, owner, account["id"])
+    for _ in range(3):
+        assert (await ask(client, made | {"client_secret": "guess"})).status_code == 401
+    here = {"allowed_networks": ["127.0.0.1"]}
+    assert (await client.put("/v1/tenants/me/security", json=here, headers=owner)).is_success
+    elsewhere = httpx.ASGITransport(app=doors.app, client=("198.51.100.7", 1))
+    async with httpx.AsyncClient(transport=elsewhere, base_url="http://localhost:8765") as thief:
+        assert (await ask(thief, made)).status_code == 403
+    path = f"/v1/service-accounts/{account['id']}"
+    await client.patch(path, json={"status": "disabled"}, headers=owner)
+    assert (await ask(client, made)).status_code == 401
+    asked = {"event_type": "oauth_client.refused", "user_id": account["id"]}
+    log = (await client.get("/v1/admin/audit/auth", params=asked, headers=owner)).json()["data"]
+    assert [(one["details"]["reason"], one["ip_address"]) for one in reversed(log)] == [
+        ("wrong_secret", "127.0.0.1"),
+        ("address_not_allowed", "198.51.100.7"),
+        ("closed", "127.0.0.1"),
+    ]

@@ -9,14 +9,17 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote_plus
+from uuid import UUID
 
 from leanvibe_server.identity import opaque
 from leanvibe_server.identity.oauth import repository as rows
+from leanvibe_server.identity.oauth.events import OAuthClientRefused
 from leanvibe_server.identity.oauth.refusals import invalid_client
 from leanvibe_server.identity.oauth.repository import Asking
-from leanvibe_server.identity.policy import check_address, policy_from
+from leanvibe_server.identity.policy import ADDRESS_NOT_ALLOWED, check_address, policy_from
 from leanvibe_server.identity.visits import scope_in
 from leanvibe_server.kernel.crypto import hash_token
+from leanvibe_server.kernel.db import Connection
 from leanvibe_server.kernel.errors import InvalidRequest
 from leanvibe_server.kernel.ratelimit import Rate
 from leanvibe_server.kernel.request import Visit, network_of
@@ -26,6 +29,9 @@ FORM = "application/x-www-form-urlencoded"
 MAX_FIELDS = 20
 # Tokens last an hour: whoever asks more often than this guesses, or should keep its token.
 CLIENT_RATE = Rate(per_minute=60, burst=60)
+NOTED = Rate(per_minute=1, burst=1)
+WRONG = "wrong_secret"
+CLOSED = "closed"
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,8 @@ def read_form(visit: Visit) -> dict[str, str]:
 async def known_client(visit: Visit, form: Mapping[str, str]) -> AsyncIterator[Client]:
     """The client that asks, in a transaction of its tenant that commits at the end.
 
+    A client that is refused is in its tenant's log, also where its secret was right.
+
     Raises: InvalidClient: unknown, wrong, closed. Forbidden: its address is not allowed.
         RateLimited: it asks too often.
     """
@@ -76,18 +84,51 @@ async def known_client(visit: Visit, form: Mapping[str, str]) -> AsyncIterator[C
     async with visit.house.database.tenant(tenant_id) as conn:
         now = visit.house.clock.now()
         asking = await rows.find_client(conn, tenant_id, client, hash_token(secret), now=now)
-        if asking is None or not asking.holds(now):
-            raise invalid_client()
+        refused = _why_not(visit, asking)
+        if asking is not None and refused is None:
+            yield Client(_scope_of(visit, conn, asking), asking)
+            return
+        await _note_refused(visit, conn, named, str(refused))
+    if asking is not None and refused == ADDRESS_NOT_ALLOWED:
         check_address(policy_from(asking.security), visit.address)
-        actor = Actor(
-            kind="oauth_client",
-            id=asking.user_id,
-            label=f"{asking.username} (client)",
-            role=asking.role,
-            address=visit.address,
-            user_agent=visit.user_agent,
-        )
-        yield Client(scope_in(visit, conn, tenant_id, actor=actor, plan=asking.plan), asking)
+    raise invalid_client()
+
+
+def _why_not(visit: Visit, asking: Asking | None) -> str | None:
+    if asking is None:
+        return WRONG
+    if not asking.holds(visit.house.clock.now()):
+        return CLOSED
+    allowed = policy_from(asking.security).allows(visit.address)
+    return None if allowed else ADDRESS_NOT_ALLOWED
+
+
+def _scope_of(visit: Visit, conn: Connection, asking: Asking) -> Scope:
+    actor = Actor(
+        kind="oauth_client",
+        id=asking.user_id,
+        label=f"{asking.username} (client)",
+        role=asking.role,
+        address=visit.address,
+        user_agent=visit.user_agent,
+    )
+    return scope_in(visit, conn, asking.tenant_id, actor=actor, plan=asking.plan)
+
+
+async def _note_refused(
+    visit: Visit, conn: Connection, named: tuple[UUID, UUID], reason: str
+) -> None:
+    """Write down that somebody was refused who named a client of the tenant, but never at the pace
+    of whoever guesses."""
+    tenant_id, client_id = named
+    account_id = await rows.find_account_of(conn, tenant_id, client_id)
+    key = f"refused client {client_id} {reason} {network_of(visit.address)}"
+    now_s = visit.house.clock.now().timestamp()
+    if account_id is None or not visit.house.limiter.take(key, NOTED, now_s).allowed:
+        return
+    await scope_in(visit, conn, tenant_id).emit(
+        OAuthClientRefused(client_id=client_id, user_id=account_id, reason=reason)
+    )
 
 
 def _credentials(visit: Visit, form: Mapping[str, str]) -> tuple[str, str]:

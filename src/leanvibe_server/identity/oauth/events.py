@@ -20,3 +20,13 @@ class OAuthTokenRevoked(AuthEvent, frozen=True, kw_only=True):
     client_id: UUID
     user_id: UUID
     token_id: UUID
+
+
+class OAuthClientRefused(AuthEvent, frozen=True, kw_only=True):
+    """Somebody named a client and was refused: `reason` says why. At most once a minute for an
+    address and reason."""
+
+    name: ClassVar[str] = "oauth_client.refused"
+    client_id: UUID
+    user_id: UUID
+    reason: str

@@ -63,6 +63,9 @@ LEFT JOIN roles r ON r.tenant_id = u.tenant_id AND r.name = u.role
 WHERE c.tenant_id = $1 AND c.id = $2
   AND (c.secret_hash = $3 OR (c.previous_hash = $3 AND c.previous_until > $4))
 """
+FIND_ACCOUNT_OF = """
+SELECT service_account_id FROM oauth_clients WHERE tenant_id = $1 AND id = $2
+"""
 INSERT_ISSUED = """
 INSERT INTO oauth_tokens (tenant_id, id, client_id, scopes, created_at, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6)
@@ -97,6 +100,12 @@ async def find_client(
     """The client whose secret this is."""
     row = await conn.fetchrow(FIND_CLIENT, tenant_id, client_id, secret_hash, now)
     return None if row is None else Asking(*row)
+
+
+async def find_account_of(conn: Connection, tenant_id: UUID, client_id: UUID) -> UUID | None:
+    """The service account of a client, whatever its secret is."""
+    found: UUID | None = await conn.fetchval(FIND_ACCOUNT_OF, tenant_id, client_id)
+    return found
 
 
 async def insert_token(
