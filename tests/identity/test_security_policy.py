@@ -5,6 +5,7 @@ from typing import Any
 
 import asyncpg
 import httpx
+import msgspec
 import pytest
 
 from leanvibe_server.identity.policy import SecurityPolicy
@@ -37,7 +38,7 @@ async def test_the_policy_begins_as_the_product_s_own(
     answer = await client.get("/v1/tenants/me/security", headers=await acme.headers(client))
     assert answer.status_code == 200
     body = answer.json()
-    assert body["password_min_length"] == 12
+    assert body["password_min_length"] == 15
     assert body["allowed_networks"] == []
     assert body["session_idle_minutes"] is None
     assert body["mfa_required"] is False
@@ -62,12 +63,12 @@ async def test_an_admin_sets_what_they_name_and_the_log_says_what_changed(
         )
     ]
     assert payloads[0]["changed"] == {
-        "password_min_length": ["12", "16"],
+        "password_min_length": ["15", "16"],
         "allowed_networks": ["", HERE],
     }
     assert set(payloads[1]["changed"]) == {"session_idle_minutes"}
     back = await put(client, headers, session_idle_minutes=None, password_min_length=None)
-    assert (back.json()["session_idle_minutes"], back.json()["password_min_length"]) == (None, 12)
+    assert (back.json()["session_idle_minutes"], back.json()["password_min_length"]) == (None, 15)
     kept = await admin.fetchval("SELECT security FROM tenants WHERE id = $1", acme.id)
     assert json.loads(kept) == {"allowed_networks": [HERE]}
 
@@ -78,11 +79,27 @@ async def test_nothing_changed_is_no_news(
     answer = await put(
         client,
         await acme.headers(client),
-        password_min_length=12,
+        password_min_length=15,
         mfa_methods=["email", "sms", "webauthn", "totp", "totp"],
     )
     assert answer.status_code == 200
     assert "security_policy.changed" not in await names_of_events(admin, acme)
+
+
+async def test_passwords_may_be_shorter_only_where_everybody_has_a_second_factor(
+    client: httpx.AsyncClient, acme: Organisation
+) -> None:
+    headers = await acme.headers(client)
+    refused = await put(client, headers, password_min_length=8)
+    assert refused.json()["details"]["validation_errors"] == [
+        "password_min_length: must be at least 15, unless everybody needs a second factor"
+    ]
+    short = await put(client, headers, password_min_length=8, mfa_required=True)
+    assert short.json()["password_min_length"] == 8
+    # Where that is asked of nobody any more, the shorter length ends with it.
+    policy = SecurityPolicy(password_min_length=8, mfa_required=True)
+    assert policy.shortest_password == 8
+    assert msgspec.structs.replace(policy, mfa_required=False).shortest_password == 15
 
 
 @pytest.mark.parametrize("role", ["manager", "developer", "viewer", "guest"])
@@ -107,7 +124,8 @@ async def test_an_old_proof_of_identity_is_not_enough_to_set_it(
 @pytest.mark.parametrize(
     "change",
     [
-        {"password_min_length": 7},
+        {"password_min_length": 14},
+        {"password_min_length": 7, "mfa_required": True},
         {"password_min_length": 65},
         {"password_history": 25},
         {"session_idle_minutes": 4},

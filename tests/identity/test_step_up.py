@@ -25,7 +25,7 @@ async def test_sec_session_refresh_08_a_step_up_rotates_id_and_tokens(
     before = await sign_in(client, acme)
     old = (await client.get("/v1/auth/me", headers=bearer(before))).json()["session"]
     clock.advance(minutes=11)
-    sensitive = {"password_min_length": 14}
+    sensitive = {"password_min_length": 16}
     refused = await client.put("/v1/tenants/me/security", json=sensitive, headers=bearer(before))
     assert refused.json()["details"]["reason"] == "step_up_required"
     answer = await step_up(client, bearer(before), password=PASSWORD)

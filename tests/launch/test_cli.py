@@ -75,7 +75,7 @@ def test_a_weak_password_is_refused_in_one_line(migrated: Run) -> None:
     done = migrated(*words, stdin="short\n")
 
     assert done.returncode == 1
-    assert done.stderr == ("leanvibe-server: The password must have at least 12 characters.\n")
+    assert done.stderr == ("leanvibe-server: The password must have at least 15 characters.\n")
 
 
 @pytest.mark.parametrize(

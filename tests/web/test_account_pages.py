@@ -204,7 +204,7 @@ async def test_the_policy_is_shown_and_set_by_admins(enter_as: EnterAs, acme: Or
     visitor = await enter_as(acme, "admin")
     assert (await visitor.open("/settings/security")).status_code == 200
     assert "You come from 127.0.0.1" in visitor.text
-    base = {"password_min_length": "14", "password_history": "", "mfa_methods": "totp"}
+    base = {"password_min_length": "16", "password_history": "", "mfa_methods": "totp"}
     bad = await visitor.send("/settings/security", base | {"password_min_length": "3"})
     assert bad.status_code == 400
     assert 'value="3"' in visitor.page
@@ -216,7 +216,7 @@ async def test_the_policy_is_shown_and_set_by_admins(enter_as: EnterAs, acme: Or
     )
     assert saved.status_code == 303, visitor.text
     await visitor.open("/settings/security")
-    assert 'value="14"' in visitor.page
+    assert 'value="16"' in visitor.page
     assert "203.0.113.7/32" in visitor.page
     assert (await (await enter_as(acme, "developer")).open("/settings/security")).status_code == 403
 

@@ -23,7 +23,9 @@ from argon2.low_level import hash_secret_raw
 from leanvibe_server.kernel.errors import InvalidRequest, ServiceUnavailable, invalid_field
 from leanvibe_server.kernel.house import House
 
-MIN_LENGTH = 12
+# Where the password is all that is asked for, and where everybody has a second factor beside it.
+MIN_LENGTH = 15
+MIN_LENGTH_BESIDE_FACTOR = 8
 MAX_LENGTH = 1024
 MAX_WAITING = 64
 # While so many more are being compared, or wait for it, so many answers leave at once.

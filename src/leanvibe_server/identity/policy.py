@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from leanvibe_server.identity.passwords import MIN_LENGTH, MIN_LENGTH_BESIDE_FACTOR
 from leanvibe_server.kernel.access import Role
 from leanvibe_server.kernel.errors import Forbidden
 from leanvibe_server.kernel.scope import Scope
@@ -25,7 +26,7 @@ class SecurityPolicy(msgspec.Struct, frozen=True, kw_only=True):
     CIDR blocks, empty for every address.
     """
 
-    password_min_length: int = 12
+    password_min_length: int = MIN_LENGTH
     password_history: int = 5
     session_idle_minutes: int | None = None
     session_absolute_hours: int | None = None
@@ -34,6 +35,12 @@ class SecurityPolicy(msgspec.Struct, frozen=True, kw_only=True):
     mfa_required: bool = False
     mfa_methods: tuple[str, ...] = ("totp", "webauthn", "sms", "email")
     sso_required: bool = False
+
+    @property
+    def shortest_password(self) -> int:
+        """How many characters a new password must have. Source: NIST SP 800-63B-4, 3.1.1.2."""
+        least = MIN_LENGTH_BESIDE_FACTOR if self.mfa_required else MIN_LENGTH
+        return max(self.password_min_length, least)
 
     @property
     def idle(self) -> timedelta | None:

@@ -45,7 +45,7 @@ async def add_user(scope: Scope, new: NewUser) -> User:
         passwords.check_policy(
             new.password,
             personal=(email, new.username or ""),
-            min_length=policy.password_min_length,
+            min_length=policy.shortest_password,
         )
         password_hash = await desk_of(scope.house).hash(new.password)
     await require_room(scope, "users", count=count_users)

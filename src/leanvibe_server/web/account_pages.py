@@ -111,6 +111,6 @@ async def _values(scope: Scope) -> dict[str, Any]:
         "sessions": sorted(
             listed, key=lambda one: (not one.current, -one.last_seen_at.timestamp())
         ),
-        "min_length": policy.password_min_length,
+        "min_length": policy.shortest_password,
         "password_history": policy.password_history,
     }

@@ -63,7 +63,7 @@ async def yardstick_of(scope: Scope, user: User) -> Yardstick:
         )
         earlier = [hash_ for hash_ in (user.password_hash, *kept) if hash_ is not None]
     return Yardstick(
-        min_length=policy.password_min_length,
+        min_length=policy.shortest_password,
         personal=(
             user.email,
             user.username,

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
 
+from leanvibe_server.identity import passwords
 from leanvibe_server.identity.policy import SecurityPolicy, parse_network
 
 MAX_NETWORKS = 200
@@ -29,7 +30,13 @@ class SecurityChange(BaseModel):
     """
 
     password_min_length: int | None = Field(
-        None, ge=8, le=64, description="Characters a new password must have; null: 12"
+        None,
+        ge=passwords.MIN_LENGTH_BESIDE_FACTOR,
+        le=64,
+        description=(
+            f"Characters a new password must have; null: {passwords.MIN_LENGTH}. Fewer only with "
+            "`mfa_required`"
+        ),
     )
     password_history: int | None = Field(
         None, ge=0, le=24, description="Latest passwords that may not come again; null: 5"
@@ -78,7 +85,7 @@ class SecurityView(BaseModel):
     @classmethod
     def of(cls, policy: SecurityPolicy, *, address: str | None) -> "SecurityView":
         return cls(
-            password_min_length=policy.password_min_length,
+            password_min_length=policy.shortest_password,
             password_history=policy.password_history,
             session_idle_minutes=policy.session_idle_minutes,
             session_absolute_hours=policy.session_absolute_hours,

@@ -37,6 +37,8 @@ async def change_policy(scope: Scope, change: SecurityChange) -> SecurityView:
     """
     before = policy_from(await rows.lock_security(scope.conn, scope.tenant_id))
     after = merged(before, change)
+    if change.password_min_length is not None:
+        _check_length(after)
     _check_sessions(scope, after)
     if not change.force:
         _check_own_address(scope, before, after)
@@ -84,6 +86,14 @@ def merged(policy: SecurityPolicy, change: SecurityChange) -> SecurityPolicy:
         wanted = values["mfa_methods"]
         values["mfa_methods"] = tuple(one for one in DEFAULT.mfa_methods if one in wanted)
     return msgspec.structs.replace(policy, **values)
+
+
+def _check_length(policy: SecurityPolicy) -> None:
+    if policy.password_min_length < policy.shortest_password:
+        raise invalid_field(
+            "password_min_length",
+            f"must be at least {policy.shortest_password}, unless everybody needs a second factor",
+        )
 
 
 def _check_sessions(scope: Scope, policy: SecurityPolicy) -> None:
