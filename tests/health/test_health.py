@@ -7,8 +7,11 @@ import asyncpg
 import httpx
 import pytest
 
+from leanvibe_server.health import service
+from leanvibe_server.kernel import metrics
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.traffic import Traffic
+from tests.conftest import FakeClock
 from tests.given import Organisation, platform_headers
 
 PRINTED: dict[str, set[str]] = {
@@ -19,6 +22,15 @@ PRINTED: dict[str, set[str]] = {
     "billing": {"status", "stripe_connectivity"},
 }
 METRICS = {"requests_per_minute", "average_response_time", "error_rate", "uptime_percentage"}
+
+
+@pytest.fixture(autouse=True)
+def traffic(monkeypatch: pytest.MonkeyPatch) -> Traffic:
+    """Only this test's: other tests make servers fail."""
+    own = Traffic()
+    monkeypatch.setattr(service, "TRAFFIC", own)
+    monkeypatch.setattr(metrics, "TRAFFIC", own)
+    return own
 
 
 async def test_the_service_is_told_as_the_reference_prints_it(
@@ -58,6 +70,38 @@ async def test_the_queue_is_the_caller_s_own(
     for headers, waiting in ((mine, 1), (theirs, 0)):
         told = (await client.get("/v1/health", headers=headers)).json()
         assert told["services"]["ai_services"]["queue_depth"] == waiting
+
+
+async def test_a_queue_that_nobody_works_on_is_told(
+    client: httpx.AsyncClient, acme: Organisation, clock: FakeClock, admin: asyncpg.Connection
+) -> None:
+    headers = await acme.headers(client)
+    for title in ("Fix lint", "Fix more lint"):
+        made = await client.post("/v1/tasks", json={"title": title}, headers=headers)
+        assert made.status_code == 201, made.text
+
+    async def told() -> tuple[str, str]:
+        body = (await client.get("/v1/health", headers=headers)).json()
+        return body["services"]["ai_services"]["status"], body["status"]
+
+    assert await told() == ("healthy", "healthy")
+    clock.advance(seconds=90)
+    assert await told() == ("degraded", "degraded")
+    await admin.execute(
+        "UPDATE tasks SET status = 'in_progress' WHERE tenant_id = $1 AND title = 'Fix lint'",
+        acme.id,
+    )
+    assert await told() == ("healthy", "healthy")
+
+
+async def test_requests_that_fail_are_told(
+    client: httpx.AsyncClient, acme: Organisation, traffic: Traffic
+) -> None:
+    headers = await acme.headers(client)
+    for _ in range(3):
+        traffic.note(500, 0.01)
+    body = (await client.get("/v1/health", headers=headers)).json()
+    assert (body["services"]["api"]["status"], body["status"]) == ("degraded", "degraded")
 
 
 async def test_a_tenant_is_told_to_its_administrators_and_those_above(

@@ -37,6 +37,11 @@ ORDER BY id DESC LIMIT $5
 COUNT_AT_ONCE = """
 SELECT count(*) FROM tasks WHERE tenant_id = $1 AND status IN ('queued', 'in_progress')
 """
+IS_LEFT_WAITING = """
+SELECT EXISTS (
+    SELECT FROM tasks WHERE tenant_id = $1 AND status = 'queued' AND updated_at < $2
+) AND NOT EXISTS (SELECT FROM tasks WHERE tenant_id = $1 AND status = 'in_progress')
+"""
 IS_OURS = """
 SELECT t.status = 'in_progress' AND s.claim = $5
 FROM tasks t JOIN task_steps s
@@ -150,6 +155,12 @@ async def list_page(
 
 async def count_at_once(conn: Connection, tenant_id: UUID) -> int:
     found: int = await conn.fetchval(COUNT_AT_ONCE, tenant_id)
+    return found
+
+
+async def is_left_waiting(conn: Connection, tenant_id: UUID, *, since: datetime) -> bool:
+    """Whether a task waits since before then, and none is being worked on."""
+    found: bool = await conn.fetchval(IS_LEFT_WAITING, tenant_id, since)
     return found
 
 

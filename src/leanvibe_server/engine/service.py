@@ -38,6 +38,7 @@ RUN_STEP = "engine.run_step"
 CONCURRENT_TASKS = "concurrent_tasks"
 AGENT = "leanvibe-recipes"
 DEFAULT_PRIORITY = "medium"
+TAKEN_UP_WITHIN = timedelta(minutes=1)
 LOOKS_AFTER = (timedelta(seconds=3), timedelta(seconds=60))
 CANCELLED_ERROR: dict[str, Any] = {
     "code": "cancelled",
@@ -214,6 +215,13 @@ def _mib(size: int) -> int:
 async def count_tasks_at_once(scope: Scope) -> int:
     """How many tasks are queued or in progress."""
     return await repository.count_at_once(scope.conn, scope.tenant_id)
+
+
+async def is_left_waiting(scope: Scope) -> bool:
+    """Whether tasks wait that nobody takes up, as where no worker runs."""
+    return await repository.is_left_waiting(
+        scope.conn, scope.tenant_id, since=scope.now - TAKEN_UP_WITHIN
+    )
 
 
 def told(task: Task) -> dict[str, Any]:

@@ -12,7 +12,7 @@ Connectivity = Literal["good", "not_configured"]
 
 
 class ApiHealth(BaseModel):
-    """The process that answers."""
+    """The process that answers: degraded where 5 % of the last minute's requests failed."""
 
     status: Verdict
     response_time_ms: int | None = Field(
@@ -31,14 +31,15 @@ class DatabaseHealth(BaseModel):
 
 
 class CacheHealth(BaseModel):
-    """The memory of your region's database."""
+    """The memory of your region's database: degraded below a rate of 80."""
 
     status: Verdict
     hit_rate: float | None = Field(description="Per cent of what was read that was found there")
 
 
 class AiHealth(BaseModel):
-    """The engine that works on tasks."""
+    """The engine that works on tasks: degraded while one of yours waits for longer than a minute,
+    and none is being worked on."""
 
     status: Verdict
     queue_depth: int = Field(description="Tasks of your tenant that wait or are worked on")

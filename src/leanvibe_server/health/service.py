@@ -7,6 +7,7 @@ database is that of their region, and numbers of traffic are those of a whole pr
 from typing import Literal
 from uuid import UUID
 
+from leanvibe_server.engine import service as engine
 from leanvibe_server.entitlements.service import limit_of
 from leanvibe_server.health import repository
 from leanvibe_server.health.schemas import (
@@ -21,6 +22,7 @@ from leanvibe_server.health.schemas import (
     Services,
     TenantHealth,
     TenantServices,
+    Verdict,
 )
 from leanvibe_server.kernel.scope import Scope
 from leanvibe_server.kernel.traffic import TRAFFIC
@@ -29,6 +31,9 @@ from leanvibe_server.metering import service as metering
 from leanvibe_server.metering.schemas import OrganizationUsage
 from leanvibe_server.tenancy import service as tenancy
 
+# Per cent of the last minute's requests, and of what the database read.
+FEW_FAILURES = 5.0
+WARM_CACHE = 80.0
 # A place that is taken by a thing that is there is no fault; a supply that is used up stops work.
 THINGS = ("users", "projects")
 SUPPLIES = ("api_calls", "storage", "ai_requests")
@@ -37,19 +42,28 @@ SUPPLIES = ("api_calls", "storage", "ai_requests")
 async def describe(scope: Scope) -> HealthView:
     """How the service is, as the scope's tenant meets it. That this is asked says already that its
     database answers."""
+    took_ms, hit_rate = (
+        TRAFFIC.average_response_time_ms,
+        await repository.cache_hit_rate(scope.conn),
+    )
+    api = ApiHealth(status=_verdict(TRAFFIC.error_rate < FEW_FAILURES), response_time_ms=took_ms)
     database = await _database(scope, scope.tenant_id)
-    waiting = await metering.current_usage(scope, "concurrent_tasks")
-    took_ms = TRAFFIC.average_response_time_ms
+    cache = CacheHealth(
+        status=_verdict(hit_rate is None or hit_rate >= WARM_CACHE), hit_rate=hit_rate
+    )
+    engine_health = AiHealth(
+        status=_verdict(not await engine.is_left_waiting(scope)),
+        queue_depth=await metering.current_usage(scope, "concurrent_tasks"),
+    )
+    parts = (api, database, cache, engine_health)
     return HealthView(
-        status=database.status,
+        status=_verdict(all(part.status == "healthy" for part in parts)),
         timestamp=scope.now,
         services=Services(
-            api=ApiHealth(status="healthy", response_time_ms=took_ms),
+            api=api,
             database=database,
-            cache=CacheHealth(
-                status="healthy", hit_rate=await repository.cache_hit_rate(scope.conn)
-            ),
-            ai_services=AiHealth(status="healthy", queue_depth=waiting),
+            cache=cache,
+            ai_services=engine_health,
             billing=BillingHealth(status="not_configured", stripe_connectivity="not_configured"),
         ),
         metrics=Metrics(
@@ -59,6 +73,10 @@ async def describe(scope: Scope) -> HealthView:
             uptime_percentage=TRAFFIC.uptime_percentage,
         ),
     )
+
+
+def _verdict(fine: bool) -> Verdict:
+    return "healthy" if fine else "degraded"
 
 
 async def describe_tenant(scope: Scope, tenant_id: UUID) -> TenantHealth:
@@ -112,7 +130,7 @@ async def _database(scope: Scope, tenant_id: UUID) -> DatabaseHealth:
     region = await database.region_of(tenant_id)
     busy = database.is_exhausted(region)
     return DatabaseHealth(
-        status="degraded" if busy else "healthy",
+        status=_verdict(not busy),
         region=region,
         connection_pool="exhausted" if busy else "optimal",
     )
