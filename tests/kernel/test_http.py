@@ -79,6 +79,13 @@ def _writes_a_mail(house: House, tenant_id: UUID) -> Router:
         await write(request)
         raise Conflict("No, and I noted it.").keeping_writes()
 
+    @router.post("/comes-second")
+    async def comes_second(request: Request) -> None:
+        scope = await write(request)
+        await scope.conn.execute(
+            "INSERT INTO outgoing_mail SELECT * FROM outgoing_mail WHERE tenant_id = $1", tenant_id
+        )
+
     @router.post("/crashes")
     async def crashes(request: Request) -> None:
         await write(request)
@@ -95,6 +102,7 @@ def _writes_a_mail(house: House, tenant_id: UUID) -> Router:
         ("/cannot-be-printed", 500, 0),
         ("/refuses", 409, 0),
         ("/refuses-and-keeps", 409, 1),
+        ("/comes-second", 409, 0),
         ("/crashes", 500, 0),
     ],
 )

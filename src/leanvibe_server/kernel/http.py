@@ -158,11 +158,21 @@ class HouseRoute(APIRoute):
             except BaseException as error:
                 await visit.close_transaction(commit=getattr(error, "keeps_writes", False))
                 await note_refusal(visit, error, self._asked)
+                if isinstance(error, asyncpg.UniqueViolationError):
+                    raise _overtaken(error) from error
                 raise
             await visit.close_transaction()
             return response
 
         return run
+
+
+def _overtaken(error: asyncpg.UniqueViolationError) -> Conflict:
+    """The refusal of a request that found its place free, and lost it to another at that moment."""
+    logger("http").warning("overtaken", constraint=getattr(error, "constraint_name", None))
+    return Conflict(
+        "Somebody else did the same at this moment. Look at what is there now, then try again."
+    )
 
 
 async def _keep_answer(visit: Visit, response: Response, *, secret: bool) -> None:
