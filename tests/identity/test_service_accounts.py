@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -353,6 +354,21 @@ async def test_a_token_lasts_an_hour(
     assert (await client.get("/v1/auth/me", headers=by(token))).status_code == 200
     clock.advance(minutes=1)
     assert (await client.get("/v1/auth/me", headers=by(token))).status_code == 401
+
+
+async def test_a_token_promises_no_more_time_than_its_client_has(
+    client: httpx.AsyncClient, owner: dict[str, str], clock: FakeClock
+) -> None:
+    account = await make_account(client, owner)
+    end = (clock.now() + timedelta(minutes=10)).isoformat()
+    made = await make_client(client, owner, account["id"], expires_at=end)
+    for left_s in (600, 300):
+        got = (await ask(client, made)).json()
+        said = await ask(client, made, "/v1/oauth/introspect", token=got["access_token"])
+        assert got["expires_in"] == left_s
+        assert said.json()["exp"] - said.json()["iat"] == left_s
+        clock.advance(minutes=5)
+    assert (await client.get("/v1/auth/me", headers=by(got["access_token"]))).status_code == 401
 
 
 async def test_a_service_account_is_no_person(

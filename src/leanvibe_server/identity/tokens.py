@@ -101,6 +101,7 @@ def mint(
     session_id: UUID,
     role: str,
     client: Client | None = None,
+    lasts_s: int = LIFETIME_S,
 ) -> str:
     """A fresh access token of a session; of a client's token where `client` names one."""
     now = house.clock.now()
@@ -115,7 +116,7 @@ def mint(
         "sid": str(session_id),
         "jti": str(new_id(now)),
         "iat": issued_at,
-        "exp": issued_at + LIFETIME_S,
+        "exp": issued_at + lasts_s,
     }
     if client is not None:
         payload |= {"client_id": client.client_id, "scope": " ".join(client.scopes)}

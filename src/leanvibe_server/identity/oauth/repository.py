@@ -27,13 +27,18 @@ class Asking(msgspec.Struct, frozen=True):
     security: dict[str, Any]
     role_permissions: Sequence[str] | None
 
+    @property
+    def ends_at(self) -> datetime | None:
+        """When client or account ends, whichever is first."""
+        ends = [end for end in (self.expires_at, self.user_expires_at) if end is not None]
+        return min(ends, default=None)
+
     def holds(self, now: datetime) -> bool:
         """Whether client and account may act at `now`."""
-        ends = [end for end in (self.expires_at, self.user_expires_at) if end is not None]
         return (
             self.revoked_at is None
             and self.user_status == "active"
-            and all(now < end for end in ends)
+            and (self.ends_at is None or now < self.ends_at)
         )
 
 

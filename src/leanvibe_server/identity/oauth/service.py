@@ -6,7 +6,7 @@ RFC 9700, section 2.4 (no passwords), section 2.1.2 (no implicit grant).
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NoReturn
 
 from leanvibe_server.identity import opaque, tokens
@@ -140,14 +140,14 @@ async def _issue(client: Client, form: Mapping[str, str]) -> AccessToken:
     scope, asking = client.scope, client.asking
     allowed = permissions_of(asking.role, asking.scopes, asking.role_permissions)
     scopes = _granted(form.get("scope"), allowed)
-    token_id = scope.new_id()
+    token_id, lasts_s = scope.new_id(), _lasts_s(asking, scope.now)
     await rows.insert_token(
         scope.conn,
         asking,
         token_id,
         scopes=scopes,
         now=scope.now,
-        expires_at=scope.now + timedelta(seconds=tokens.LIFETIME_S),
+        expires_at=scope.now + timedelta(seconds=lasts_s),
         address=scope.actor.address or "",
     )
     await scope.emit(
@@ -162,13 +162,23 @@ async def _issue(client: Client, form: Mapping[str, str]) -> AccessToken:
         session_id=token_id,
         role=asking.role,
         client=tokens.Client(opaque.client_id_of(scope.tenant_id, asking.client_id), scopes),
+        lasts_s=lasts_s,
     )
     return AccessToken(
         access_token=token,
         token_type="Bearer",  # noqa: S106  # the type's name is no secret
-        expires_in=tokens.LIFETIME_S,
+        expires_in=lasts_s,
         scope=" ".join(scopes),
     )
+
+
+def _lasts_s(asking: rows.Asking, now: datetime) -> int:
+    """How long a token serves: no longer than its client and account."""
+    if asking.ends_at is None:
+        return tokens.LIFETIME_S
+    left_s = int((asking.ends_at - now).total_seconds())
+    # Not even the last one ends before it begins.
+    return max(1, min(tokens.LIFETIME_S, left_s))
 
 
 def _granted(wanted: str | None, allowed: frozenset[str]) -> list[str]:
