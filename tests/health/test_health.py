@@ -161,7 +161,7 @@ def test_the_last_minute_counts_and_what_was_before_does_not() -> None:
     seconds = 1_000.0
     traffic = Traffic(lambda: seconds)
     assert (traffic.average_response_time_ms, traffic.uptime_percentage) == (None, 100)
-    for status in (200, 404, 500, 200):
+    for status in (200, 404, 500, 501):
         traffic.note(status, 0.2)
     assert (traffic.requests_per_minute, traffic.average_response_time_ms) == (4, 200)
     assert (traffic.error_rate, traffic.uptime_percentage) == (25, 75)

@@ -70,7 +70,8 @@ class Metrics(BaseModel):
         description="Milliseconds to the start of an answer, in the last minute"
     )
     error_rate: float = Field(
-        description="Per cent of the last minute's requests that failed with a status of the 500s"
+        description="Per cent of the last minute's requests that failed with a status of the 500s, "
+        "501 aside"
     )
     uptime_percentage: float = Field(
         description="Per cent of the requests since the process started that did not fail"

@@ -20,7 +20,8 @@ class _Second:
 class Traffic:
     """Counts answers of the last minute, and of all the time since the process began.
 
-    A failure is an answer of the 500s: what callers do wrong is no fault of the service.
+    A failure is an answer of the 500s: what callers do wrong is no fault of the service, nor is
+    that they ask for what is not offered (501).
     """
 
     def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
@@ -35,7 +36,7 @@ class Traffic:
         second = self._seconds[now % SPAN_S]
         if second.at != now:
             second.at, second.answers, second.failures, second.took_s = now, 0, 0, 0.0
-        failed = status >= 500
+        failed = status >= 500 and status != 501
         second.answers += 1
         second.failures += failed
         second.took_s += took_s
