@@ -94,6 +94,7 @@ async def test_cursor_and_offset_walk_the_same_list(
     ("name", "value"),
     [
         ("status", "sleeping"),
+        ("region", "mars"),
         ("offset", "-1"),
         ("limit", "101"),
         ("created_after", "yesterday"),

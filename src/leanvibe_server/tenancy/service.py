@@ -14,6 +14,7 @@ from leanvibe_server.kernel.events import Event
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.pagination import PageRequest, page_of
 from leanvibe_server.kernel.platform import PLATFORM_TENANT, Reason, across_tenants, ask_reachable
+from leanvibe_server.kernel.regions import REGIONS
 from leanvibe_server.kernel.scope import SYSTEM, Scope
 from leanvibe_server.tenancy import directory, repository
 from leanvibe_server.tenancy.events import (
@@ -262,14 +263,17 @@ async def count_tenants(scope: Scope, wanted: TenantFilter) -> int:
 async def list_page(scope: Scope, query: TenantQuery, page: PageRequest) -> TenantPage:
     """One page of the tenants that match, by cursor or by offset. For platform admins.
 
-    Raises: InvalidRequest: both a cursor and an offset.
+    Raises: InvalidRequest: both a cursor and an offset, or a region that there is not.
     """
     if query.offset is not None and page.after is not None:
         raise invalid_field("offset", "cannot be combined with cursor: use one of them")
+    region = query.region or query.data_residency
+    if region and region not in REGIONS:
+        raise invalid_field("region", f"must be one of {', '.join(REGIONS)}")
     wanted = TenantFilter(
         status=query.status,
         plan=query.plan,
-        region=query.region or query.data_residency,
+        region=region,
         parent_tenant_id=query.parent_tenant_id,
         search=query.q or None,
         created_after=query.created_after,
