@@ -1,6 +1,5 @@
 """Service accounts and the token endpoint: programs with accounts of their own."""
 
-import asyncio
 import base64
 from datetime import timedelta
 from typing import Any
@@ -419,25 +418,6 @@ async def test_two_accounts_bear_no_name_twice(
     await make_account(client, owner, name="Deploy")
     answer = await client.post("/v1/service-accounts", json={"name": "deploy"}, headers=owner)
     assert (answer.status_code, answer.json()["details"]["field"]) == (409, "name")
-
-
-@pytest.mark.parametrize(
-    ("path", "body"),
-    [
-        ("/v1/groups", {"name": "Twins"}),
-        ("/v1/service-accounts", {"name": "Twins", "role": "viewer"}),
-        ("/v1/auth/sso/domains", {"domain": "twins.example"}),
-    ],
-)
-async def test_of_many_who_take_a_name_at_once_one_has_it_and_the_others_hear_so(
-    client: httpx.AsyncClient, acme: Organisation, path: str, body: dict[str, str]
-) -> None:
-    owner = await acme.headers(client)
-    answers = await asyncio.gather(*(client.post(path, json=body, headers=owner) for _ in range(8)))
-    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 7
-    assert {answer.json()["error"] for answer in answers if answer.status_code == 409} == {
-        "conflict"
-    }
 
 
 async def test_what_happens_to_accounts_and_clients_is_in_the_log(

@@ -174,6 +174,15 @@ async def test_a_validation_error_names_each_field_by_its_path(house: House) -> 
     assert details["field"] == "text"
 
 
+async def test_a_body_that_is_no_object_is_told_so_in_words_of_json(house: House) -> None:
+    async with _client(house, _echo()) as client:
+        for body in ([], "text", 5):
+            answer = await client.post("/notes", json=body)
+            assert answer.status_code == 400
+            said = answer.json()["details"]["validation_errors"]
+            assert said == ["body: must be a JSON object"]
+
+
 async def test_a_body_over_the_limit_is_a_413_whether_or_not_it_says_its_length(
     house: House,
 ) -> None:

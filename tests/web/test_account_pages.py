@@ -49,6 +49,9 @@ async def test_ones_name_is_changed_on_the_account(enter_as: EnterAs, acme: Orga
     visitor = await enter_as(acme, "guest")
     await visitor.open("/account")
     assert (await visitor.send("/account/name", {"username": ""})).status_code == 400
+    assert "Must not be empty." in visitor.text
+    assert (await visitor.send("/account/name", {"username": "a" * 65})).status_code == 400
+    assert "Must have at most 64 characters." in visitor.text
     done = await visitor.send("/account/name", {"username": "Ada Lovelace"})
     assert done.headers["location"] == "/account"
     await visitor.open("/account")

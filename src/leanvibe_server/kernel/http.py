@@ -44,6 +44,11 @@ _UNSTORABLE = (
     asyncpg.NumericValueOutOfRangeError,
 )
 
+# What the reader of JSON calls by names of Python.
+_NO_OBJECT = dict.fromkeys(
+    ("model_attributes_type", "model_type", "dict_type"), "must be a JSON object"
+)
+
 # What every refusal looks like, for the OpenAPI text.
 ERROR_CONTENT = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
 
@@ -243,7 +248,8 @@ def validation_error(error: RequestValidationError) -> InvalidRequest:
     findings = []
     for item in error.errors():
         path = ".".join(str(part) for part in item["loc"] if part not in ("body", "query"))
-        findings.append(f"{path or 'body'}: {item['msg'].removeprefix('Value error, ')}")
+        said = _NO_OBJECT.get(item["type"], item["msg"].removeprefix("Value error, "))
+        findings.append(f"{path or 'body'}: {said}")
     details: dict[str, Any] = {"validation_errors": findings}
     if findings:
         details["field"] = findings[0].partition(":")[0]

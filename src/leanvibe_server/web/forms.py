@@ -15,6 +15,14 @@ from leanvibe_server.kernel.http import validation_error
 
 CHECK_FIELDS = "Please check the fields below."
 MAX_FIELDS = 200
+# How people are told what a shape finds, in this order; a program reads the finding itself.
+_IN_WORDS = (
+    ("String should have at least 1 character", "Must not be empty"),
+    ("Field required", "Must not be empty"),
+    ("String should have", "Must have"),
+    ("Input should be a valid integer, unable to parse string as an integer", "Must be a number"),
+    ("Input should be", "Must be"),
+)
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -77,7 +85,9 @@ class Faults:
 
 
 def _sentence(text: str) -> str:
-    plain = text.strip().replace("Input should be", "Must be")
+    plain = text.strip()
+    for finding, words in _IN_WORDS:
+        plain = plain.replace(finding, words)
     return f"{plain[:1].upper()}{plain[1:]}".rstrip(".") + "."
 
 
