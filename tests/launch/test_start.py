@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from leanvibe_server.launch import processes
@@ -84,6 +85,15 @@ def test_it_greets_with_the_address_the_accounts_and_three_commands(product: Pro
     next_commands = greeting.partition("Next:\n")[2].partition("\n\n")[0]
     assert len(next_commands.splitlines()) == 3
     assert facts["projects"]["acme"]["id"] in next_commands
+
+
+def test_the_guest_of_the_demo_goes_by_themselves(product: Product) -> None:
+    owner = json.loads((product.home / "demo.json").read_text())["users"]["owner"]
+    with httpx.Client(base_url=f"http://127.0.0.1:{product.port}/v1", timeout=20) as client:
+        token = client.post("/auth/login", json=owner).json()["access_token"]
+        bearer = {"Authorization": f"Bearer {token}"}
+        [guest] = client.get("/users?role=guest", headers=bearer).json()["data"]
+    assert guest["expires_at"] is not None
 
 
 def test_every_stage_has_its_line_and_time(product: Product) -> None:

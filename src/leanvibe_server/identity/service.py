@@ -1,5 +1,6 @@
 """What other rooms, the dashboard and the command line ask of the identity room."""
 
+from datetime import datetime
 from uuid import UUID
 
 from leanvibe_server.identity import addresses, api_keys, invitations, passwords, users
@@ -42,6 +43,7 @@ async def create_user(
     password: str | None,
     role: Role,
     verified: bool,
+    expires_at: datetime | None = None,
     account_id: UUID | None = None,
 ) -> User:
     """Add a user without asking for room or rank: for the house itself.
@@ -60,6 +62,7 @@ async def create_user(
         password_hash=password_hash,
         role=role,
         verified=verified,
+        expires_at=expires_at,
         account_id=account_id,
     )
 

@@ -14,6 +14,7 @@ from uuid import UUID
 from leanvibe_server import wiring
 from leanvibe_server.entitlements.plans import PLANS
 from leanvibe_server.identity import service as identity
+from leanvibe_server.identity.permissions import GUEST_FOR
 from leanvibe_server.kernel.access import Role
 from leanvibe_server.kernel.config import Settings
 from leanvibe_server.kernel.house import House
@@ -144,6 +145,7 @@ class _Demo:
             password=password,
             role=Role(role),
             verified=True,
+            expires_at=inside.now + GUEST_FOR if role == Role.GUEST else None,
         )
         return user.id, {"email": email, "password": password}
 
