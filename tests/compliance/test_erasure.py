@@ -1,6 +1,7 @@
 """Whoever is erased is gone, and a certificate says so."""
 
 import re
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
@@ -201,6 +202,24 @@ async def test_an_erasure_is_refused_for_oneself_the_last_owner_and_who_may_not(
         "/v1/privacy/erasures", json={"user_id": str(acme.people["viewer"].id)}, headers=headers
     )
     assert stale.json()["details"]["reason"] == "step_up_required"
+
+
+async def test_an_erasure_and_its_certificate_name_one_moment(
+    client: httpx.AsyncClient,
+    acme: Organisation,
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    headers = await acme.headers(client)
+
+    def ticking() -> datetime:
+        clock.advance(milliseconds=1)
+        return clock.moment
+
+    monkeypatch.setattr(clock, "now", ticking)
+    leaver = str(acme.people["viewer"].id)
+    proof = await client.post("/v1/privacy/erasures", json={"user_id": leaver}, headers=headers)
+    assert proof.json()["certificate"]["erased_at"] == proof.json()["erased_at"]
 
 
 async def test_an_erasure_that_fails_erases_nothing_and_a_certificate_that_was_changed_is_known(

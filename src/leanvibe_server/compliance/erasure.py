@@ -56,7 +56,7 @@ async def erase_user(scope: Scope, user: User) -> Erased:
     withdrawn = await exports.withdraw_of(scope, user_id, reason="a person was erased")
     deleted, kept = await _go_through(scope, data_map, subjects)
     rows |= deleted
-    erasure_id = scope.new_id()
+    erasure_id, erased_at = scope.new_id(), scope.now
     # Written before the last look, so that the log itself is looked through too.
     await scope.emit(PersonErased(erasure_id=erasure_id, user_id=user_id, rows=rows))
     certificate: dict[str, Any] = {
@@ -64,7 +64,7 @@ async def erase_user(scope: Scope, user: User) -> Erased:
         "erasure_id": str(erasure_id),
         "tenant_id": str(scope.tenant_id),
         "subject": str(user_id),
-        "erased_at": rfc3339(scope.now),
+        "erased_at": rfc3339(erased_at),
         "erased_by": str(scope.actor.id or scope.actor.kind),
         "rows_erased": rows,
         "exports_withdrawn": withdrawn,
@@ -76,7 +76,7 @@ async def erase_user(scope: Scope, user: User) -> Erased:
         id=erasure_id,
         user_id=user_id,
         requested_by=scope.actor.id,
-        erased_at=scope.now,
+        erased_at=erased_at,
         certificate=certificate,
         signature=sign(scope.house, certificate),
     )
