@@ -208,8 +208,8 @@ def check_permission(
     if admission.suspended and not (reading or _goes_on(admission.actor, permission, leaving)):
         raise TenantSuspended(
             "The tenant is suspended or is to be deleted: reading and billing work, changes do "
-            "not. Its owner, an organisation above it or the platform's administrators can take "
-            "that back."
+            "not. Its owner takes a deletion back; an organisation above it or the platform's "
+            "administrators end a suspension."
         )
 
 
