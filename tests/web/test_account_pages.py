@@ -207,6 +207,7 @@ async def test_the_policy_is_shown_and_set_by_admins(enter_as: EnterAs, acme: Or
     visitor = await enter_as(acme, "admin")
     assert (await visitor.open("/settings/security")).status_code == 200
     assert "You come from 127.0.0.1" in visitor.text
+    assert "Sessions that began without one end at once, yours too." in visitor.text
     base = {"password_min_length": "16", "password_history": "", "mfa_methods": "totp"}
     bad = await visitor.send("/settings/security", base | {"password_min_length": "3"})
     assert bad.status_code == 400

@@ -118,6 +118,16 @@ async def test_bad_entries_name_the_field(
     assert answer.json()["details"]["field"]
 
 
+async def test_metadata_beside_the_settings_is_told_its_place(
+    client: httpx.AsyncClient, acme: Organisation
+) -> None:
+    body = {"provider_type": "saml", "provider_name": "Corp", "metadata_xml": metadata()}
+    headers = await acme.headers(client)
+    answer = await client.post("/v1/auth/sso/providers", json=body, headers=headers)
+    assert answer.status_code == 400
+    assert "settings.metadata_xml" in answer.json()["message"]
+
+
 async def test_metadata_may_be_imported_anew_for_the_same_provider_only(
     client: httpx.AsyncClient, acme: Organisation
 ) -> None:

@@ -62,7 +62,9 @@ class SamlProtocol:
         if document is None:
             if current is None:
                 raise importing.invalid(
-                    "metadata_xml", "Give the provider's metadata_xml or metadata_url."
+                    "metadata_xml",
+                    "Give the provider's metadata as settings.metadata_xml, or its address as "
+                    "settings.metadata_url.",
                 )
             return _setup(
                 current.issuer,
