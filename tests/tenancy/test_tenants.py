@@ -20,6 +20,16 @@ def test_any_name_makes_a_slug_that_fits_an_address(name: str) -> None:
     assert slug not in RESERVED_SLUGS
 
 
+async def test_a_slug_that_cannot_be_is_told_why(
+    client: httpx.AsyncClient, platform: dict[str, str]
+) -> None:
+    body = {"organization_name": "New", "admin_email": "boss@new.example"}
+    for slug, why in (("api", "slug api is reserved"), ("a--b", "slug must be 2 to 63")):
+        refused = await client.post("/v1/tenants", json=body | {"slug": slug}, headers=platform)
+        assert (refused.status_code, refused.json()["details"]["field"]) == (400, "slug")
+        assert refused.json()["message"].startswith(why)
+
+
 async def test_the_own_tenant_is_printed_with_its_limits_and_use(
     client: httpx.AsyncClient, acme: Organisation
 ) -> None:

@@ -51,7 +51,9 @@ async def test_nobody_creates_one_elsewhere_or_alone_or_larger(
 ) -> None:
     headers = await acme.headers(client, "admin")
     for parent in (globex.id, uuid4()):
-        assert (await create_below(client, headers, parent, "Spy")).status_code == 404
+        refused = await create_below(client, headers, parent, "Spy")
+        assert refused.status_code == 404
+        assert refused.json()["details"] == {"field": "parent_tenant_id"}
     alone = {"organization_name": "Alone", "admin_email": "boss@child.example"}
     assert (await client.post("/v1/tenants", json=alone, headers=headers)).status_code == 403
     manager = await acme.headers(client, "manager")

@@ -1,5 +1,6 @@
 """New tenants with an owner who is invited."""
 
+from collections.abc import Awaitable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,7 +11,7 @@ from leanvibe_server.identity.schemas import CreatedTenant, NewTenant
 from leanvibe_server.identity.signup import require_open
 from leanvibe_server.identity.visits import begin_visit
 from leanvibe_server.kernel.access import Permission, Role
-from leanvibe_server.kernel.errors import Forbidden, invalid_field
+from leanvibe_server.kernel.errors import Forbidden, NotFound, invalid_field
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.platform import Reason, across_tenants
 from leanvibe_server.kernel.request import Visit
@@ -36,8 +37,7 @@ async def found(caller: Scope | Visit, new: NewTenant) -> CreatedTenant:
         tenant = await _found(await begin_visit(caller, Reason.SIGN_UP, region=region), new)
     elif Permission.TENANT_ADMIN in caller.permissions:
         if new.parent_tenant_id is not None:
-            parent = await show_tenant(caller, new.parent_tenant_id)
-            tree.require_open(parent)
+            parent = await _require_parent(show_tenant(caller, new.parent_tenant_id))
             new = _in_region_of(parent, new)
         database, region = caller.house.database, _region(caller.house, new)
         async with across_tenants(database, Reason.TENANT_ADMIN, region=region) as conn:
@@ -63,8 +63,7 @@ async def _found_below(caller: Scope, new: NewTenant) -> Tenant:
                 "required_permission": Permission.TENANT_ADMIN.value,
             },
         )
-    parent = await tree.require_within(caller, new.parent_tenant_id)
-    tree.require_open(parent)
+    parent = await _require_parent(tree.require_within(caller, new.parent_tenant_id))
     new = _in_region_of(parent, new)
     plan = plan_named(new.plan).slug if "plan" in new.model_fields_set else parent.plan
     if plan_of(plan).monthly_price > plan_of(parent.plan).monthly_price:
@@ -79,6 +78,19 @@ async def _found_below(caller: Scope, new: NewTenant) -> Tenant:
         platform = replace(caller, conn=conn)
         await tree.lock_within(platform, parent.id)
         return await _found(platform, settled)
+
+
+async def _require_parent(asked: Awaitable[Tenant]) -> Tenant:
+    """The organisation above, as it was asked for, if it takes more below it.
+
+    Raises: NotFound, with the field that names it. Conflict: it is not open.
+    """
+    try:
+        parent = await asked
+    except NotFound:
+        raise NotFound("No such parent organisation.", details=tree.AT_PARENT) from None
+    tree.require_open(parent)
+    return parent
 
 
 def _in_region_of(parent: Tenant, new: NewTenant) -> NewTenant:

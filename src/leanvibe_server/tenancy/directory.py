@@ -77,8 +77,8 @@ async def claim(
     Raises: Conflict: the slug is taken. InvalidRequest: it cannot be one.
     """
     database = scope.house.database
-    if wanted is not None and (wanted in RESERVED_SLUGS or not SLUG.fullmatch(wanted)):
-        raise invalid_field("slug", "must be 2 to 63 lower-case letters, digits and single hyphens")
+    if wanted is not None:
+        _check_slug(wanted)
     if region == database.home:
         slug = await _enter(scope, scope.conn, tenant_id, wanted, organization_name, None)
     else:
@@ -86,6 +86,13 @@ async def claim(
             slug = await _enter(scope, conn, tenant_id, wanted, organization_name, region)
     database.learn(tenant_id, region)
     return slug
+
+
+def _check_slug(wanted: str) -> None:
+    if not SLUG.fullmatch(wanted):
+        raise invalid_field("slug", "must be 2 to 63 lower-case letters, digits and single hyphens")
+    if wanted in RESERVED_SLUGS:
+        raise invalid_field("slug", f"{wanted} is reserved: choose another")
 
 
 async def release(house: House, tenant_id: UUID) -> None:
