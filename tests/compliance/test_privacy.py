@@ -297,7 +297,7 @@ async def test_a_period_holds_within_its_bounds_and_the_sweep_keeps_to_it(
 ) -> None:  # fmt: skip
     headers = await acme.headers(client)
     await globex.headers(client)
-    for days in ({"event_personal": 5}, {"users": 30}):
+    for days in ({"event_personal": 5}, {"users": 30}, {"sessions": True}):
         answer = await client.patch("/v1/privacy/retention", json={"days": days}, headers=headers)
         assert answer.status_code == 400, answer.text
     answer = await client.patch(

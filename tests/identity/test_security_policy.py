@@ -135,6 +135,8 @@ async def test_an_old_proof_of_identity_is_not_enough_to_set_it(
         {"session_idle_minutes": 600, "session_absolute_hours": 1},
         {"max_sessions": 0},
         {"max_sessions": 101},
+        {"max_sessions": True},
+        {"password_history": False},
         {"allowed_networks": ["not a network"]},
         {"allowed_networks": ["203.0.113.7/24"]},
         {"allowed_networks": ["203.0.113.7", ""]},

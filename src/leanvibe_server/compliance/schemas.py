@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, Field, StringConstraints
 
 from leanvibe_server.compliance import exports
 from leanvibe_server.compliance.models import Erased, Export
@@ -12,7 +12,7 @@ from leanvibe_server.compliance.retention import Period
 from leanvibe_server.kernel.certificates import is_genuine
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.pagination import Whole
-from leanvibe_server.kernel.schemas import OneLine, RowView, Timestamp
+from leanvibe_server.kernel.schemas import OneLine, RowView, Timestamp, counted
 from leanvibe_server.kernel.scope import Scope
 
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -150,7 +150,9 @@ class Periods(Whole[PeriodView]):
 class PeriodChange(BaseModel):
     """New periods in days, by table."""
 
-    days: dict[str, int] = Field(examples=[{"event_personal": 365}])
+    days: dict[str, Annotated[int, BeforeValidator(counted)]] = Field(
+        examples=[{"event_personal": 365}]
+    )
 
 
 class ActivityView(BaseModel):

@@ -29,6 +29,13 @@ It stands last, so that the constraints before it see the result.
 """
 
 
+def counted(value: Any) -> Any:
+    """Anything but true and false, which would be read as the numbers 1 and 0."""
+    if isinstance(value, bool):
+        raise ValueError("Input should be a whole number")
+    return value
+
+
 class RowView(BaseModel):
     """What is printed of a row."""
 

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, field_validator
 
 from leanvibe_server.identity import passwords
 from leanvibe_server.identity.policy import SecurityPolicy, parse_network
+from leanvibe_server.kernel.schemas import counted
 
 MAX_NETWORKS = 200
 Method = Literal["totp", "webauthn", "sms", "email"]
@@ -66,6 +67,15 @@ class SecurityChange(BaseModel):
     force: bool = Field(
         False, description="Apply the networks even if the caller's own address is not in them"
     )
+
+    _counted = field_validator(
+        "password_min_length",
+        "password_history",
+        "session_idle_minutes",
+        "session_absolute_hours",
+        "max_sessions",
+        mode="before",
+    )(counted)
 
 
 class SecurityView(BaseModel):
