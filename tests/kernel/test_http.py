@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI, Request
 from pydantic import BaseModel
 
+from leanvibe_server.identity.scim import errors as scim
 from leanvibe_server.kernel.errors import Conflict
 from leanvibe_server.kernel.house import House
 from leanvibe_server.kernel.http import PathId, Router, add_error_handlers
@@ -172,6 +173,15 @@ async def test_a_validation_error_names_each_field_by_its_path(house: House) -> 
     details = answer.json()["details"]
     assert [line.partition(":")[0] for line in details["validation_errors"]] == ["text", "extra"]
     assert details["field"] == "text"
+
+
+async def test_who_is_overtaken_hears_so_in_the_words_of_the_path(house: House) -> None:
+    tenant_id = UUID(int=0x7000_8000_0000_0000_0000 + 1)
+    async with _client(house, _writes_a_mail(house, tenant_id)) as client:
+        answer = await client.post("/comes-second")
+    assert answer.json()["details"] == {"reason": "overtaken"}
+    told, _ = scim.tell(Conflict("No.", details={"reason": "overtaken"}), {})
+    assert (told["status"], told["scimType"]) == ("409", "uniqueness")
 
 
 async def test_a_body_that_is_no_object_is_told_so_in_words_of_json(house: House) -> None:

@@ -44,6 +44,9 @@ _UNSTORABLE = (
     asyncpg.NumericValueOutOfRangeError,
 )
 
+# Why a request is refused that another one overtook.
+OVERTAKEN = "overtaken"
+
 # What the reader of JSON calls by names of Python.
 _NO_OBJECT = dict.fromkeys(
     ("model_attributes_type", "model_type", "dict_type"), "must be a JSON object"
@@ -176,7 +179,8 @@ def _overtaken(error: asyncpg.UniqueViolationError) -> Conflict:
     """The refusal of a request that found its place free, and lost it to another at that moment."""
     logger("http").warning("overtaken", constraint=getattr(error, "constraint_name", None))
     return Conflict(
-        "Somebody else did the same at this moment. Look at what is there now, then try again."
+        "Somebody else did the same at this moment. Look at what is there now, then try again.",
+        details={"reason": OVERTAKEN},
     )
 
 

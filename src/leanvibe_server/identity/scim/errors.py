@@ -3,6 +3,7 @@
 from typing import Any
 
 from leanvibe_server.kernel.errors import AppError, Conflict, InvalidRequest
+from leanvibe_server.kernel.http import OVERTAKEN
 
 SCHEMA = "urn:ietf:params:scim:api:messages:2.0:Error"
 MEDIA_TYPE = "application/scim+json"
@@ -38,6 +39,8 @@ def tell(error: AppError, envelope: dict[str, Any]) -> tuple[dict[str, Any], str
         "detail": error.message,
     }
     scim_type = error.details.get("scimType")
+    if error.details.get("reason") == OVERTAKEN:
+        scim_type = "uniqueness"
     if scim_type is None and error.status == 400:
         scim_type = "invalidSyntax" if "validation_errors" in error.details else "invalidValue"
     if scim_type is not None:
